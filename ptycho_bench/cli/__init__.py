@@ -1,0 +1,1 @@
+"""The commands: compose a configuration, build, run, record. The only package that knows Hydra."""

@@ -1,0 +1,84 @@
+"""The data set a configuration names: read where it exists, simulated where it does not."""
+
+import dataclasses
+from pathlib import Path
+
+import h5py
+from omegaconf import DictConfig
+
+from ptycho_bench.cli.build import build
+from ptycho_bench.cli.identity import data_hash
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.simulate import simulate_scan
+from ptycho_bench.data.store import read_scan, write_scan
+
+
+def cached_path(cfg: DictConfig) -> Path:
+    """Where the data set lies or will lie: the given file, or the cache under the hash of what makes it."""
+    if "file_path" in cfg.data:
+        return Path(cfg.data.file_path)
+    return Path(cfg.outputs_dir) / "data" / f"{cfg.data.name}-{data_hash(cfg)[:10]}.h5"
+
+
+def pattern_px(cfg: DictConfig) -> int:
+    """Side of the patterns, without making or reading them: so that a network that cannot take them fails first."""
+    if "file_path" not in cfg.data:
+        return build(cfg.data.probe).shape[-1]
+    try:
+        with h5py.File(cfg.data.file_path, "r") as handle:
+            return handle["diffraction"].shape[-1]
+    except (OSError, KeyError) as error:
+        raise DataError(f"{cfg.data.file_path} cannot be read as a data set ({error}); is it complete?") from error
+
+
+def simulate(cfg: DictConfig) -> PtychoScan:
+    """The data set a configuration describes, not yet written."""
+    data = cfg.data
+    return simulate_scan(
+        build(data.object),
+        build(data.probe),
+        photons=data.photons,
+        overlap_ratio=data.overlap_ratio,
+        step_px=data.step_px,
+        jitter_px=data.jitter_px,
+        noise=build(cfg.noise),
+        seed=data.seed,
+        pixel_size_m=data.pixel_size_m,
+        origin=f"simulated from {data.name}",
+        recipe_hash=data_hash(cfg),
+    )
+
+
+def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
+    """Read the data set, after making it where it is missing (a given file must exist)."""
+    path = cached_path(cfg)
+    if "file_path" in cfg.data or path.is_file():
+        return read_scan(path)
+    if say:
+        print(f"simulating {cfg.data.name} -> {path}", flush=True)
+    scan = write_scan(path, simulate(cfg))
+    if say:
+        print(describe(scan), flush=True)
+    return scan
+
+
+def describe(scan: PtychoScan) -> str:
+    """One line about a scan."""
+    overlap = f"{scan.info.overlap_ratio:.0%}" if scan.info.overlap_ratio is not None else "unknown"
+    return (
+        f"{len(scan)} patterns of {scan.patch_px} x {scan.patch_px} px, overlap {overlap}, jitter "
+        f"{scan.info.jitter_px} px, {scan.diffraction.sum(axis=(1, 2)).mean():.0f} counts per pattern, "
+        f"hash {scan.content_hash[:10]}"
+    )
+
+
+def data_record(cfg: DictConfig, scan: PtychoScan) -> dict:
+    """What results.json says of the data."""
+    return {
+        "name": cfg.data.name,
+        "content_hash": scan.content_hash,
+        "patterns": len(scan),
+        "pattern_px": scan.patch_px,
+        **dataclasses.asdict(scan.info),
+    }

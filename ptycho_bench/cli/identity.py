@@ -1,0 +1,76 @@
+"""What determines a data set and a run, as hashes. Imports neither torch nor Lightning: a skip must be quick."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ptycho_bench.data.errors import DataError
+
+SCHEMA = 1
+# keys of the root that do not change a result; of the trainer, precision and memory layout do
+NOT_RESULT = ("outputs_dir", "data_root", "study", "overwrite", "pictures", "logger", "trainer", "data", "noise")
+
+
+def sha256(value: object) -> str:
+    """Hash of plain data, the same on every machine."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def file_hash(path: str) -> str:
+    """Hash of a file's bytes.
+
+    Raises:
+        DataError: no such file.
+    """
+    if not Path(path).is_file():
+        raise DataError(
+            f"no file {path}; set data_root=FOLDER or PTYCHO_DATA to where the data sets lie, or the file's own key"
+        )
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def with_file_hashes(node: object, source: str = "") -> object:
+    """Plain data in which every *_path is replaced by the hash of that file's content, and sources are left out."""
+    if not isinstance(node, dict):
+        return node
+    source = node.get("source") or source
+    result = {}
+    for key, value in node.items():
+        if key.endswith("_path") and value is not None:
+            try:
+                result[key] = file_hash(value)
+            except DataError as error:
+                raise DataError(f"{error}{f' (it comes from {source})' if source else ''}") from error
+        elif key != "source":
+            result[key] = with_file_hashes(value, source)
+    return result
+
+
+def data_hash(cfg: DictConfig) -> str:
+    """Hash of what a data set is made from: object, probe, scan, noise and the code's versions; or of the given file."""
+    if "file_path" in cfg.data:
+        return file_hash(cfg.data.file_path)
+    data = OmegaConf.to_container(cfg.data, resolve=True)
+    data.pop("name")
+    noise = OmegaConf.to_container(cfg.noise, resolve=True)
+    from ptycho_bench.data.versions import FORMAT_VERSION, SIMULATION_VERSION
+
+    return sha256([with_file_hashes(data), noise, FORMAT_VERSION, SIMULATION_VERSION])
+
+
+def run_hash(cfg: DictConfig) -> str:
+    """Hash of what determines a run's result."""
+    from ptycho_bench.data.versions import PROTOCOL_VERSION
+
+    root = OmegaConf.to_container(cfg, resolve=True)
+    result = {key: value for key, value in root.items() if key not in NOT_RESULT}
+    result["trainer"] = {key: root["trainer"][key] for key in ("precision", "channels_last")}
+    return sha256([SCHEMA, PROTOCOL_VERSION, data_hash(cfg), result])
+
+
+def run_name(cfg: DictConfig, choices: dict[str, str]) -> str:
+    """Folder name of a run: model-loss-s<seed>-<hash>."""
+    return f"{choices['model']}-{choices['loss']}-s{cfg.seed}-{run_hash(cfg)[:10]}"

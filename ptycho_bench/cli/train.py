@@ -1,0 +1,59 @@
+"""ptycho-train: compose, build, run, record. What is heavy is imported by `run`, after a finished run was skipped."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ptycho_bench.cli.entry import run_command
+
+
+def task(cfg: DictConfig) -> float | None:
+    """Train and evaluate one run unless it is finished; returns its best validation loss."""
+    import os
+
+    from hydra.core.hydra_config import HydraConfig
+
+    from ptycho_bench.cli.identity import run_hash, run_name
+    from ptycho_bench.report.record import RunFolder
+
+    choices = dict(HydraConfig.get().runtime.choices)
+    refuse_nested_processes(cfg, multirun=HydraConfig.get().mode.name == "MULTIRUN")
+    name = run_name(cfg, choices)
+    folder = RunFolder(Path(cfg.outputs_dir) / "runs" / cfg.study / name)
+    shares_work = int(os.environ.get("LOCAL_RANK", "0")) > 0
+    if not shares_work:
+        if cfg.overwrite:
+            folder.clear()
+        done = folder.results()
+        if done is not None:
+            print(f"skip: {folder.path} is finished; overwrite=true trains it again")
+            return done["training"]["best_val_total"]
+    OmegaConf.resolve(cfg)
+
+    from ptycho_bench.cli.run import train
+
+    try:
+        return train(cfg, choices, folder, name, run_hash(cfg))
+    except Exception as error:
+        if not shares_work:
+            folder.fail(error)
+        raise
+
+
+def refuse_nested_processes(cfg: DictConfig, *, multirun: bool) -> None:
+    """Several processes inside one job of a sweep would each walk the whole sweep and mix its runs."""
+    devices = cfg.trainer.devices
+    if multirun and (devices in ("auto", -1) or int(devices) > 1) and cfg.trainer.strategy != "auto":
+        raise ValueError(
+            f"trainer.devices={devices} cannot run under --multirun, where the bound is 1 per job: its processes would "
+            "repeat the sweep; start the runs one by one"
+        )
+
+
+def main() -> None:
+    """Entry point."""
+    run_command(task, "config")
+
+
+if __name__ == "__main__":
+    main()

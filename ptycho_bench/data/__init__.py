@@ -1,0 +1,1 @@
+"""From physics to a network's batches: simulate, store, split, scale, load."""

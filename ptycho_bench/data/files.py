@@ -1,0 +1,107 @@
+"""Objects and probes from files: TIFF, NPY, HDF5."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.physics.objects import rescale, transmission
+from ptycho_bench.physics.probe import block_mean
+
+HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi")
+
+
+def load_array(path: str, *, key: str | None = None, source: str = "") -> np.ndarray:
+    """Array in a .tif, .tiff, .npy, .h5, .hdf5 or .cxi file; nothing is unpickled.
+
+    Args:
+        path: the file.
+        key: the data set's name, for HDF5.
+        source: where the file can be had; said when it is missing.
+
+    Raises:
+        DataError: the file is missing, of another kind, not readable, or lacks the key.
+    """
+    file = Path(path)
+    if not file.is_file():
+        hint = f"; it comes from {source}" if source else ""
+        raise DataError(f"no file {file}{hint}; set data_root=FOLDER (or PTYCHO_DATA) or the data set's *_path")
+    suffix = file.suffix.lower()
+    try:
+        if suffix in (".tif", ".tiff"):
+            import tifffile
+
+            array = tifffile.imread(file)
+        elif suffix == ".npy":
+            array = np.load(file, allow_pickle=False)
+        elif suffix in HDF5_SUFFIXES:
+            array = load_hdf5(file, key)
+        else:
+            raise DataError(f"{file}: unknown file kind {suffix!r}; use .tif, .npy or .h5")
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{file} cannot be read as {suffix}: {error}; is it complete?") from error
+    if not np.isfinite(array).all():
+        raise DataError(f"{file} holds NaN or infinite values; mend or mask them first")
+    return array
+
+
+def load_hdf5(file: Path, key: str | None) -> np.ndarray:
+    """One data set of an HDF5 file; the error names the keys there are."""
+    import h5py
+
+    with h5py.File(file, "r") as handle:
+        if key is None or key not in handle:
+            raise DataError(f"{file} has no data set {key!r}; it has {', '.join(handle)}; set the key")
+        return handle[key][()]
+
+
+def object_from_amplitude_phase(
+    *, amplitude_path: str, phase_path: str, amplitude_key: str | None, phase_key: str | None, scaling: str, source: str
+) -> Tensor:
+    """Complex64 object (H, W) from two real images: amplitude, and phase in radians.
+
+    Args:
+        amplitude_path: TIFF, NPY or HDF5 file of the amplitude.
+        phase_path: likewise of the phase.
+        amplitude_key: data set's name where the file is HDF5.
+        phase_key: likewise.
+        scaling: see `physics.objects.rescale`.
+        source: where the files can be had.
+
+    Raises:
+        DataError: a file cannot be used, or is not a 2-D real image.
+    """
+    images = []
+    for path, key in ((amplitude_path, amplitude_key), (phase_path, phase_key)):
+        image = np.squeeze(load_array(path, key=key, source=source))
+        if image.ndim != 2 or np.iscomplexobj(image):
+            raise DataError(f"{path} holds {image.dtype} of shape {image.shape}; a real 2-D image is needed")
+        images.append(torch.from_numpy(image.astype(np.float32)))
+    if images[0].shape != images[1].shape:
+        raise DataError(f"{amplitude_path} is {tuple(images[0].shape)}, {phase_path} {tuple(images[1].shape)} px")
+    return transmission(*rescale(*images, scaling=scaling))
+
+
+def object_from_complex(*, object_path: str, object_key: str | None, scaling: str, source: str) -> Tensor:
+    """Complex64 object (H, W) from one complex array; see `object_from_amplitude_phase` for the rest."""
+    array = np.squeeze(load_array(object_path, key=object_key, source=source))
+    if array.ndim != 2 or not np.iscomplexobj(array):
+        raise DataError(f"{object_path} holds {array.dtype} of shape {array.shape}; a complex 2-D array is needed")
+    obj = torch.from_numpy(array.astype(np.complex64))
+    return transmission(*rescale(obj.abs(), obj.angle(), scaling=scaling))
+
+
+def probe_from_file(*, probe_path: str, probe_key: str | None, block: int, source: str) -> Tensor:
+    """Complex64 probe (H, W) or (modes, H, W) from a file, each block x block pixels averaged to one.
+
+    Raises:
+        DataError: the file cannot be used or is not a complex 2-D or 3-D array.
+    """
+    array = np.squeeze(load_array(probe_path, key=probe_key, source=source))
+    if array.ndim not in (2, 3) or not np.iscomplexobj(array):
+        raise DataError(f"{probe_path} holds {array.dtype} of shape {array.shape}; a complex (H, W) probe is needed")
+    return block_mean(torch.from_numpy(array), block).to(torch.complex64)

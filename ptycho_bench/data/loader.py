@@ -1,0 +1,62 @@
+"""Whole batches of tensors that already lie on the device: no worker process, no per-sample Python loop."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ptycho_bench.data.sample import Heads, PtychoSample
+
+
+class BatchLoader:
+    """Iterates over `PtychoSample` batches, each one gather.
+
+    With several processes every one draws the same order and takes its share of each batch, so that together they
+    take the steps one process would; `PtychoSample.weight` evens out unequal shares.
+
+    Args:
+        network_input: (N, C, H, W), after the input transform.
+        target: heads of N samples.
+        batch_size: samples of one step, over all processes.
+        seed: of the order; None keeps the order.
+        epoch: called at the start of each pass; with the seed it fixes the order, so a resumed run repeats it.
+        rank: this process.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self,
+        network_input: Tensor,
+        target: Heads,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        epoch: Callable[[], int] = lambda: 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size < world_size:
+            raise ValueError(f"batch_size must be at least the {world_size} processes, got {batch_size}")
+        self.network_input, self.target = network_input, target
+        self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
+        self.rank, self.world_size = rank, world_size
+
+    def __len__(self) -> int:
+        return -(-len(self.network_input) // self.batch_size)
+
+    def order(self) -> Tensor:
+        """This pass's order of the samples, int64 (N,)."""
+        count = len(self.network_input)
+        if self.seed is None:
+            return torch.arange(count)
+        return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch()))
+
+    def __iter__(self) -> Iterator[PtychoSample]:
+        order = self.order().to(self.network_input.device)
+        for batch in order.split(self.batch_size):
+            share = batch[self.rank :: self.world_size]
+            weight = len(share) * self.world_size / len(batch)
+            if not len(share):  # fewer samples than processes: take part in the step, count for nothing
+                share = batch[:1]
+            target = Heads(*(head[share] for head in self.target))
+            yield PtychoSample(self.network_input[share], target, weight)

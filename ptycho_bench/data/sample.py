@@ -1,0 +1,92 @@
+"""The one place that names the fields of a scan and of a training sample, with shapes and units."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+@dataclass(frozen=True, kw_only=True)
+class ScanInfo:
+    """What describes a scan besides its arrays; the attributes of the file. None: not known.
+
+    Args:
+        origin: how the data came to be: simulated, imported or solved, and by what.
+        photons: sum |P|^2, photons per pattern without object; or None.
+        overlap_ratio: 1 - step / probe width, [0, 1); or None.
+        step_px: raster step; or None where the scan is no raster.
+        jitter_px: largest shift of a scan point from its raster place.
+        pixel_size_m: side of an object pixel; or None.
+        energy_ev: beam energy; or None.
+        seed: of jitter and noise; or None.
+        noise: name and parameters of the noise as one JSON text.
+        recipe_hash: hash of what a simulation was made from; or None.
+    """
+
+    origin: str
+    photons: float | None = None
+    overlap_ratio: float | None = None
+    step_px: float | None = None
+    jitter_px: int = 0
+    pixel_size_m: float | None = None
+    energy_ev: float | None = None
+    seed: int | None = None
+    noise: str = "{}"
+    recipe_hash: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PtychoScan:
+    """One scan with its truth, as the file holds it: physical, unscaled.
+
+    Args:
+        diffraction: (N, H, W) uint16, uint32 or float32, photons (counts), zero frequency at [H // 2, W // 2].
+        amplitude: (N, H, W) float32, modulus of the object under each scan point.
+        phase: (N, H, W) float32, radians.
+        positions_px: (N, 2) float64, top-left (row, column) of each patch in the object.
+        scan_index: (N, 2) int64, (scan row, scan column).
+        probe: (modes, H, W) complex64, sqrt(photons).
+        obj: complex64 (rows, columns), truth on the full field; or None.
+        mask: (H, W) uint8, 0 = good pixel; or None.
+        info: what describes the scan.
+        content_hash: sha256 of arrays and attributes, empty until stored.
+    """
+
+    diffraction: np.ndarray
+    amplitude: np.ndarray
+    phase: np.ndarray
+    positions_px: np.ndarray
+    scan_index: np.ndarray
+    probe: np.ndarray
+    info: ScanInfo
+    obj: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    content_hash: str = field(default="", compare=False)
+
+    @property
+    def patch_px(self) -> int:
+        """Side of a diffraction pattern and of the object patch behind it."""
+        return self.diffraction.shape[-1]
+
+    def __len__(self) -> int:
+        return len(self.diffraction)
+
+
+class Heads(NamedTuple):
+    """A network's two outputs, or their targets: amplitude (B, 1, H, W) in [0, 1], phase (B, C, H, W) channels."""
+
+    amplitude: Tensor
+    phase: Tensor
+
+
+class PtychoSample(NamedTuple):
+    """One batch of training samples.
+
+    network_input: (B, 1, H, W), diffraction after the input transform.
+    target: heads to be predicted, scaled and encoded.
+    weight: share of this batch in the loss; 1 unless processes hold unequal parts of one batch.
+    """
+
+    network_input: Tensor
+    target: Heads
+    weight: float

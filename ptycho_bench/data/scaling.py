@@ -1,0 +1,63 @@
+"""Numbers that bring physical values to a network's range; from the training part only, kept in the checkpoint."""
+
+import dataclasses
+from typing import Self
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """Ranges of the training part.
+
+    Args:
+        amplitude_low: smallest amplitude; becomes 0.
+        amplitude_high: largest; becomes 1.
+        phase_low: smallest phase, radians.
+        phase_high: largest, radians.
+        intensity_max: largest intensity, photons.
+    """
+
+    amplitude_low: float
+    amplitude_high: float
+    phase_low: float
+    phase_high: float
+    intensity_max: float
+
+    @classmethod
+    def of(cls, *, diffraction: np.ndarray, amplitude: np.ndarray, phase: np.ndarray) -> Self:
+        """Ranges of these (N, H, W) arrays, the training part."""
+        return cls(
+            amplitude_low=float(amplitude.min()),
+            amplitude_high=float(amplitude.max()),
+            phase_low=float(phase.min()),
+            phase_high=float(phase.max()),
+            intensity_max=float(diffraction.max()),
+        )
+
+    @property
+    def amplitude_span(self) -> float:
+        """High minus low; 1 where the training amplitude is one constant."""
+        return self.amplitude_high - self.amplitude_low or 1.0
+
+    @property
+    def phase_span(self) -> float:
+        """High minus low, radians; 1 where the training phase is one constant."""
+        return self.phase_high - self.phase_low or 1.0
+
+    def scale_amplitude(self, amplitude: Tensor) -> Tensor:
+        """Physical amplitude to [0, 1] of the training range."""
+        return (amplitude - self.amplitude_low) / self.amplitude_span
+
+    def unscale_amplitude(self, scaled: Tensor) -> Tensor:
+        """Inverse of `scale_amplitude`."""
+        return scaled * self.amplitude_span + self.amplitude_low
+
+    def scale_phase(self, phase: Tensor) -> Tensor:
+        """Phase in radians to [0, 1] of the training range."""
+        return (phase - self.phase_low) / self.phase_span
+
+    def unscale_phase(self, scaled: Tensor) -> Tensor:
+        """Inverse of `scale_phase`, radians."""
+        return scaled * self.phase_span + self.phase_low

@@ -1,0 +1,87 @@
+"""Physics to samples: scan an object with a probe and record what the detector sees. Pure: no files."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ptycho_bench.data.sample import PtychoScan, ScanInfo
+from ptycho_bench.physics.forward import diffraction_intensity
+from ptycho_bench.physics.noise import blend_with_mean
+from ptycho_bench.physics.probe import scale_to_photons
+from ptycho_bench.physics.scan import cut_patches, overlap_from_step, raster_scan
+
+CHUNK = 1024
+
+
+def simulate_scan(
+    obj: Tensor,
+    probe: Tensor,
+    *,
+    photons: float,
+    overlap_ratio: float | None,
+    step_px: int | None,
+    jitter_px: int,
+    noise: Callable[[Tensor, Generator], Tensor],
+    seed: int,
+    pixel_size_m: float | None = None,
+    origin: str = "simulated",
+    recipe_hash: str | None = None,
+) -> PtychoScan:
+    """Raster-scan the object and record a diffraction pattern at each point.
+
+    Args:
+        obj: complex (rows, columns) transmission function.
+        probe: complex (H, H) or (modes, H, H); scaled to `photons` here.
+        photons: sum |P|^2.
+        overlap_ratio: see `raster_scan`.
+        step_px: see `raster_scan`.
+        jitter_px: see `raster_scan`.
+        noise: see `physics.noise`.
+        seed: of jitter and noise.
+        pixel_size_m: side of an object pixel, or None.
+        origin: what made the object, for the record.
+        recipe_hash: hash of what this scan is made from.
+
+    Raises:
+        ValueError: impossible settings, or a probe that is not square.
+    """
+    side = probe.shape[-1]
+    if probe.shape[-2] != side:
+        raise ValueError(f"probe must be square, got {tuple(probe.shape[-2:])} px; crop it")
+    generator = Generator().manual_seed(seed)
+    scan = raster_scan(
+        tuple(obj.shape), side, overlap_ratio=overlap_ratio, step_px=step_px, jitter_px=jitter_px, generator=generator
+    )
+    probe = scale_to_photons(probe, photons)
+    patches = cut_patches(obj, scan.positions_px, (side, side))
+    diffraction = torch.cat(
+        [
+            noise(diffraction_intensity(probe, blend_with_mean(part, noise.coherence)), generator)
+            for part in patches.split(CHUNK)
+        ]
+    )
+    return PtychoScan(
+        diffraction=diffraction.float().numpy(),
+        amplitude=patches.abs().float().numpy(),
+        phase=patches.angle().float().numpy(),
+        positions_px=scan.positions_px.numpy(),
+        scan_index=scan.scan_index.numpy(),
+        probe=probe.reshape(-1, side, side).to(torch.complex64).numpy(),
+        obj=obj.to(torch.complex64).numpy(),
+        mask=np.zeros((side, side), np.uint8),
+        info=ScanInfo(
+            origin=origin,
+            photons=float(photons),
+            overlap_ratio=overlap_from_step(scan.step_px, side),
+            step_px=float(scan.step_px),
+            jitter_px=jitter_px,
+            pixel_size_m=pixel_size_m,
+            seed=seed,
+            noise=json.dumps({"name": type(noise).__name__, **dataclasses.asdict(noise)}),
+            recipe_hash=recipe_hash,
+        ),
+    )

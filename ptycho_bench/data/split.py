@@ -1,0 +1,119 @@
+"""Train, validation and test parts of a scan, by scan row; each named choice in conf/split is a call of these."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ptycho_bench.data.sample import PtychoScan
+
+
+class Split(NamedTuple):
+    """Indices into the scan's points, int64: training, validation, test."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def published_split(
+    scan: PtychoScan,
+    *,
+    train_rows: tuple[int, int],
+    test_rows: tuple[int, int],
+    test_columns: tuple[int, int],
+    validation_fraction: float,
+    seed: int,
+) -> Split:
+    """Rows for training, a corner for testing, random training points for validation, as the papers do.
+
+    Neighbouring patches of the two parts share object pixels where they overlap: see `disjoint_split`.
+
+    Args:
+        scan: the scan.
+        train_rows: first scan row for training, and the one after the last.
+        test_rows: likewise for testing.
+        test_columns: likewise, scan columns.
+        validation_fraction: share of the training points set aside at random, (0, 1).
+        seed: of that draw.
+
+    Raises:
+        ValueError: rows or columns the scan does not have, overlapping rows, an empty part.
+    """
+    check_rows(scan, {"train_rows": train_rows, "test_rows": test_rows}, test_columns)
+    row, column = scan.scan_index.T
+    test = np.flatnonzero(within(row, test_rows) & within(column, test_columns))
+    candidates = np.flatnonzero(within(row, train_rows))
+    count = validation_count(len(candidates), validation_fraction)
+    validation = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
+    return non_empty(Split(np.setdiff1d(candidates, validation), validation, test))
+
+
+def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_fraction: float) -> Split:
+    """Test patches share no object pixel with any training or validation patch, jitter included.
+
+    Args:
+        scan: the scan.
+        train_rows: first scan row for training and validation, and the one after the last; validation takes the last.
+        validation_fraction: share of these rows, rounded up to whole rows, (0, 1).
+
+    Raises:
+        ValueError: rows the scan does not have, or no row left for testing.
+    """
+    check_rows(scan, {"train_rows": train_rows}, None)
+    row = scan.scan_index[:, 0]
+    rows = train_rows[1] - train_rows[0]
+    first_validation = train_rows[1] - validation_count(rows, validation_fraction)
+    train = np.flatnonzero(within(row, (train_rows[0], first_validation)))
+    validation = np.flatnonzero(within(row, (first_validation, train_rows[1])))
+    top = scan.positions_px[:, 0]
+    last_pixel = top[within(row, train_rows)].max() + scan.patch_px
+    clear = np.array([top[row == r].min() >= last_pixel for r in range(row.max() + 1)])
+    later = np.flatnonzero(clear & (np.arange(len(clear)) >= train_rows[1]))
+    if not len(later):
+        raise ValueError(
+            f"train_rows {list(train_rows)} leave no row of {row.max() + 1} whose patches start at or below px "
+            f"{last_pixel:g}; take fewer training rows"
+        )
+    return non_empty(Split(train, validation, np.flatnonzero(row >= later[0])))
+
+
+def within(index: np.ndarray, bounds: tuple[int, int]) -> np.ndarray:
+    """True where first <= index < end."""
+    return (index >= bounds[0]) & (index < bounds[1])
+
+
+def validation_count(candidates: int, fraction: float) -> int:
+    """At least one of the candidates, at most all but one.
+
+    Raises:
+        ValueError: a fraction outside (0, 1).
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"validation_fraction must lie in (0, 1), got {fraction}; 5 % is written 0.05")
+    return min(max(1, round(candidates * fraction)), candidates - 1)
+
+
+def check_rows(scan: PtychoScan, rows: dict[str, tuple[int, int]], columns: tuple[int, int] | None) -> None:
+    """Raise unless every range lies inside the scan and no two ranges of rows meet."""
+    row_count, column_count = (int(n) + 1 for n in scan.scan_index.max(axis=0))
+    bounds = {name: (pair, row_count, "rows") for name, pair in rows.items()}
+    if columns is not None:
+        bounds["test_columns"] = (columns, column_count, "columns")
+    for name, ((first, end), limit, what) in bounds.items():
+        if not 0 <= first < end <= limit:
+            raise ValueError(
+                f"split.{name} [{first}, {end}) does not fit the scan's {limit} {what} (0..{limit - 1}); "
+                f"set split.{name}=[first,end]"
+            )
+    pairs = sorted(rows.values())
+    for (_, end), (first, _) in zip(pairs, pairs[1:], strict=False):
+        if first < end:
+            raise ValueError(f"split rows {pairs} overlap; the test rows must not be training rows")
+
+
+def non_empty(split: Split) -> Split:
+    """The split itself, or ValueError where a part has no point."""
+    for name, part in split._asdict().items():
+        if not len(part):
+            raise ValueError(f"the split leaves no {name} point; widen its rows")
+    return split

@@ -1,0 +1,5 @@
+"""Versions that enter hashes; here alone, so that they are read without importing torch."""
+
+FORMAT_VERSION = 1  # of the HDF5 file
+SIMULATION_VERSION = 1  # raise it when the same settings give other numbers
+PROTOCOL_VERSION = 1  # raise it when a metric changes its meaning: tables never mix versions

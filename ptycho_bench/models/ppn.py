@@ -1,0 +1,161 @@
+"""PPN: a local transformer branch and a polar (non-local) one, fused and decoded (Yue et al., IEEE TCI 2025)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ptycho_bench.models.layers import SameConvTranspose2d, initialise
+from ptycho_bench.models.poca import PoCA
+
+NORM_EPS = 1e-6
+
+
+class SelfAttention(nn.Module):
+    """Standard multi-head self-attention over (B, N, width) tokens."""
+
+    def __init__(self, *, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        batch, count, width = tokens.shape
+        projected = self.query_key_value(tokens).view(batch, count, 3, self.heads, width // self.heads)
+        mixed = F.scaled_dot_product_attention(*projected.permute(2, 0, 3, 1, 4).unbind())
+        return self.out(mixed.transpose(1, 2).reshape(batch, count, width))
+
+
+class PreNormBlock(nn.Module):
+    """X' = attention(LN X) + X;  X = FFN(LN X') + X'  (section III-B, step 4)."""
+
+    def __init__(self, attention: nn.Module, *, width: int, expansion: int) -> None:
+        super().__init__()
+        self.attention = attention
+        self.attention_norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.ffn_norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.ffn = nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = self.attention(self.attention_norm(tokens)) + tokens
+        return self.ffn(self.ffn_norm(tokens)) + tokens
+
+
+class LocalBranch(nn.Module):
+    """Vision transformer over patches: (B, C, H, W) to (B, local_units / tokens, H / patch, W / patch)."""
+
+    def __init__(
+        self, *, size_px: int, in_channels: int, patch: int, width: int, heads: int, layers: int, expansion: int,
+        units: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.side = size_px // patch
+        tokens = self.side**2
+        if units % tokens:
+            raise ValueError(f"local_units must divide by the {tokens} patches of {size_px} px, got {units}")
+        self.embed = nn.Conv2d(in_channels, width, patch, stride=patch)  # patch extraction and linear projection
+        self.position = nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
+        self.blocks = nn.Sequential(
+            *(
+                PreNormBlock(SelfAttention(width=width, heads=heads), width=width, expansion=expansion)
+                for _ in range(layers)
+            )
+        )
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.head = nn.Linear(tokens * width, units)
+        self.out_channels = units // tokens
+
+    def forward(self, diffraction: Tensor) -> Tensor:
+        tokens = self.embed(diffraction).flatten(2).transpose(1, 2) + self.position
+        units = F.relu(self.head(self.norm(self.blocks(tokens)).flatten(1)))
+        return units.view(-1, self.side, self.side, self.out_channels).permute(0, 3, 1, 2)
+
+
+class PolarBranch(nn.Module):
+    """Non-local coherence branch: every pixel a token, PoCA between them; (B, C, H, W) to (B, width, H, W)."""
+
+    def __init__(
+        self, *, size_px: int, in_channels: int, width: int, heads: int, layers: int, expansion: int
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(in_channels, width, 1)
+        self.blocks = nn.Sequential(
+            *(
+                PreNormBlock(
+                    PoCA(width=width, heads=heads, height=size_px, width_px=size_px), width=width, expansion=expansion
+                )
+                for _ in range(layers)
+            )
+        )
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+
+    def forward(self, diffraction: Tensor) -> Tensor:
+        features = self.embed(diffraction)
+        tokens = self.norm(self.blocks(features.flatten(2).transpose(1, 2)))
+        return tokens.transpose(1, 2).reshape(features.shape)
+
+
+class PPN(nn.Module):
+    """PPN by the paper's equations; fusion happens at the patch grid, where the decoder's three doublings start.
+
+    1,589,350 parameters at 32 px with the values of conf/model/ppn.yaml.
+
+    Args:
+        size_px: side of a pattern; the CLI passes it. Must divide by the patch.
+        in_channels: channels of the input transform; the CLI passes them.
+        phase_channels: channels of the phase representation; the CLI passes them.
+        patch: side of a patch of the local branch; the decoder doubles log2(patch) times.
+        width: embedding width D of both branches.
+        heads: attention heads of both.
+        layers: transformer blocks of each.
+        expansion: width of the feed-forward layer over D.
+        local_units: units of the dense layer that ends the local branch, shared out over the patch grid.
+        decoder_widths: channels after each doubling.
+        initialisation: glorot or framework.
+
+    Raises:
+        ValueError: sizes that do not divide.
+    """
+
+    def __init__(
+        self, *, size_px: int, in_channels: int, phase_channels: int, patch: int, width: int, heads: int, layers: int,
+        expansion: int, local_units: int, decoder_widths: list[int], initialisation: str,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if patch != 2 ** len(decoder_widths):
+            raise ValueError(f"patch must be 2**{len(decoder_widths)}, one doubling per decoder width, got {patch}")
+        if size_px % patch:
+            raise ValueError(f"PPN needs patterns whose side divides by {patch}, got {size_px} px; crop or pad")
+        if width % heads:
+            raise ValueError(f"heads must divide the width {width}, got {heads}")
+        branch = {"size_px": size_px, "in_channels": in_channels, "width": width, "heads": heads, "layers": layers}
+        self.local = LocalBranch(**branch, patch=patch, expansion=expansion, units=local_units)
+        self.polar = PolarBranch(**branch, expansion=expansion)
+        self.pool = nn.AvgPool2d(patch)
+        self.fuse = nn.Conv2d(self.local.out_channels + width, decoder_widths[0], 1)
+        self.amplitude = self.decoder(decoder_widths, 1)
+        self.phase = self.decoder(decoder_widths, phase_channels)
+        initialise(self, initialisation)
+
+    @staticmethod
+    def decoder(widths: list[int], out_channels: int) -> nn.Sequential:
+        """BatchNorm(ReLU(ConvTranspose)) per doubling (Eq. 11), then one more at full size without either."""
+        blocks, channels = [], widths[0]
+        for out in widths:
+            norm = nn.BatchNorm2d(out, eps=1e-3, momentum=0.01)
+            blocks += [SameConvTranspose2d(channels, out, stride=2), nn.ReLU(inplace=True), norm]
+            channels = out
+        return nn.Sequential(*blocks, SameConvTranspose2d(channels, out_channels, stride=1))
+
+    def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
+        local, polar = self.local(diffraction), self.polar(diffraction)  # (B, C, H / patch, W / patch), (B, D, H, W)
+        fused = self.fuse(torch.cat((local, self.pool(polar)), dim=1))  # Eq. 10 at the patch grid
+        return self.amplitude(fused), self.phase(fused)  # (B, 1, H, W), (B, phase_channels, H, W), unbounded
+
+    def diagnostics(self) -> dict[str, float]:
+        """Learned centres (Eq. 5), pixels: logged every epoch."""
+        return {
+            f"center_{axis}_px_block{k}": value
+            for k, block in enumerate(self.polar.blocks)
+            for axis, value in zip("yx", block.attention.center_px.tolist(), strict=True)
+        }

@@ -1,0 +1,1 @@
+"""Forward model of far-field ptychography. Torch only, batched, on any device."""

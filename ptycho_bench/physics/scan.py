@@ -1,0 +1,105 @@
+"""Scan positions, and the way from an overlap ratio to a step and back."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+
+class ScanPositions(NamedTuple):
+    """Where the probe stood: `positions_px` float64 (N, 2) top-left (y, x); `scan_index` int64 (N, 2) (row, column)."""
+
+    positions_px: Tensor
+    scan_index: Tensor
+    step_px: int
+
+
+def step_from_overlap(overlap_ratio: float, probe_px: int) -> int:
+    """Step in whole pixels that gives the overlap ratio 1 - step / probe width, rounded, at least 1.
+
+    >>> step_from_overlap(0.75, 32)
+    8
+
+    Raises:
+        ValueError: overlap_ratio outside [0, 1).
+    """
+    if not 0 <= overlap_ratio < 1:
+        raise ValueError(f"overlap_ratio must lie in [0, 1), got {overlap_ratio}; 75 % is written 0.75")
+    return max(1, round(probe_px * (1 - overlap_ratio)))
+
+
+def overlap_from_step(step_px: float, probe_px: int) -> float:
+    """Overlap ratio 1 - step / probe width of neighbouring patches.
+
+    >>> overlap_from_step(8, 32)
+    0.75
+    """
+    return 1 - step_px / probe_px
+
+
+def raster_scan(
+    object_px: tuple[int, int],
+    probe_px: int,
+    *,
+    overlap_ratio: float | None,
+    step_px: int | None,
+    jitter_px: int,
+    generator: Generator,
+) -> ScanPositions:
+    """Raster that fills the object, row by row, each point moved by a whole-pixel jitter and kept inside the object.
+
+    Args:
+        object_px: height and width of the object.
+        probe_px: side of the square probe.
+        overlap_ratio: fraction of the probe width two neighbours share, in [0, 1); or None where step_px is given.
+        step_px: step in whole pixels; or None where overlap_ratio is given.
+        jitter_px: largest shift per axis; each point draws uniformly from -jitter_px..jitter_px.
+        generator: source of the jitter.
+
+    Raises:
+        ValueError: both or neither of overlap_ratio and step_px, a negative jitter, an object under the probe's size.
+    """
+    if (overlap_ratio is None) == (step_px is None):
+        raise ValueError(f"give one of overlap_ratio and step_px, got {overlap_ratio} and {step_px}; set one to null")
+    step = step_from_overlap(overlap_ratio, probe_px) if step_px is None else int(step_px)
+    if step < 1:
+        raise ValueError(f"step_px must be at least 1, got {step_px}")
+    if jitter_px < 0:
+        raise ValueError(f"jitter_px must be at least 0, got {jitter_px}")
+    last = torch.tensor(object_px) - probe_px
+    if last.min() < 0:
+        raise ValueError(f"object of {tuple(object_px)} px is smaller than the probe of {probe_px} px; enlarge it")
+    rows, columns = (torch.arange(0, int(end) + 1, step) for end in last)
+    grid = torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns)))
+    jitter = torch.randint(-jitter_px, jitter_px + 1, grid.shape, generator=generator)
+    positions = (grid * step + jitter).clamp(min=torch.zeros(2, dtype=torch.long), max=last)
+    return ScanPositions(positions.double(), grid, step)
+
+
+def cut_patches(obj: Tensor, positions_px: Tensor, patch_px: tuple[int, int]) -> Tensor:
+    """Object under each whole-pixel scan position.
+
+    Args:
+        obj: (H, W).
+        positions_px: (N, 2) top-left (y, x), whole numbers.
+        patch_px: height and width of a patch.
+
+    Returns:
+        (N, *patch_px).
+
+    Raises:
+        ValueError: a position that leaves the object or is no whole number.
+    """
+    corner = positions_px.round().long()
+    if (corner - positions_px).abs().max() > 1e-6:
+        raise ValueError("positions_px must be whole numbers to cut patches from an array; round them first")
+    last = torch.tensor(obj.shape, device=obj.device) - torch.tensor(patch_px, device=obj.device)
+    corner = corner.to(obj.device)
+    if (corner < 0).any() or (corner > last).any():
+        raise ValueError(
+            f"positions_px reach {corner.min().item()}..{corner.max().item()}, the object of {tuple(obj.shape)} px "
+            f"allows 0..{tuple(last.tolist())}; shift them or enlarge the object"
+        )
+    rows = corner[:, 0, None] + torch.arange(patch_px[0], device=obj.device)
+    columns = corner[:, 1, None] + torch.arange(patch_px[1], device=obj.device)
+    return obj[rows[:, :, None], columns[:, None, :]]

@@ -1,0 +1,109 @@
+"""One run's folder: rows appended while it trains, results.json written last by a rename."""
+
+import csv
+import json
+import math
+import os
+import shutil
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+RESULTS = "results.json"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; nothing half-written stays behind.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Plain data as JSON; a number that is not finite becomes null."""
+    write_text(path, json.dumps(finite(value), indent=2) + "\n")
+
+
+def finite(value: object) -> object:
+    """The value with NaN and infinities replaced by None, which JSON can hold."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_table(path: Path, columns: Mapping[str, Iterable]) -> None:
+    """Columns of equal length as CSV."""
+    lines = [",".join(columns)]
+    lines += [",".join(format(value, ".8g") for value in row) for row in zip(*columns.values(), strict=True)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+class RunFolder:
+    """What one run leaves behind; see outputs/README.md for its files.
+
+    Args:
+        path: the folder; made by `open`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def results(self) -> dict | None:
+        """A finished run's results, or None where the run is not finished.
+
+        Raises:
+            ValueError: results.json is there but cannot be read.
+        """
+        file = self.path / RESULTS
+        if not file.is_file():
+            return None
+        try:
+            return json.loads(file.read_text())
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{file} is no JSON ({error}); delete it, or set overwrite=true") from error
+
+    def clear(self) -> None:
+        """Remove the folder and all in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def open(self, config: str, environment: Mapping) -> None:
+        """Make the folder and say in it what will run, and where."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "error.txt").unlink(missing_ok=True)
+        write_text(self.path / "config.yaml", config)
+        write_json(self.path / "env.json", environment)
+
+    def append_row(self, row: Mapping[str, float]) -> None:
+        """One epoch's numbers to metrics.csv. A run killed between this and its checkpoint repeats the epoch on
+        resuming: the later row counts (`rows`)."""
+        file = self.path / "metrics.csv"
+        new = not file.exists()
+        with file.open("a", newline="") as handle:
+            writer = csv.DictWriter(handle, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({key: format(value, ".8g") for key, value in row.items()})
+
+    def rows(self) -> list[dict[str, float]]:
+        """Rows of metrics.csv by epoch; of an epoch written twice, the later."""
+        with (self.path / "metrics.csv").open(newline="") as handle:
+            read = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(handle)]
+        return [row for _, row in sorted({row["epoch"]: row for row in read}.items())]
+
+    def fail(self, error: BaseException) -> None:
+        """Leave error.txt, where the folder was made."""
+        if self.path.is_dir():
+            write_text(self.path / "error.txt", "".join(traceback.format_exception(error)))
+
+    def finish(self, results: Mapping) -> None:
+        """Write results.json: from now on the run is finished."""
+        write_json(self.path / RESULTS, results)

@@ -1,0 +1,1 @@
+"""Lightning: one module for any model, loss and phase representation."""

@@ -1,0 +1,84 @@
+"""One LightningModule for any model x loss x phase representation."""
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from ptycho_bench.data.sample import PtychoSample
+from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.training.recipe import Recipe
+
+
+class EpochMean:
+    """Mean of named terms over an epoch and over processes, weighted by samples; reads the device once an epoch."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0.0
+
+    def add(self, terms: dict[str, Tensor], samples: float) -> None:
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach() * samples
+        self.count += samples
+
+    def take(self, strategy: L.pytorch.strategies.Strategy) -> dict[str, float]:
+        """The means; starts anew."""
+        stacked = torch.stack([*self.sums.values(), torch.as_tensor(self.count, device=strategy.root_device)])
+        *sums, count = strategy.reduce(stacked, reduce_op="sum").tolist()
+        names = list(self.sums)
+        self.sums, self.count = {}, 0.0
+        return {name: value / count for name, value in zip(names, sums, strict=True)}
+
+
+class PtychoModule(L.LightningModule):
+    """Trains a network on encoded amplitude and phase.
+
+    Args:
+        network: what is trained.
+        loss: forward(pred, target) -> named terms with "total".
+        recipe: how.
+        description: plain dict kept in the checkpoint; with it and the weights the network is rebuilt.
+        channels_last: memory layout of convolutions.
+    """
+
+    def __init__(
+        self, *, network: PtychoNetwork, loss: nn.Module, recipe: Recipe, description: dict, channels_last: bool
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last) if channels_last else network
+        self.loss = loss
+        self.recipe = recipe
+        self.description = description
+        self.means = {"train": EpochMean(), "val": EpochMean()}
+        self.epoch_terms: dict[str, float] = {}
+
+    def terms(self, batch: PtychoSample, part: str) -> dict[str, Tensor]:
+        """Loss terms of a batch, also added to the epoch's means."""
+        terms = self.loss(self.network.heads(batch.network_input), batch.target)
+        self.means[part].add(terms, len(batch.network_input) if batch.weight else 0.0)
+        return terms
+
+    def training_step(self, batch: PtychoSample, batch_index: int) -> Tensor:
+        return self.terms(batch, "train")["total"] * batch.weight
+
+    def validation_step(self, batch: PtychoSample, batch_index: int) -> None:
+        self.terms(batch, "val")
+
+    def on_validation_epoch_end(self) -> None:
+        for part, mean in self.means.items():
+            self.epoch_terms |= {f"{part}_{name}": value for name, value in mean.take(self.trainer.strategy).items()}
+        self.log("val_total", self.epoch_terms["val_total"], batch_size=1, rank_zero_only=False, logger=False)
+
+    def configure_optimizers(self) -> dict:
+        optimizer = self.recipe.optimizer(self.parameters())
+        # stepped with the epoch's last batch, after validation and before the checkpoint: a resumed run goes on exactly
+        scheduler = {
+            "scheduler": self.recipe.scheduler(optimizer),
+            "interval": "step",
+            "frequency": self.trainer.num_training_batches,
+            "monitor": "val_total",
+        }
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["ptycho_bench"] = self.description
