@@ -62,7 +62,8 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
         network=network, loss=loss, recipe=recipe, description=description, channels_last=cfg.trainer.channels_last
     )
     if first_process:
-        folder.open(OmegaConf.to_yaml(cfg), environment())
+        machine = environment()
+        folder.open(OmegaConf.to_yaml(cfg), machine)
         parameters = sum(p.numel() for p in model.parameters())
         parts = ", ".join(f"{len(points)} {part}" for part, points in split._asdict().items())
         print(f"{name}: {parameters:,} parameters; {parts}; {recipe.epochs} epochs -> {folder.path}", flush=True)
@@ -103,7 +104,7 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
                 "device": str(module.device),
                 "processes": trainer.world_size,
             },
-            "environment": environment(),
+            "environment": machine,
             **metrics,
         }
     )

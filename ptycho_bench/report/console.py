@@ -21,7 +21,7 @@ def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]]) -> Non
     skipped = max(summary["patch_skipped"].values())
     if skipped:
         table.caption = f"{skipped} flat patches have no PSNR or SSIM and are left out"
-    Console().print(table)
+    Console(width=max(100, Console().width)).print(table)
 
 
 def cell(summary: Mapping[str, Mapping[str, float]], mode: str, name: str) -> str:

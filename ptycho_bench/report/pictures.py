@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from ptycho_bench.evaluation.reconstruct import Images
 from ptycho_bench.physics.objects import wrap_phase
 
-AMPLITUDE_MAP, PHASE_MAP, ERROR_MAP, INTENSITY_MAP = "gray", "twilight", "RdBu_r", "viridis"
+AMPLITUDE_MAP, PHASE_MAP, ERROR_MAP, INTENSITY_MAP = "gray", "twilight_shifted", "RdBu_r", "viridis"
 
 
 def shared_limits(truth: np.ndarray, prediction: np.ndarray) -> tuple[float, float]:
