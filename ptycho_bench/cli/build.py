@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,8 +27,22 @@ def build(node: DictConfig | dict, **extra: object) -> object:
             close = difflib.get_close_matches(str(key), list(takes), n=1)
             hint = f", did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"{node._target_} takes no {key!r}{hint}; it takes {', '.join(takes)}")
+        if key in takes:
+            check_type(f"{node._target_}: {key}", node[key], takes[key].annotation)
     # extra objects go past Hydra, which would turn dataclasses into configuration
     return hydra.utils.instantiate(node, _convert_="all", _partial_=True)(**extra)
+
+
+def check_type(name: str, value: object, annotation: object) -> None:
+    """Raise ValueError where a scalar's type is annotated and the value has another; a whole number is a float too."""
+    allowed = set(typing.get_args(annotation) or (annotation,))
+    if not allowed <= {int, float, bool, str, type(None)} or OmegaConf.is_config(value):
+        return
+    if float in allowed:
+        allowed.add(int)
+    if type(value) not in allowed:
+        wanted = " or ".join(sorted("null" if kind is type(None) else kind.__name__ for kind in allowed))
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
 def plain(node: DictConfig) -> dict:

@@ -7,23 +7,22 @@ import h5py
 from omegaconf import DictConfig
 
 from ptycho_bench.cli.build import build
-from ptycho_bench.cli.identity import data_hash
+from ptycho_bench.cli.identity import data_hash, names_file
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.sample import PtychoScan
-from ptycho_bench.data.simulate import simulate_scan
 from ptycho_bench.data.store import read_scan, write_scan
 
 
 def cached_path(cfg: DictConfig) -> Path:
     """Where the data set lies or will lie: the given file, or the cache under the hash of what makes it."""
-    if "file_path" in cfg.data:
+    if names_file(cfg):
         return Path(cfg.data.file_path)
     return Path(cfg.outputs_dir) / "data" / f"{cfg.data.name}-{data_hash(cfg)[:10]}.h5"
 
 
 def pattern_px(cfg: DictConfig) -> int:
     """Side of the patterns, without making or reading them: so that a network that cannot take them fails first."""
-    if "file_path" not in cfg.data:
+    if not names_file(cfg):
         return build(cfg.data.probe).shape[-1]
     try:
         with h5py.File(cfg.data.file_path, "r") as handle:
@@ -34,32 +33,17 @@ def pattern_px(cfg: DictConfig) -> int:
 
 def simulate(cfg: DictConfig) -> PtychoScan:
     """The data set a configuration describes, not yet written."""
-    data = cfg.data
-    return simulate_scan(
-        build(data.object),
-        build(data.probe),
-        photons=data.photons,
-        overlap_ratio=data.overlap_ratio,
-        step_px=data.step_px,
-        jitter_px=data.jitter_px,
-        noise=build(cfg.noise),
-        seed=data.seed,
-        pixel_size_m=data.pixel_size_m,
-        origin=f"simulated from {data.name}",
-        recipe_hash=data_hash(cfg),
-    )
+    return build(cfg.data, noise=build(cfg.noise), recipe_hash=data_hash(cfg))
 
 
 def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
     """Read the data set, after making it where it is missing (a given file must exist)."""
     path = cached_path(cfg)
-    if "file_path" in cfg.data or path.is_file():
+    if names_file(cfg) or path.is_file():
         return read_scan(path)
-    if say:
-        print(f"simulating {cfg.data.name} -> {path}", flush=True)
     scan = write_scan(path, simulate(cfg))
     if say:
-        print(describe(scan), flush=True)
+        print(f"simulated {path}: {describe(scan)}", flush=True)
     return scan
 
 

@@ -25,9 +25,7 @@ def file_hash(path: str) -> str:
         DataError: no such file.
     """
     if not Path(path).is_file():
-        raise DataError(
-            f"no file {path}; set data_root=FOLDER or PTYCHO_DATA to where the data sets lie, or the file's own key"
-        )
+        raise DataError(f"no file {path}; mend the path, or set data_root=FOLDER (or PTYCHO_DATA), where data sets lie")
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
@@ -49,9 +47,14 @@ def with_file_hashes(node: object, source: str = "") -> object:
     return result
 
 
+def names_file(cfg: DictConfig) -> bool:
+    """True where the data set is a given file, False where it is simulated."""
+    return "file_path" in list(cfg.data)  # `in` the node itself is False while the value is missing
+
+
 def data_hash(cfg: DictConfig) -> str:
-    """Hash of what a data set is made from: object, probe, scan, noise and the code's versions; or of the given file."""
-    if "file_path" in cfg.data:
+    """Hash of what a data set is made from: object, probe, scan, noise, the code's versions; or of the given file."""
+    if names_file(cfg):
         return file_hash(cfg.data.file_path)
     data = OmegaConf.to_container(cfg.data, resolve=True)
     data.pop("name")

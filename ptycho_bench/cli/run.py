@@ -6,9 +6,10 @@ import time
 
 import hydra
 import lightning as L
+import torch
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.cli.build import build, build_model, build_network, load_network, plain
+from ptycho_bench.cli.build import build, build_model, build_network, check_type, load_network, plain
 from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
 from ptycho_bench.cli.identity import SCHEMA
 from ptycho_bench.cli.score import score_network
@@ -26,7 +27,7 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
     """Train, evaluate and record one run.
 
     Args:
-        cfg: composed and resolved configuration of ptycho-train.
+        cfg: composed configuration of ptycho-train.
         choices: name of the file taken from each group of conf/.
         folder: where the run is recorded.
         name: of the run.
@@ -37,6 +38,8 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
     """
     first_process = not is_child_process()
     started_s = time.perf_counter()
+    check_type("seed", cfg.seed, int)
+    check_accelerator(cfg.trainer.accelerator)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     phase_class = hydra.utils.get_class(cfg.phase._target_)
     loss = build(cfg.loss, phase_range=phase_class.data_range)
@@ -53,21 +56,19 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
     split: Split = build(cfg.split, scan=scan)
     description["scaling"] = dataclasses.asdict(scaling_of(scan, split.train))
     description["test_region_px"] = region_px(scan, split)
-    description["config"] = plain(cfg)
+    description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
     network = build_network(description, model)
-    data = PtychoDataModule(
-        scan=scan, split=split, network=network, batch_size=recipe.batch_size, seed=cfg.seed
-    )
+    data = PtychoDataModule(scan=scan, split=split, network=network, batch_size=recipe.batch_size, seed=cfg.seed)
     module = PtychoModule(
         network=network, loss=loss, recipe=recipe, description=description, channels_last=cfg.trainer.channels_last
     )
     if first_process:
         machine = environment()
-        folder.open(OmegaConf.to_yaml(cfg), machine)
+        folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
         parameters = sum(p.numel() for p in model.parameters())
         parts = ", ".join(f"{len(points)} {part}" for part, points in split._asdict().items())
         print(f"{name}: {parameters:,} parameters; {parts}; {recipe.epochs} epochs -> {folder.path}", flush=True)
-    mirror = build(cfg.logger, run_name=name, folder=str(folder.path), config=description["config"]) if (
+    mirror = build(cfg.logger, run_name=name, folder=str(folder.path), config=plain(cfg)) if (
         "_target_" in cfg.logger and first_process) else None  # fmt: skip
     options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
     try:
@@ -111,6 +112,14 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
     return best["val_total"]
 
 
+def check_accelerator(accelerator: str) -> None:
+    """Raise ValueError where a GPU is asked for and none is there."""
+    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"trainer.accelerator={accelerator} needs a CUDA device, 0 found; use trainer=cpu or trainer=auto"
+        )
+
+
 def region_px(scan: PtychoScan, split: Split) -> list[float]:
     """Object rectangle of the test patches: first row, end row, first column, end column."""
     positions = scan.positions_px[split.test]
@@ -131,5 +140,3 @@ def close(mirror: object) -> None:
     finish = getattr(getattr(mirror, "experiment", None), "finish", None)
     if finish:
         finish()
-
-

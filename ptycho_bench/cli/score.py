@@ -1,4 +1,4 @@
-"""Score a trained network on some points of a scan: metrics, table, per-patch file, pictures. Train and evaluate share it."""
+"""Score a trained network on points of a scan: metrics, table, per-patch file, pictures; for train and evaluate."""
 
 import time
 from pathlib import Path
@@ -71,7 +71,7 @@ def score_network(
     }
 
 
-def draw(folder, intensity, truth, pred, result, scan_index, title, rows) -> None:  # noqa: ANN001
+def draw(folder, intensity, truth, pred, result, scan_index, title, rows) -> None:
     """The three pictures; the sample patches are spread evenly over those whose truth varies most."""
     from ptycho_bench.report.pictures import draw_field, draw_losses, draw_patches
 

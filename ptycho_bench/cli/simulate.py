@@ -1,16 +1,30 @@
 """ptycho-simulate: write one data set."""
 
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import run_command
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-def task(cfg: DictConfig) -> None:
+USAGE = """
+ptycho-simulate writes one data set as HDF5.
+
+  ptycho-simulate data=ltem                             into the cache ptycho-train looks in
+  ptycho-simulate data=ltem noise=ppn out=noisy.h5      into a file; train on it with data=file data.file_path=noisy.h5
+  ptycho-simulate data=ltem data.overlap_ratio=0.5 data.photons=1e5
+
+Choices, as group=default and what else there is:
+"""
+
+
+def task(cfg: "DictConfig") -> None:
     """Simulate the named data set into `out`, or into the cache ptycho-train looks in."""
     from ptycho_bench.cli.datasets import cached_path, describe, simulate
+    from ptycho_bench.cli.identity import names_file
     from ptycho_bench.data.store import write_scan
 
-    if "file_path" in cfg.data:
+    if names_file(cfg):
         raise ValueError("data=file names a file that exists; to simulate, choose another data set")
     path = cfg.out or cached_path(cfg)
     scan = write_scan(path, simulate(cfg))
@@ -19,7 +33,7 @@ def task(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Entry point."""
-    run_command(task, "simulate")
+    run_command(task, "simulate", USAGE)
 
 
 if __name__ == "__main__":

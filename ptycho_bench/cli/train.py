@@ -1,13 +1,27 @@
 """ptycho-train: compose, build, run, record. What is heavy is imported by `run`, after a finished run was skipped."""
 
 from pathlib import Path
-
-from omegaconf import DictConfig, OmegaConf
+from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import run_command
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-def task(cfg: DictConfig) -> float | None:
+USAGE = """
+ptycho-train trains one network on one data set, measures it and draws it.
+
+  ptycho-train model=ppn loss=weighted            one run; a finished one is skipped, a killed one resumed
+  ptycho-train data=ad_ltem data_root=FOLDER      another data set
+  ptycho-train recipe.epochs=4 seed=1             any value, by its dotted name
+  ptycho-train -m seed=0,1,2 model=ppn,ptychonn   every combination
+  ptycho-train --cfg job                          the composed configuration with every name
+
+Choices, as group=default and what else there is:
+"""
+
+
+def task(cfg: "DictConfig") -> float | None:
     """Train and evaluate one run unless it is finished; returns its best validation loss."""
     import os
 
@@ -28,7 +42,6 @@ def task(cfg: DictConfig) -> float | None:
         if done is not None:
             print(f"skip: {folder.path} is finished; overwrite=true trains it again")
             return done["training"]["best_val_total"]
-    OmegaConf.resolve(cfg)
 
     from ptycho_bench.cli.run import train
 
@@ -40,7 +53,7 @@ def task(cfg: DictConfig) -> float | None:
         raise
 
 
-def refuse_nested_processes(cfg: DictConfig, *, multirun: bool) -> None:
+def refuse_nested_processes(cfg: "DictConfig", *, multirun: bool) -> None:
     """Several processes inside one job of a sweep would each walk the whole sweep and mix its runs."""
     devices = cfg.trainer.devices
     if multirun and (devices in ("auto", -1) or int(devices) > 1) and cfg.trainer.strategy != "auto":
@@ -52,7 +65,7 @@ def refuse_nested_processes(cfg: DictConfig, *, multirun: bool) -> None:
 
 def main() -> None:
     """Entry point."""
-    run_command(task, "config")
+    run_command(task, "config", USAGE)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,13 @@ from ptycho_bench.network import PtychoNetwork
 
 def scaling_of(scan: PtychoScan, points: np.ndarray) -> Scaling:
     """Ranges of the given scan points, the training part."""
-    return Scaling.of(
-        diffraction=scan.diffraction[points], amplitude=scan.amplitude[points], phase=scan.phase[points]
-    )
+    return Scaling.of(diffraction=scan.diffraction[points], amplitude=scan.amplitude[points], phase=scan.phase[points])
 
 
 def tensors(scan: PtychoScan, points: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """Intensity (photons), amplitude and phase (radians) of the given scan points, float32 (n, H, W)."""
     arrays = (scan.diffraction, scan.amplitude, scan.phase)
-    intensity, amplitude, phase = (torch.from_numpy(np.ascontiguousarray(array[points], np.float32)) for array in arrays)
-    return intensity, amplitude, phase
+    return tuple(torch.from_numpy(np.ascontiguousarray(array[points], np.float32)) for array in arrays)
 
 
 class PtychoDataModule(L.LightningDataModule):
@@ -37,9 +34,7 @@ class PtychoDataModule(L.LightningDataModule):
         seed: of the order of the training samples.
     """
 
-    def __init__(
-        self, *, scan: PtychoScan, split: Split, network: PtychoNetwork, batch_size: int, seed: int
-    ) -> None:
+    def __init__(self, *, scan: PtychoScan, split: Split, network: PtychoNetwork, batch_size: int, seed: int) -> None:
         super().__init__()
         self.parts = {name: self.encoded(scan, points, network) for name, points in split._asdict().items()}
         self.batch_size, self.seed = batch_size, seed

@@ -1,5 +1,6 @@
 """Whole batches of tensors that already lie on the device: no worker process, no per-sample Python loop."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -42,7 +43,7 @@ class BatchLoader:
         self.rank, self.world_size = rank, world_size
 
     def __len__(self) -> int:
-        return -(-len(self.network_input) // self.batch_size)
+        return math.ceil(len(self.network_input) / self.batch_size)
 
     def order(self) -> Tensor:
         """This pass's order of the samples, int64 (N,)."""

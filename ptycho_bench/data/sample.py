@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+
 @dataclass(frozen=True, kw_only=True)
 class ScanInfo:
     """What describes a scan besides its arrays; the attributes of the file. None: not known.

@@ -18,22 +18,23 @@ CHUNK = 1024
 
 
 def simulate_scan(
+    *,
+    name: str,
     obj: Tensor,
     probe: Tensor,
-    *,
     photons: float,
     overlap_ratio: float | None,
     step_px: int | None,
     jitter_px: int,
     noise: Callable[[Tensor, Generator], Tensor],
     seed: int,
-    pixel_size_m: float | None = None,
-    origin: str = "simulated",
+    pixel_size_m: float | None,
     recipe_hash: str | None = None,
 ) -> PtychoScan:
     """Raster-scan the object and record a diffraction pattern at each point.
 
     Args:
+        name: of the data set, for the record.
         obj: complex (rows, columns) transmission function.
         probe: complex (H, H) or (modes, H, H); scaled to `photons` here.
         photons: sum |P|^2.
@@ -43,7 +44,6 @@ def simulate_scan(
         noise: see `physics.noise`.
         seed: of jitter and noise.
         pixel_size_m: side of an object pixel, or None.
-        origin: what made the object, for the record.
         recipe_hash: hash of what this scan is made from.
 
     Raises:
@@ -74,7 +74,7 @@ def simulate_scan(
         obj=obj.to(torch.complex64).numpy(),
         mask=np.zeros((side, side), np.uint8),
         info=ScanInfo(
-            origin=origin,
+            origin=f"simulated from {name}",
             photons=float(photons),
             overlap_ratio=overlap_from_step(scan.step_px, side),
             step_px=float(scan.step_px),

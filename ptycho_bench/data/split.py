@@ -1,5 +1,6 @@
 """Train, validation and test parts of a scan, by scan row; each named choice in conf/split is a call of these."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -106,7 +107,7 @@ def check_rows(scan: PtychoScan, rows: dict[str, tuple[int, int]], columns: tupl
                 f"set split.{name}=[first,end]"
             )
     pairs = sorted(rows.values())
-    for (_, end), (first, _) in zip(pairs, pairs[1:], strict=False):
+    for (_, end), (first, _) in pairwise(pairs):
         if first < end:
             raise ValueError(f"split rows {pairs} overlap; the test rows must not be training rows")
 

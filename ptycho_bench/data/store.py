@@ -33,8 +33,9 @@ def arrays_of(scan: PtychoScan) -> dict[str, np.ndarray]:
 
 
 def content_hash(scan: PtychoScan) -> str:
-    """sha256 of every array and attribute: identifies the data in every record."""
-    digest = hashlib.sha256(repr(sorted(dataclasses.asdict(scan.info).items())).encode())
+    """sha256 of every array and of the attributes that say what was measured: identifies the data in every record."""
+    described = {k: v for k, v in dataclasses.asdict(scan.info).items() if k not in ("origin", "recipe_hash")}
+    digest = hashlib.sha256(repr(sorted(described.items())).encode())
     for name, array in arrays_of(scan).items():
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -10,6 +10,7 @@ from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.evaluation import metrics
 from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
 
+
 @dataclass(frozen=True, kw_only=True)
 class MetricProtocol:
     """How metrics are taken; each named choice in conf/metrics is one of these.

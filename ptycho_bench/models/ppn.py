@@ -74,9 +74,7 @@ class LocalBranch(nn.Module):
 class PolarBranch(nn.Module):
     """Non-local coherence branch: every pixel a token, PoCA between them; (B, C, H, W) to (B, width, H, W)."""
 
-    def __init__(
-        self, *, size_px: int, in_channels: int, width: int, heads: int, layers: int, expansion: int
-    ) -> None:
+    def __init__(self, *, size_px: int, in_channels: int, width: int, heads: int, layers: int, expansion: int) -> None:
         super().__init__()
         self.embed = nn.Conv2d(in_channels, width, 1)
         self.blocks = nn.Sequential(

@@ -1,0 +1,90 @@
+"""Any failure as one line: what, which bound, the way out."""
+
+import difflib
+import re
+import sys
+from collections.abc import Iterable
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def explain(error: BaseException, config_name: str) -> str:
+    """The line for an error; of an error Hydra wrapped, that of its cause.
+
+    Args:
+        error: what was raised.
+        config_name: root file in conf/, whose keys are offered where one is misspelt.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return explain_configuration(error, config_name)
+    if isinstance(error, (ValueError, OSError)):
+        return one_line(error)
+    if type(error).__name__ == "OutOfMemoryError":
+        return f"out of device memory: {one_line(error)}; lower recipe.batch_size or use trainer=cpu"
+    return f"{type(error).__name__}: {one_line(error)}; {FULL_ERROR}=1 shows where"
+
+
+def explain_configuration(error: BaseException, config_name: str) -> str:
+    """The line for a configuration that cannot be composed or built; names the nearest choice or key."""
+    from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
+    from omegaconf.errors import MissingMandatoryValue
+
+    unknown_key = re.search(r"Could not override '([^'@]+)", str(error))
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        line = f"no {group} named {choice!r}{nearest(choice, error.options)}; there are {', '.join(error.options)}"
+    elif isinstance(error, MissingMandatoryValue):
+        line = f"{error.full_key} has no value; give it on the command line as {error.full_key}=VALUE"
+    elif isinstance(error, OverrideParseException):
+        line = f"cannot read the override {error.override!r}; write key=value, and quote what has spaces or commas"
+    elif isinstance(error, InstantiationException) and error.__cause__ is not None:
+        line = explain(error.__cause__, config_name)
+    elif unknown_key:
+        key = unknown_key[1]
+        line = f"no key {key!r}{nearest(key, known_keys(config_name))}; see --help, or add one with +{key}="
+    else:
+        line = one_line(error)
+    return line
+
+
+def one_line(error: BaseException) -> str:
+    """The message without line breaks; the type's name where there is none."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f" {error.filename}" if error.filename else ""
+        return f"{error.strerror}:{place}; set outputs_dir=FOLDER to a place that can be written"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`, did you mean X?`, or nothing where no known word is close."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def known_keys(config_name: str) -> list[str]:
+    """Every key that can be overridden, of the configuration with the command line's own choices of groups."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        try:
+            groups = [word for word in sys.argv[1:] if re.fullmatch(r"\w+=\w+", word)]
+            cfg = hydra.compose(config_name, overrides=groups)
+        except Exception:  # the command line itself is what is wrong: fall back to the defaults' keys
+            cfg = hydra.compose(config_name)
+    return flat_keys(OmegaConf.to_container(cfg, resolve=False))
+
+
+def flat_keys(node: dict, prefix: str = "") -> list[str]:
+    """Dotted keys of a nested dict, groups included."""
+    keys = []
+    for name, value in node.items():
+        keys.append(prefix + str(name))
+        if isinstance(value, dict):
+            keys += flat_keys(value, f"{prefix}{name}.")
+    return keys

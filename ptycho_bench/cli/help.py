@@ -1,0 +1,32 @@
+"""--help without Hydra, whose own takes longer the more choices there are: it reads conf/ and prints it."""
+
+import re
+from importlib.resources import files
+
+
+def print_help(usage: str, config_name: str) -> None:
+    """Print what a command does, then every choice with the first comment of its file.
+
+    Args:
+        usage: what the command does, with examples.
+        config_name: root file in conf/.
+    """
+    conf = files("ptycho_bench.conf")
+    print(usage.strip())
+    for group, default in default_choices((conf / f"{config_name}.yaml").read_text()):
+        print(f"\n{group}={default}")
+        for file in sorted((conf / group).iterdir(), key=lambda file: file.name):
+            if file.name.endswith(".yaml"):
+                print(f"  {file.name.removesuffix('.yaml'):<14} {first_comment(file.read_text())}")
+    print("\nExit code 1 and one line say what went wrong; HYDRA_FULL_ERROR=1 adds the traceback.")
+
+
+def default_choices(root: str) -> list[tuple[str, str]]:
+    """(group, option) pairs of a root file's defaults list."""
+    return re.findall(r"^  - (\w+): (\w+)", root, flags=re.MULTILINE)
+
+
+def first_comment(text: str) -> str:
+    """First comment line of a YAML file that says something."""
+    comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
+    return next((line for line in comments if not line.startswith(("@package", "^"))), "")
