@@ -46,6 +46,8 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
     except Exception as error:
         failures.append(error)
         report(error, asked, config_name)
+    finally:
+        os.environ[FULL_ERROR] = "1" if asked else "0"
     if failures:
         sys.exit(1)
 

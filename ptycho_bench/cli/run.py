@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import math
 import time
+from dataclasses import dataclass
 
 import hydra
 import lightning as L
@@ -16,11 +18,59 @@ from ptycho_bench.cli.score import score_network
 from ptycho_bench.data.datamodule import PtychoDataModule, scaling_of
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.split import Split
+from ptycho_bench.evaluation.reconstruct import MetricProtocol
 from ptycho_bench.report.environment import environment
 from ptycho_bench.report.record import RunFolder
 from ptycho_bench.training.callbacks import peak_memory_mb
 from ptycho_bench.training.fit import BEST, fit, is_child_process
 from ptycho_bench.training.module import PtychoModule
+from ptycho_bench.training.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything one run is made of, built and checked."""
+
+    scan: PtychoScan
+    split: Split
+    protocol: MetricProtocol
+    module: PtychoModule
+    data: PtychoDataModule
+
+
+def prepare(cfg: DictConfig, choices: dict[str, str], name: str, *, say: bool) -> Job:
+    """Build a run. What can be refused without data is refused before any is made.
+
+    Args:
+        cfg: composed configuration of ptycho-train.
+        choices: name of the file taken from each group of conf/.
+        name: of the run.
+        say: tell when data are simulated.
+    """
+    check_type("seed", cfg.seed, int)
+    check_accelerator(cfg.trainer.accelerator)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    loss = build(cfg.loss, phase_range=hydra.utils.get_class(cfg.phase._target_).data_range)
+    recipe: Recipe = build(cfg.recipe)
+    protocol = build(cfg.metrics)
+    description = {"schema": SCHEMA, "run": name, "choices": choices, "size_px": pattern_px(cfg)}
+    description |= {part: plain(cfg[part]) for part in ("model", "input", "phase")}
+    model = build_model(description)
+
+    scan = load_scan(cfg, say=say)
+    split: Split = build(cfg.split, scan=scan)
+    description["scaling"] = dataclasses.asdict(scaling_of(scan, split.train))
+    description["test_region_px"] = region_px(scan, split)
+    description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
+    network = build_network(description, model)
+    layout = {"channels_last": cfg.trainer.channels_last}
+    return Job(
+        scan=scan,
+        split=split,
+        protocol=protocol,
+        module=PtychoModule(network=network, loss=loss, recipe=recipe, description=description, **layout),
+        data=PtychoDataModule(scan=scan, split=split, network=network, batch_size=recipe.batch_size, seed=cfg.seed),
+    )
 
 
 def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str, identity: str) -> float | None:
@@ -35,54 +85,27 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
 
     Returns:
         Best validation loss; None in a process that only shares the work.
-    """
-    first_process = not is_child_process()
-    started_s = time.perf_counter()
-    check_type("seed", cfg.seed, int)
-    check_accelerator(cfg.trainer.accelerator)
-    L.seed_everything(cfg.seed, workers=True, verbose=False)
-    phase_class = hydra.utils.get_class(cfg.phase._target_)
-    loss = build(cfg.loss, phase_range=phase_class.data_range)
-    recipe = build(cfg.recipe)
-    protocol = build(cfg.metrics)
-    build(cfg.noise)
-    description = {
-        "schema": SCHEMA, "run": name, "size_px": pattern_px(cfg), "choices": choices,
-        **{part: plain(cfg[part]) for part in ("model", "input", "phase")},
-    }  # fmt: skip
-    model = build_model(description)
 
-    scan = load_scan(cfg, say=first_process)
-    split: Split = build(cfg.split, scan=scan)
-    description["scaling"] = dataclasses.asdict(scaling_of(scan, split.train))
-    description["test_region_px"] = region_px(scan, split)
-    description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
-    network = build_network(description, model)
-    data = PtychoDataModule(scan=scan, split=split, network=network, batch_size=recipe.batch_size, seed=cfg.seed)
-    module = PtychoModule(
-        network=network, loss=loss, recipe=recipe, description=description, channels_last=cfg.trainer.channels_last
-    )
+    Raises:
+        ValueError: an impossible configuration, unusable data, or a training that diverged.
+        OSError: the folder cannot be written.
+    """
+    started_s = time.perf_counter()
+    first_process = not is_child_process()
+    job = prepare(cfg, choices, name, say=first_process)
+    recipe, machine = job.module.recipe, environment()
     if first_process:
-        machine = environment()
         folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
-        parameters = sum(p.numel() for p in model.parameters())
-        parts = ", ".join(f"{len(points)} {part}" for part, points in split._asdict().items())
-        print(f"{name}: {parameters:,} parameters; {parts}; {recipe.epochs} epochs -> {folder.path}", flush=True)
-    mirror = build(cfg.logger, run_name=name, folder=str(folder.path), config=plain(cfg)) if (
-        "_target_" in cfg.logger and first_process) else None  # fmt: skip
-    options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
-    try:
-        trainer = fit(module, data, folder=folder.path, write_row=folder.append_row, logger=mirror, **options)
-    finally:
-        close(mirror)
+        parts = ", ".join(f"{len(points)} {part}" for part, points in job.split._asdict().items())
+        print(f"{name}: {parameters(job):,} parameters; {parts}; {recipe.epochs} epochs -> {folder.path}", flush=True)
+    trainer = fit_mirrored(cfg, job, folder, name, mirrored=first_process)
     if not trainer.is_global_zero:
         return None
     rows = folder.rows()
-    best = min(rows, key=lambda row: row["val_total"])
-    tested = load_network(folder.path / BEST).to(module.device)
+    best = best_row(rows)
     metrics = score_network(
-        tested, scan, split.test, protocol=protocol, batch_size=recipe.batch_size, folder=folder.path,
-        title=name, pictures=cfg.pictures, rows=rows,
+        load_network(folder.path / BEST).to(job.module.device), job.scan, job.split.test, protocol=job.protocol,
+        batch_size=recipe.batch_size, folder=folder.path, title=name, pictures=cfg.pictures, rows=rows,
     )  # fmt: skip
     folder.finish(
         {
@@ -91,18 +114,11 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
             "identity": identity,
             "choices": choices,
             "seed": cfg.seed,
-            "data": data_record(cfg, scan),
-            "split": split_record(split),
+            "data": data_record(cfg, job.scan),
+            "split": split_record(job.split),
             "training": {
-                "parameters": sum(p.numel() for p in model.parameters()),
-                "epochs": len(rows),
-                "best_epoch": int(best["epoch"]) + 1,
-                "best_val_total": best["val_total"],
-                "seconds": sum(row["seconds"] for row in rows),
-                "seconds_per_epoch": sum(row["seconds"] for row in rows) / len(rows),
+                **training_record(job, rows, best),
                 "seconds_whole_command": time.perf_counter() - started_s,
-                "peak_memory_mb": max([row["peak_memory_mb"] for row in rows] + [peak_memory_mb(module.device)]),
-                "device": str(module.device),
                 "processes": trainer.world_size,
             },
             "environment": machine,
@@ -110,6 +126,56 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
         }
     )
     return best["val_total"]
+
+
+def fit_mirrored(cfg: DictConfig, job: Job, folder: RunFolder, name: str, *, mirrored: bool) -> L.Trainer:
+    """Train, with the mirror the configuration names; it is closed whatever happens."""
+    mirror = None
+    if mirrored and "_target_" in cfg.logger:
+        mirror = build(cfg.logger, run_name=name, folder=str(folder.path), config=plain(cfg))
+    options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
+    try:
+        return fit(job.module, job.data, folder=folder.path, write_row=folder.append_row, logger=mirror, **options)
+    finally:
+        finish = getattr(getattr(mirror, "experiment", None), "finish", None)
+        if finish:  # or the next run of this process would join it
+            finish()
+
+
+def parameters(job: Job) -> int:
+    """Number of trained values of the network."""
+    return sum(p.numel() for p in job.module.network.parameters())
+
+
+def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Row of the lowest validation loss.
+
+    Raises:
+        ValueError: no epoch has a finite one.
+    """
+    finite = [row for row in rows if math.isfinite(row["val_total"])]
+    if not finite:
+        raise ValueError(
+            f"training diverged: the validation loss was not finite in any of {len(rows)} epochs; lower "
+            "recipe.optimizer.lr or set recipe.clip_norm=1"
+        )
+    return min(finite, key=lambda row: row["val_total"])
+
+
+def training_record(job: Job, rows: list[dict[str, float]], best: dict[str, float]) -> dict:
+    """What results.json says of the training; seconds are those of every epoch, also before a resume."""
+    device = job.module.device
+    seconds = sum(row["seconds"] for row in rows)
+    return {
+        "parameters": parameters(job),
+        "epochs": len(rows),
+        "best_epoch": int(best["epoch"]) + 1,
+        "best_val_total": best["val_total"],
+        "seconds": seconds,
+        "seconds_per_epoch": seconds / len(rows),
+        "peak_memory_mb": max([row["peak_memory_mb"] for row in rows] + [peak_memory_mb(device)]),
+        "device": str(device),
+    }
 
 
 def check_accelerator(accelerator: str) -> None:
@@ -133,10 +199,3 @@ def split_record(split: Split) -> dict:
     for points in split:
         digest.update(points.astype("<i8").tobytes())
     return {**{part: len(points) for part, points in split._asdict().items()}, "hash": digest.hexdigest()}
-
-
-def close(mirror: object) -> None:
-    """End a mirror's run, so that the next run of this process does not join it."""
-    finish = getattr(getattr(mirror, "experiment", None), "finish", None)
-    if finish:
-        finish()

@@ -118,6 +118,11 @@ def tiles(query: Tensor) -> list[tuple[slice, list[slice]]]:
     return [(slice(first, first + rows), groups) for first in range(0, count, rows)]
 
 
+def split_heads(tokens: Tensor, heads: int) -> Tensor:
+    """(B, N, width) to (B, heads, N, width / heads)."""
+    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
 class PoCA(nn.Module):
     """Multi-head polar coordinate attention over the pixels of a pattern, with a learned centre.
 
@@ -138,8 +143,7 @@ class PoCA(nn.Module):
             raise ValueError(f"heads must divide the width {width}, got {heads}")
         self.heads, self.height, self.width_px = heads, height, width_px
         self.attend = ChunkedPoCA.apply if lean else poca_reference
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.center_logit = nn.Parameter(torch.zeros(2))
 
     @property
@@ -156,8 +160,9 @@ class PoCA(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, width) to (B, N, width), pixels row by row."""
         batch, count, width = tokens.shape
-        projected = self.query_key_value(tokens).view(batch, count, 3, self.heads, width // self.heads)
-        query, key, value = projected.permute(2, 0, 3, 1, 4).float().flatten(1, 2).unbind()
+        query, key, value = (
+            split_heads(layer(tokens), self.heads).float().flatten(0, 1) for layer in (self.query, self.key, self.value)
+        )  # Eq. 4, (B heads, N, width / heads)
         with torch.autocast(tokens.device.type, enabled=False):  # exponentials of a bf16 logit would be too coarse
             radius, direction = polar_coordinates(self.center_px, self.height, self.width_px)
             mixed = self.attend(query, key, value, radius, direction).view(batch, self.heads, count, -1)

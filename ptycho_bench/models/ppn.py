@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptycho_bench.models.layers import SameConvTranspose2d, initialise
-from ptycho_bench.models.poca import PoCA
+from ptycho_bench.models.poca import PoCA, split_heads
 
 NORM_EPS = 1e-6
 
@@ -16,14 +16,11 @@ class SelfAttention(nn.Module):
     def __init__(self, *, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        batch, count, width = tokens.shape
-        projected = self.query_key_value(tokens).view(batch, count, 3, self.heads, width // self.heads)
-        mixed = F.scaled_dot_product_attention(*projected.permute(2, 0, 3, 1, 4).unbind())
-        return self.out(mixed.transpose(1, 2).reshape(batch, count, width))
+        projected = (split_heads(layer(tokens), self.heads) for layer in (self.query, self.key, self.value))
+        return self.out(F.scaled_dot_product_attention(*projected).transpose(1, 2).flatten(2))
 
 
 class PreNormBlock(nn.Module):
@@ -53,7 +50,8 @@ class LocalBranch(nn.Module):
         tokens = self.side**2
         if units % tokens:
             raise ValueError(f"local_units must divide by the {tokens} patches of {size_px} px, got {units}")
-        self.embed = nn.Conv2d(in_channels, width, patch, stride=patch)  # patch extraction and linear projection
+        self.patch = patch
+        self.embed = nn.Linear(in_channels * patch**2, width)
         self.position = nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
         self.blocks = nn.Sequential(
             *(
@@ -66,7 +64,8 @@ class LocalBranch(nn.Module):
         self.out_channels = units // tokens
 
     def forward(self, diffraction: Tensor) -> Tensor:
-        tokens = self.embed(diffraction).flatten(2).transpose(1, 2) + self.position
+        patches = F.pixel_unshuffle(diffraction, self.patch).flatten(2).transpose(1, 2)  # (B, tokens, C patch^2)
+        tokens = self.embed(patches) + self.position
         units = F.relu(self.head(self.norm(self.blocks(tokens)).flatten(1)))
         return units.view(-1, self.side, self.side, self.out_channels).permute(0, 3, 1, 2)
 

@@ -75,7 +75,7 @@ class PtychoModule(L.LightningModule):
         scheduler = {
             "scheduler": self.recipe.scheduler(optimizer),
             "interval": "step",
-            "frequency": self.trainer.num_training_batches,
+            "frequency": self.trainer.estimated_stepping_batches // self.recipe.epochs,
             "monitor": "val_total",
         }
         return {"optimizer": optimizer, "lr_scheduler": scheduler}

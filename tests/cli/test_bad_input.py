@@ -1,0 +1,127 @@
+"""Whatever is wrong: exit code 1, one line that names value, bound and way out, nothing half-written left behind."""
+
+from pathlib import Path
+
+import h5py
+import pytest
+
+from tests.cli.conftest import SMALL_RUN, SMALL_SCAN
+
+FILE_RUN = ("data=file", *(word for word in SMALL_RUN if not word.startswith("data.")))
+
+
+def refused(result: tuple[int, str, str], tmp_path: Path) -> str:
+    code, _, err = result
+    assert code == 1
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    assert not list(tmp_path.glob("runs/*/*"))
+    assert not list(tmp_path.rglob("*.partial"))
+    return err
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    {
+        "modle=ppn": "no key 'modle', did you mean 'model'?",
+        "model=pnp": "no model named 'pnp', did you mean 'ppn'?",
+        "loss=mes": "no loss named 'mes', did you mean 'mse'?",
+        "data.overlap=0.5": "no key 'data.overlap', did you mean 'data.overlap_ratio'?",
+        "+model.widht=3": "PtychoNN takes no 'widht', did you mean 'width'?",
+        "model.width=wide": "width must be int, got 'wide'",
+        "seed=x": "seed must be int, got 'x'",
+        "data.overlap_ratio=1": "overlap_ratio must lie in [0, 1), got 1; 75 % is written 0.75",
+        "data.overlap_ratio=-0.1": "overlap_ratio must lie in [0, 1), got -0.1",
+        "data.step_px=4": "give one of overlap_ratio and step_px, got 0.5 and 4",
+        "split.train_rows=[0,99]": "split.train_rows [0, 99) does not fit the scan's 15 rows",
+        "split.test_rows=[9,15]": "overlap; the test rows must not be training rows",
+        "data.probe.size_px=20": "PtychoNN needs patterns whose side divides by 8, got 20 px",
+        "recipe.epochs=0": "recipe.epochs must be at least 1, got 0",
+        "loss.alpha=1.5": "loss.alpha must lie in [0, 1], got 1.5",
+        "metrics.ssim_window=round": "metrics.ssim_window must be gaussian or uniform, got 'round'",
+        "data=ad_ltem": "no file nowhere/ad_ltem/design_amp.tiff",
+        "data=file": "data.file_path has no value; give it on the command line as data.file_path=VALUE",
+        "seed=[": "cannot read the override",
+    }.items(),
+)
+def test_a_wrong_word_is_answered_with_the_right_one(command, tmp_path, word, message):
+    words = FILE_RUN if word == "data=file" else (*SMALL_RUN, word)
+    if word == "data=ad_ltem":
+        words = (word, "data_root=nowhere")
+    assert message in refused(command("train", *words), tmp_path)
+
+
+@pytest.fixture
+def scan_file(command, tmp_path) -> Path:
+    path = tmp_path / "scan.h5"
+    assert command("simulate", *SMALL_SCAN, f"out={path}")[0] == 0
+    return path
+
+
+def test_a_file_trains_and_its_defects_are_named(command, tmp_path, scan_file):
+    good = scan_file.read_bytes()
+
+    def damaged(change) -> str:
+        scan_file.write_bytes(good)
+        with h5py.File(scan_file, "r+") as handle:
+            change(handle)
+        return refused(command("train", *FILE_RUN, f"data.file_path={scan_file}"), tmp_path)
+
+    def put(name, index, value):
+        def change(handle):
+            handle[name][index] = value
+
+        return change
+
+    def swap(name, array):
+        def change(handle):
+            del handle[name]
+            handle[name] = array
+
+        return change
+
+    assert "diffraction holds 1 NaN" in damaged(put("diffraction", (3, 1, 1), float("nan")))
+    assert "diffraction reaches -1; it must be >= 0" in damaged(put("diffraction", (3, 1, 1), -1))
+    assert "content hash differs" in damaged(put("phase", (0, 0, 0), 0.25))
+    assert "phase has shape (5, 16, 16), diffraction asks for (225, 16, 16)" in damaged(
+        swap("phase", [[[0.0] * 16] * 16] * 5)
+    )
+    assert "lacks phase" in damaged(lambda handle: handle.__delitem__("phase"))
+    for content, message in (
+        (good[:9000], "truncated"),
+        (b"", "cannot be read"),
+        (b"text" * 99, "signature not found"),
+    ):
+        scan_file.write_bytes(content)
+        assert message in refused(command("train", *FILE_RUN, f"data.file_path={scan_file}"), tmp_path)
+    scan_file.unlink()
+    assert "no file" in refused(command("train", *FILE_RUN, f"data.file_path={scan_file}"), tmp_path)
+    scan_file.write_bytes(good)
+    assert command("train", *FILE_RUN, f"data.file_path={scan_file}")[0] == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(command, tmp_path):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder should be")
+    code, _, err = command("train", *SMALL_RUN, f"outputs_dir={blocked}")
+    assert code == 1
+    assert "blocked" in err
+    assert "outputs_dir=FOLDER" in err
+
+
+def test_a_full_disk_leaves_nothing_half_written(command, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(h5py.Group, "create_dataset", full)
+        assert "No space left on device" in refused(command("train", *SMALL_RUN), tmp_path)
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_a_traceback_is_shown_when_asked_for(command, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    _, _, err = command("train", *SMALL_RUN, "loss.alpha=3")
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("error: loss.alpha must lie in [0, 1], got 3")

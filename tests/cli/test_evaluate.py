@@ -1,0 +1,65 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SMALL_SCAN
+
+
+def results_of(tmp_path: Path, data: str = "ltem") -> list[dict]:
+    folders = sorted((tmp_path / "evaluations").glob(f"*/{data}-*"), key=lambda folder: folder.stat().st_mtime)
+    return [json.loads((folder / "results.json").read_text()) for folder in folders]
+
+
+def test_the_training_data_give_the_training_record(command, small_run, tmp_path):
+    code, _, err = command("evaluate", str(small_run / "best.ckpt"))
+    assert code == 0, err
+    trained = json.loads((small_run / "results.json").read_text())
+    (evaluated,) = results_of(tmp_path)
+    for part in ("patch_mean", "stitched"):
+        for name, value in trained["metrics"][part].items():
+            assert evaluated["metrics"][part][name] == pytest.approx(value, rel=1e-5, nan_ok=True), name
+    assert evaluated["data"]["content_hash"] == trained["data"]["content_hash"]
+
+
+def test_another_overlap_scans_the_same_field_anew(command, small_run, tmp_path):
+    assert command("evaluate", str(small_run / "best.ckpt"), "data.overlap_ratio=0.75")[0] == 0
+    (evaluated,) = results_of(tmp_path)
+    assert evaluated["data"]["overlap_ratio"] == 0.75
+    assert evaluated["data"]["jitter_px"] == 1  # the training's own, not the file's default
+    assert evaluated["inference"]["patterns"] > 60
+
+
+def test_noise_and_metrics_can_be_named(command, small_run, tmp_path):
+    assert command("evaluate", str(small_run / "best.ckpt"), "noise=ppn", "metrics=cpr")[0] == 0
+    (evaluated,) = results_of(tmp_path)
+    assert "PPNNoise" in evaluated["data"]["noise"]
+    assert evaluated["metrics"]["protocol"]["ssim_window"] == "uniform"
+
+
+def test_another_data_set_is_scored_everywhere(command, small_run, tmp_path):
+    words = ("data=ltem", "region=all", *SMALL_SCAN, "data.seed=5")
+    assert command("evaluate", str(small_run / "best.ckpt"), *words)[0] == 0
+    (evaluated,) = results_of(tmp_path)
+    assert evaluated["inference"]["patterns"] == evaluated["data"]["patterns"] == 225
+
+
+def test_what_cannot_be_scored_is_refused_in_one_line(command, small_run, tmp_path):
+    checkpoint = str(small_run / "best.ckpt")
+    torn = tmp_path / "torn.ckpt"
+    torn.write_bytes((small_run / "best.ckpt").read_bytes()[:2000])
+    cases = {
+        ("missing.ckpt",): "no checkpoint missing.ckpt",
+        (str(torn),): "torn.ckpt cannot be read as a checkpoint",
+        (): "checkpoint has no value",
+        (checkpoint, "data.probe.size_px=32"): "patterns of 32 px, the network was trained on 16 px",
+        (checkpoint, "region=some"): "region must be test or all, got 'some'",
+        (checkpoint, "data.obj.size_px=64"): "no patch of this scan lies in the tested rectangle",
+        (checkpoint, "nose=ppn"): "no key 'nose', did you mean 'noise'?",
+    }
+    for words, message in cases.items():
+        code, _, err = command("evaluate", *words)
+        assert code == 1
+        assert message in err
+        assert err.count("\n") == 1, err
+    assert not (tmp_path / "evaluations").exists()

@@ -1,0 +1,68 @@
+"""What only a process of its own shows: the installed command, outside the checkout, on several processes."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SMALL_RUN
+
+BIN = Path(sys.executable).parent
+
+
+def run(folder: Path, *words: str, code: int = 0) -> str:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HYDRA", "PTYCHO", "WANDB"))}
+    environment |= {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [str(BIN / words[0]), *words[1:]], cwd=folder, env=environment, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    assert result.returncode == code, result.stderr
+    return result.stdout
+
+
+def rows(folder: Path) -> list[dict[str, float]]:
+    with next(folder.glob("outputs/runs/default/*/metrics.csv")).open() as handle:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(handle)]
+
+
+def test_help_lists_every_choice(tmp_path):
+    text = run(tmp_path, "ptycho-train", "--help")
+    for group in ("data=ltem", "model=ppn", "loss=weighted", "phase=scaled", "trainer=auto"):
+        assert group in text
+    for command in ("ptycho-simulate", "ptycho-evaluate"):
+        assert command in run(tmp_path, command, "--help")
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder, words in zip(
+        folders, ([], ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]), strict=True
+    ):
+        folder.mkdir()
+        run(folder, "ptycho-train", *SMALL_RUN, "recipe.batch_size=31", *words)  # an odd batch parts unequally
+        assert {file.name for file in folder.iterdir()} == {"outputs"}  # nothing stray in the working directory
+    for alone, shared in zip(*map(rows, folders), strict=True):
+        for name in alone:
+            if name not in ("seconds", "peak_memory_mb"):
+                assert shared[name] == pytest.approx(alone[name], rel=1e-4), name
+
+
+def test_wandb_is_imported_only_when_asked_for_and_works_without_account(tmp_path):
+    script = (
+        "import sys\nsys.argv = ['ptycho-train', *sys.argv[1:]]\n"
+        "from ptycho_bench.cli.train import main\nmain()\nprint('imported:', 'wandb' in sys.modules)\n"
+    )
+    outputs = []
+    for words in ([], ["logger=wandb", "overwrite=true"]):
+        environment = {**os.environ, "WANDB_API_KEY": "", "HOME": str(tmp_path)}
+        command = [sys.executable, "-c", script, *SMALL_RUN, "recipe.epochs=1", *words]
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        outputs.append(result.stdout)
+    assert "imported: False" in outputs[0]
+    assert "imported: True" in outputs[1]
+    assert list(tmp_path.glob("outputs/runs/default/*/wandb/offline-run-*"))

@@ -1,0 +1,48 @@
+"""The tiny object, probe and scan that several tests share; do not write into them."""
+
+import pytest
+from torch import Tensor
+
+from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.simulate import simulate_scan
+from ptycho_bench.physics.noise import NoNoise
+from ptycho_bench.physics.objects import ltem_chart
+from ptycho_bench.physics.probe import defocused_aperture
+
+
+@pytest.fixture(scope="session")
+def tiny_object() -> Tensor:
+    """Complex64 (96, 96) resolution chart."""
+    return ltem_chart(
+        size_px=96,
+        pixel_size_m=4e-9,
+        thickness_m=14.7e-9,
+        inner_potential_v=26.0,
+        induction_t=1.0,
+        voltage_v=300e3,
+        film_amplitude=0.5,
+        scaling="published",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_probe() -> Tensor:
+    """Complex64 (16, 16), sum |P|^2 = 1."""
+    return defocused_aperture(size_px=16, aperture_radius=0.5, stop_radius=0.3, defocus_waves=1.0)
+
+
+@pytest.fixture(scope="session")
+def tiny_scan(tiny_object: Tensor, tiny_probe: Tensor) -> PtychoScan:
+    """11 x 11 points, 16 px patches, step 8, jitter up to 2 px, no noise."""
+    return simulate_scan(
+        name="tiny",
+        obj=tiny_object,
+        probe=tiny_probe,
+        photons=1e4,
+        overlap_ratio=0.5,
+        step_px=None,
+        jitter_px=2,
+        noise=NoNoise(),
+        seed=0,
+        pixel_size_m=4e-9,
+    )

@@ -1,0 +1,96 @@
+"""A simulated scan: the forward model at the places it says, reproducible from its seed alone."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ptycho_bench.data.simulate import simulate_scan
+from ptycho_bench.physics.noise import NoNoise, PPNNoise
+
+NOISE = PPNNoise(efficiency=0.5, coherence=1.0, readout_counts=1.0)
+
+
+@pytest.fixture
+def simulate(tiny_object, tiny_probe):
+    def call(**changes):
+        settings = {"photons": 1e4, "overlap_ratio": 0.5, "step_px": None, "jitter_px": 2, "noise": NOISE, "seed": 0}
+        settings |= {"name": "tiny", "obj": tiny_object, "probe": tiny_probe, "pixel_size_m": None}
+        return simulate_scan(**settings | changes)
+
+    return call
+
+
+def patches_of(array, positions_px, side):
+    return np.stack([array[y : y + side, x : x + side] for y, x in positions_px.astype(int)])
+
+
+def test_patterns_are_the_far_field_of_probe_times_object(tiny_scan):
+    for n in (0, 37, 120):
+        wave = tiny_scan.probe[0] * patches_of(tiny_scan.obj, tiny_scan.positions_px[n : n + 1], 16)[0]
+        far_field = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(wave), norm="ortho"))
+        np.testing.assert_allclose(tiny_scan.diffraction[n], np.abs(far_field) ** 2, rtol=1e-4, atol=1e-3)
+
+
+def test_labels_follow_the_jittered_positions(tiny_scan):
+    assert len(tiny_scan) == 11 * 11
+    assert np.abs(tiny_scan.positions_px - tiny_scan.scan_index * 8).max() == 2
+    truth = patches_of(tiny_scan.obj, tiny_scan.positions_px, 16)
+    np.testing.assert_allclose(tiny_scan.amplitude * np.exp(1j * tiny_scan.phase), truth, atol=1e-6)
+    np.testing.assert_allclose(tiny_scan.phase, np.angle(truth), atol=1e-6)
+
+
+def test_photons_scale_probe_and_patterns(simulate):
+    dim, bright = (simulate(photons=photons, noise=NoNoise()) for photons in (1e2, 1e6))
+    assert (np.abs(dim.probe) ** 2).sum() == pytest.approx(1e2, rel=1e-5)
+    np.testing.assert_allclose(bright.diffraction, 1e4 * dim.diffraction, rtol=1e-3, atol=1e-2)
+    np.testing.assert_array_equal(bright.amplitude, dim.amplitude)
+
+
+def test_an_empty_object_sends_all_photons_to_the_detector(simulate):
+    scan = simulate(obj=torch.ones(96, 96, dtype=torch.complex64), noise=NoNoise())
+    np.testing.assert_allclose(scan.diffraction.sum((1, 2)), 1e4, rtol=1e-5)
+
+
+def test_the_modes_of_a_probe_add_in_intensity(simulate, tiny_probe):
+    modes = torch.stack((tiny_probe, tiny_probe.mT * 1j))
+    both = simulate(probe=modes, noise=NoNoise()).diffraction
+    first, second = (simulate(probe=mode, photons=5e3, noise=NoNoise()).diffraction for mode in modes)
+    np.testing.assert_allclose(both, first + second, rtol=1e-3, atol=1e-2)
+
+
+def test_coherence_blends_the_patch_before_it_is_propagated(simulate, tiny_probe):
+    blind = dataclasses.replace(NOISE, efficiency=1.0, coherence=0.0, readout_counts=0.0)
+    scan = simulate(noise=blind, photons=1e8, jitter_px=0)
+    mean = (scan.amplitude * np.exp(1j * scan.phase)).mean((1, 2))
+    np.testing.assert_allclose(scan.diffraction.sum((1, 2)), 1e8 * np.abs(mean) ** 2, rtol=1e-2)
+    assert scan.amplitude.std() > 0.1
+
+
+def test_the_seed_alone_decides_the_scan(simulate):
+    first, again, other = simulate(seed=3), simulate(seed=3), simulate(seed=4)
+    np.testing.assert_array_equal(first.diffraction, again.diffraction)
+    np.testing.assert_array_equal(first.positions_px, again.positions_px)
+    assert (first.diffraction != other.diffraction).any()
+    assert (first.positions_px != other.positions_px).any()
+
+
+def test_simulating_leaves_the_global_seeds_alone(simulate):
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    simulate()
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+
+
+def test_the_scan_says_how_it_was_made(simulate):
+    info = simulate(overlap_ratio=None, step_px=4, seed=7, pixel_size_m=4e-9).info
+    assert (info.overlap_ratio, info.step_px, info.jitter_px, info.seed) == (0.75, 4, 2, 7)
+    assert (info.photons, info.pixel_size_m, info.origin) == (1e4, 4e-9, "simulated from tiny")
+    assert json.loads(info.noise) == {"name": "PPNNoise", "efficiency": 0.5, "coherence": 1.0, "readout_counts": 1.0}
+
+
+def test_an_oblong_probe_is_refused(simulate):
+    with pytest.raises(ValueError, match=r"square, got \(16, 12\)"):
+        simulate(probe=torch.ones(16, 12, dtype=torch.complex64))

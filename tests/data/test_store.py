@@ -1,0 +1,224 @@
+"""The HDF5 file: exact round trip, plain to read, refused with a reason where it is broken."""
+
+import dataclasses
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.store import UNITS, read_scan, write_scan
+
+ARRAYS = [field for field in UNITS if field != "object"] + ["obj"]
+
+
+@pytest.fixture
+def path(tmp_path, tiny_scan):
+    write_scan(tmp_path / "scan.h5", tiny_scan)
+    return tmp_path / "scan.h5"
+
+
+def replace_array(path, name, array):
+    with h5py.File(path, "a") as handle:
+        del handle[name]
+        handle[name] = array
+
+
+def test_a_scan_comes_back_as_it_was_written(path, tiny_scan):
+    back = read_scan(path)
+    for name in ARRAYS:
+        written, read = getattr(tiny_scan, name), getattr(back, name)
+        assert read.dtype == written.dtype
+        np.testing.assert_array_equal(read, written)
+    assert back.info == tiny_scan.info
+
+
+def test_what_is_not_known_comes_back_as_none(tmp_path, tiny_scan):
+    info = dataclasses.replace(tiny_scan.info, photons=None, overlap_ratio=None, step_px=None, seed=None)
+    written = write_scan(tmp_path / "scan.h5", dataclasses.replace(tiny_scan, info=info, obj=None, mask=None))
+    back = read_scan(tmp_path / "scan.h5")
+    assert back.info == info
+    assert back.obj is None
+    assert back.mask is None
+    assert back.content_hash == written.content_hash
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "float32"])
+def test_counts_keep_their_type(tmp_path, tiny_scan, dtype):
+    write_scan(tmp_path / "scan.h5", dataclasses.replace(tiny_scan, diffraction=tiny_scan.diffraction.astype(dtype)))
+    assert read_scan(tmp_path / "scan.h5").diffraction.dtype == dtype
+
+
+def test_attributes_may_be_numpy_numbers(tmp_path, tiny_scan):
+    info = dataclasses.replace(tiny_scan.info, photons=np.float64(1e4), seed=np.int64(3))
+    write_scan(tmp_path / "scan.h5", dataclasses.replace(tiny_scan, info=info))
+    assert read_scan(tmp_path / "scan.h5").info == info
+
+
+def test_plain_h5py_reads_the_file_and_its_units(path):
+    with h5py.File(path) as handle:
+        assert {name: handle[name].attrs["unit"] for name in handle} == UNITS
+        assert {handle[name].chunks for name in ("diffraction", "amplitude", "phase")} == {(1, 16, 16)}
+        assert handle["positions_px"].dtype == np.float64
+        assert handle["amplitude"].dtype == handle["phase"].dtype == np.float32
+        assert handle["probe"].dtype == handle["object"].dtype == np.complex64
+        assert handle.attrs["photons"] == 1e4
+        assert len(handle.attrs["content_hash"]) == 64
+
+
+def test_the_hash_names_the_content_not_its_history(tmp_path, tiny_scan):
+    def hash_of(**changes):
+        return write_scan(tmp_path / "scan.h5", dataclasses.replace(tiny_scan, **changes)).content_hash
+
+    first = hash_of()
+    assert hash_of(info=dataclasses.replace(tiny_scan.info, origin="imported", recipe_hash="abc")) == first
+    assert hash_of(info=dataclasses.replace(tiny_scan.info, photons=2e4)) != first
+    assert hash_of(phase=tiny_scan.phase + np.float32(1e-3)) != first
+
+
+def test_a_missing_file_is_named_with_a_way_to_make_it(tmp_path):
+    with pytest.raises(DataError, match=r"no file .*absent\.h5; make one with ptycho-simulate"):
+        read_scan(tmp_path / "absent.h5")
+
+
+@pytest.mark.parametrize("kept", [0, 7, 600, 5000, -1])
+def test_a_truncated_file_is_refused(path, kept):
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"scan\.h5 cannot be read as HDF5.*truncated"):
+        read_scan(path)
+
+
+def test_a_file_of_another_kind_is_refused(path):
+    path.write_text("row,column\n0,0\n" * 1000)
+    with pytest.raises(DataError, match=r"cannot be read as HDF5.*another kind"):
+        read_scan(path)
+
+
+def test_an_hdf5_file_of_others_is_refused_with_what_it_holds(path):
+    with h5py.File(path, "w") as handle:
+        handle["dp"] = np.zeros(3)
+    with pytest.raises(DataError, match="no ptycho_bench data set.*it has dp"):
+        read_scan(path)
+
+
+def test_another_format_version_is_refused(path):
+    with h5py.File(path, "a") as handle:
+        handle.attrs["format_version"] = 99
+    with pytest.raises(DataError, match="format version 99, this release reads 1; make it anew"):
+        read_scan(path)
+
+
+def test_missing_data_sets_are_named(path):
+    with h5py.File(path, "a") as handle:
+        del handle["phase"], handle["probe"]
+    with pytest.raises(DataError, match=r"lacks phase, probe; it has amplitude, diffraction"):
+        read_scan(path)
+
+
+def test_a_group_in_place_of_a_data_set_is_refused(path):
+    with h5py.File(path, "a") as handle:
+        del handle["phase"]
+        handle.create_group("phase")
+    with pytest.raises(DataError, match="phase|cannot be read"):
+        read_scan(path)
+
+
+def test_a_changed_value_is_noticed(path):
+    with h5py.File(path, "a") as handle:
+        handle["phase"][5, 3, 3] += 1e-3
+    with pytest.raises(DataError, match=r"not what was written.*delete it"):
+        read_scan(path)
+
+
+def test_a_changed_attribute_is_noticed(path):
+    with h5py.File(path, "a") as handle:
+        handle.attrs["photons"] = 5.0
+    with pytest.raises(DataError, match="not what was written"):
+        read_scan(path)
+
+
+def test_no_damaged_byte_of_the_header_escapes_as_another_error(path):
+    whole = path.read_bytes()
+    for place in range(0, 2500, 4):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_scan(path)
+        except DataError:
+            continue
+
+
+def with_value(value, name="diffraction"):
+    def change(scan):
+        array = getattr(scan, name).copy()
+        array[(0,) * array.ndim] = value
+        return {name: array}
+
+    return change
+
+
+BROKEN = {
+    "no points": (lambda s: {"diffraction": s.diffraction[:0]}, r"diffraction has shape \(0, 16, 16\)"),
+    "flat patterns": (lambda s: {"diffraction": s.diffraction[0]}, r"diffraction has shape \(16, 16\)"),
+    "oblong patterns": (lambda s: {"diffraction": s.diffraction[..., :12]}, "16 x 12 px; crop"),
+    "missing labels": (lambda s: {"phase": s.phase[1:]}, r"phase has shape \(120, 16, 16\)"),
+    "positions in 3-D": (lambda s: {"positions_px": np.zeros((121, 3))}, r"positions_px has shape \(121, 3\)"),
+    "missing index": (lambda s: {"scan_index": s.scan_index[1:]}, r"scan_index has shape \(120, 2\)"),
+    "real probe": (lambda s: {"probe": s.probe.real}, r"probe is float32 .*complex \(modes, 16, 16\)"),
+    "probe without modes": (lambda s: {"probe": s.probe[0]}, r"probe is complex64 \(16, 16\)"),
+    "small probe": (lambda s: {"probe": s.probe[:, :8, :8]}, r"probe is complex64 \(1, 8, 8\)"),
+    "wrong mask": (lambda s: {"mask": np.zeros((8, 8), np.uint8)}, r"mask has shape \(8, 8\)"),
+    "NaN pattern": (with_value(np.nan), "diffraction holds 1 NaN"),
+    "infinite phase": (with_value(np.inf, "phase"), "phase holds 1 NaN or infinite"),
+    "NaN position": (with_value(np.nan, "positions_px"), "positions_px holds 1 NaN"),
+    "NaN probe": (with_value(np.nan, "probe"), "probe holds 1 NaN"),
+    "NaN object": (with_value(np.nan, "obj"), "object holds 1 NaN"),
+    "negative intensity": (with_value(-2.0), r"diffraction reaches -2; it must be >= 0"),
+    "negative amplitude": (with_value(-2.0, "amplitude"), r"amplitude reaches -2; it must be >= 0"),
+    "dark patterns": (lambda s: {"diffraction": 0 * s.diffraction}, "every diffraction pattern is zero"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_scan_is_neither_written_nor_read(path, tiny_scan, change, message):
+    changed = change(tiny_scan)
+    with pytest.raises(DataError, match=message):
+        write_scan(path.parent / "new.h5", dataclasses.replace(tiny_scan, **changed))
+    assert os.listdir(path.parent) == ["scan.h5"]
+    for name, array in changed.items():
+        replace_array(path, "object" if name == "obj" else name, array)
+    with pytest.raises(DataError, match=message):
+        read_scan(path)
+
+
+def no_space(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def full_after_two_arrays(monkeypatch):
+    create, written = h5py.Group.create_dataset, []
+
+    def create_dataset(self, name, *args, **kwargs):
+        written.append(name)
+        return no_space() if len(written) > 2 else create(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(h5py.Group, "create_dataset", create_dataset)
+
+
+@pytest.mark.parametrize(
+    "fail", [full_after_two_arrays, lambda monkeypatch: monkeypatch.setattr(os, "replace", no_space)]
+)
+def test_a_full_disk_leaves_nothing_behind(monkeypatch, tmp_path, tiny_scan, fail):
+    fail(monkeypatch)
+    with pytest.raises(OSError, match=r"cannot write .*scan\.h5: .*No space left on device; free some space"):
+        write_scan(tmp_path / "scan.h5", tiny_scan)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_full_disk_keeps_the_file_that_was_there(monkeypatch, path, tiny_scan):
+    before = path.read_bytes()
+    full_after_two_arrays(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        write_scan(path, tiny_scan)
+    assert os.listdir(path.parent) == ["scan.h5"]
+    assert path.read_bytes() == before

@@ -1,0 +1,116 @@
+import math
+
+import pytest
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
+from ptycho_bench.models import poca
+from ptycho_bench.models.poca import ChunkedPoCA, PoCA, poca_reference, polar_coordinates, polar_map
+
+
+def inputs(heads: int, height: int, width: int, dtype: torch.dtype = torch.float64) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    count = height * width
+    tensors = [torch.randn(heads, count, size, generator=generator, dtype=dtype) for size in (6, 6, 4)]
+    return [tensor.requires_grad_() for tensor in tensors]
+
+
+def outcome(
+    form, tensors: list[torch.Tensor], center: tuple[float, float], size: tuple[int, int]
+) -> list[torch.Tensor]:
+    """Output and gradients to query, key, value and centre."""
+    leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+    center_px = torch.tensor(center, dtype=tensors[0].dtype, requires_grad=True)
+    out = form(*leaves, *polar_coordinates(center_px, *size))
+    weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)
+    return [out, *torch.autograd.grad((out.square() * weight).sum(), [*leaves, center_px])]
+
+
+@pytest.mark.parametrize("center", [(4.0, 4.0), (3.7127, 5.2871), (2.0, 6.0)])
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (16, 16)])
+@pytest.mark.parametrize("tile", [(3, 50), (64, 1 << 19)])
+def test_the_chunked_form_equals_the_reference_gradients_included(monkeypatch, center, size, tile):
+    monkeypatch.setattr(poca, "TILE_ROWS", tile[0])
+    monkeypatch.setattr(poca, "TILE_ELEMENTS", tile[1])
+    tensors = inputs(5, *size)
+    expected = outcome(poca_reference, tensors, center, size)
+    for got, wanted in zip(outcome(ChunkedPoCA.apply, tensors, center, size), expected, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_single_precision_stays_within_1e_5_of_double_at_the_training_size():
+    tensors = inputs(4, 32, 32)
+    expected = outcome(poca_reference, tensors, (16.3127, 15.0871), (32, 32))
+    for got, wanted in zip(
+        outcome(ChunkedPoCA.apply, [t.float() for t in tensors], (16.3127, 15.0871), (32, 32)), expected, strict=True
+    ):
+        assert (got.double() - wanted).norm() / wanted.norm() < 1e-5
+
+
+def test_the_gradient_of_the_chunked_form_is_its_finite_difference():
+    query, key, value = inputs(2, 3, 4)
+    center = torch.tensor([1.3127, 2.0871], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda q, k, v, c: ChunkedPoCA.apply(q, k, v, *polar_coordinates(c, 3, 4)), (query, key, value, center)
+    )
+
+
+def test_no_map_of_all_pairs_is_kept_for_the_backward_pass():
+    kept = []
+    with saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor):
+        PoCA(width=8, heads=2, height=16, width_px=16)(torch.randn(3, 256, 8))
+        lean = max(kept)
+        PoCA(width=8, heads=2, height=16, width_px=16, lean=False)(torch.randn(3, 256, 8))
+    assert lean <= 3 * 256 * 8 * 3
+    assert max(kept) >= 256 * 256
+
+
+def test_the_polar_map_is_equation_7_written_out():
+    center = torch.tensor([2.6, 1.9])
+    radius, direction = polar_coordinates(center, 4, 5)
+    phi = polar_map(radius, direction, radius, direction)
+    r_max = math.hypot(2.0, 2.5)
+    for m, n in ((0, 7), (3, 19), (11, 11)):
+        (y_m, x_m), (y_n, x_n) = divmod(m, 5), divmod(n, 5)
+        r_m = math.log(1 + math.hypot(y_m - 2.6, x_m - 1.9)) / math.log(1 + r_max)
+        r_n = math.log(1 + math.hypot(y_n - 2.6, x_n - 1.9)) / math.log(1 + r_max)
+        turn = math.atan2(y_m - 2.6, x_m - 1.9) - math.atan2(y_n - 2.6, x_n - 1.9)
+        assert phi[m, n].item() == pytest.approx(math.cos(turn) / (1 + abs(r_m - r_n)), rel=1e-5)
+
+
+def test_a_pixel_at_the_centre_has_angle_zero_and_finite_gradients():
+    center = torch.tensor([2.0, 2.0], requires_grad=True)
+    radius, direction = polar_coordinates(center, 4, 4)
+    assert radius[10] == 0
+    assert direction[10].tolist() == [1.0, 0.0]
+    (gradient,) = torch.autograd.grad(radius.sum() + direction.sum(), center)
+    assert gradient.isfinite().all()
+
+
+def test_the_learned_centre_moves_with_training_and_stays_within_its_bounds():
+    attention = PoCA(width=8, heads=2, height=8, width_px=8)
+    assert attention.center_px.tolist() == [4.0, 4.0]
+    torch.manual_seed(0)
+    attention(torch.randn(2, 64, 8)).square().sum().backward()
+    assert attention.center_logit.grad.abs().min() > 0
+    with torch.no_grad():
+        attention.center_logit.fill_(50.0)
+    assert attention.center_px.tolist() == [6.0, 6.0]
+    with torch.no_grad():
+        attention.center_logit.fill_(-50.0)
+    assert attention.center_px.tolist() == [2.0, 2.0]
+
+
+def test_autocast_leaves_the_attention_itself_in_single_precision():
+    torch.manual_seed(0)
+    attention, tokens = PoCA(width=8, heads=2, height=8, width_px=8), torch.randn(2, 64, 8)
+    expected = attention(tokens)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = attention(tokens)
+    got.float().sum().backward()
+    assert (got.float() - expected).norm() / expected.norm() < 2e-2
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(ValueError, match="heads must divide the width 8, got 3"):
+        PoCA(width=8, heads=3, height=8, width_px=8)

@@ -1,0 +1,148 @@
+"""Test objects: transmission, scaling, magnetic phase, the resolution chart."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from skimage.restoration import unwrap_phase
+from torch.nn.functional import avg_pool2d
+
+from ptycho_bench.physics.objects import (
+    FLUX_QUANTUM_T_M2,
+    flux_closure,
+    interaction_constant,
+    ltem_chart,
+    magnetic_phase,
+    rescale,
+    transmission,
+    wrap_phase,
+)
+
+CONF = Path(__file__).parents[2] / "conf"
+FILM = {"thickness_m": 15e-9, "pixel_size_m": 4e-9, "induction_t": 1.0}
+
+
+def chart(**changes):
+    settings = OmegaConf.create({"data": OmegaConf.load(CONF / "data" / "ltem.yaml")}).data.obj
+    settings = OmegaConf.to_container(settings, resolve=True) | changes
+    return ltem_chart(**{name: value for name, value in settings.items() if name != "_target_"})
+
+
+def span(image):
+    return (image.max() - image.min()).item()
+
+
+def unwrapped_span(obj):
+    return span(unwrap_phase(obj.angle().numpy()))
+
+
+def test_transmission_has_the_given_modulus_and_angle():
+    amplitude, phase = torch.rand(2, 5, 6) + 0.1, (torch.rand(2, 5, 6) - 0.5) * 6
+    obj = transmission(amplitude, phase)
+    torch.testing.assert_close(obj.abs(), amplitude)
+    torch.testing.assert_close(obj.angle(), phase)
+
+
+def test_a_negative_amplitude_is_refused():
+    with pytest.raises(ValueError, match=r"amplitude must be >= 0, got -0\.25"):
+        transmission(torch.tensor([[1.0, -0.25]]), torch.zeros(1, 2))
+
+
+def test_amplitude_and_phase_of_two_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"\(2, 3\).*\(3, 2\)"):
+        transmission(torch.ones(2, 3), torch.ones(3, 2))
+
+
+def test_wrapping_keeps_the_angle_and_ends_in_the_half_open_turn():
+    phase = torch.cat((torch.linspace(-40, 40, 100_001), torch.tensor([math.pi, -math.pi, 3 * math.pi])))
+    wrapped = wrap_phase(phase)
+    assert wrapped.min() >= -math.pi
+    assert wrapped.max() < math.pi
+    ones = torch.ones_like(phase)
+    torch.testing.assert_close(torch.polar(ones, wrapped), torch.polar(ones, phase), atol=2e-5, rtol=0)
+
+
+def test_published_scaling_gives_the_values_of_the_ppn_code():
+    amplitude, phase = rescale(
+        torch.tensor([[2.0, 3.0, 4.0]]), torch.tensor([[-math.pi, 0.0, math.pi]]), scaling="published"
+    )
+    torch.testing.assert_close(amplitude, torch.tensor([[0.5, 0.75, 1.0]]))
+    torch.testing.assert_close(phase, torch.tensor([[0.0, -math.pi / 6, -math.pi / 3]]))
+
+
+def test_wrapped_scaling_keeps_the_full_phase_and_none_keeps_all():
+    amplitude, phase = torch.tensor([[0.0, 2.0]]), torch.tensor([[0.5, 4.0]])
+    scaled = rescale(amplitude, phase, scaling="wrapped")
+    torch.testing.assert_close(scaled[0], torch.tensor([[0.5, 1.0]]))
+    torch.testing.assert_close(scaled[1], torch.tensor([[0.5, 4.0 - 2 * math.pi]]))
+    assert rescale(amplitude, phase, scaling="none") == (amplitude, phase)
+
+
+def test_impossible_scalings_are_refused():
+    with pytest.raises(ValueError, match="published, wrapped or none, got 'minmax'"):
+        rescale(torch.rand(2, 2), torch.rand(2, 2), scaling="minmax")
+    with pytest.raises(ValueError, match="amplitude is 1 everywhere"):
+        rescale(torch.ones(2, 2), torch.rand(2, 2), scaling="published")
+
+
+@pytest.mark.parametrize(("voltage_v", "rad_per_v_nm"), [(100e3, 0.009244), (200e3, 0.007288), (300e3, 0.006526)])
+def test_the_interaction_constant_is_the_textbooks(voltage_v, rad_per_v_nm):
+    assert interaction_constant(voltage_v) * 1e-9 == pytest.approx(rad_per_v_nm, rel=1e-3)
+
+
+@pytest.mark.parametrize("along_x", [True, False])
+def test_a_long_bar_steps_the_phase_by_its_flux(along_x):
+    width_px, bar = 8, torch.zeros(2, 256, 256)
+    bar[1, 124:132, 4:252] = 1.0
+    magnetisation = bar if along_x else bar.flip(0).mT
+    phase = magnetic_phase(magnetisation, **FILM)
+    profile = phase[:, 128] if along_x else phase[128]
+    flux = FILM["induction_t"] * FILM["thickness_m"] * width_px * FILM["pixel_size_m"]
+    assert (profile[132] - profile[123]).abs().item() == pytest.approx(math.pi * flux / FLUX_QUANTUM_T_M2, rel=0.03)
+
+
+def test_a_reversed_bar_has_the_opposite_phase():
+    bar = torch.zeros(2, 64, 64)
+    bar[1, 30:34, 8:56] = 1.0
+    torch.testing.assert_close(magnetic_phase(-bar, **FILM), -magnetic_phase(bar, **FILM))
+
+
+def test_a_flux_closure_square_keeps_its_field_inside():
+    closed, open_ = torch.zeros(2, 2, 128, 128)
+    closed[:, 44:84, 44:84] = flux_closure(40, 40)
+    open_[1, 44:84, 44:84] = 1.0
+    outside = torch.ones(128, 128, dtype=torch.bool)
+    outside[44:84, 44:84] = False
+    phase, stray = magnetic_phase(closed, **FILM), magnetic_phase(open_, **FILM)
+    assert span(phase[outside]) < 0.03 * span(phase)
+    assert span(stray[outside]) > 0.3 * span(phase)
+
+
+def test_the_chart_has_two_amplitudes():
+    obj = chart(scaling="none", film_amplitude=0.7)
+    levels, counts = (obj.abs() * 1e5).round().unique(return_counts=True)
+    torch.testing.assert_close(levels / 1e5, torch.tensor([0.7, 1.0]))
+    assert counts.min() > 0.1 * obj.numel()
+
+
+@pytest.mark.parametrize(("scaling", "span_rad", "within_rad"), [("none", 4.8, 0.3), ("published", 0.8, 0.05)])
+def test_the_chart_has_the_published_phase_span(scaling, span_rad, within_rad):
+    assert unwrapped_span(chart(scaling=scaling)) == pytest.approx(span_rad, abs=within_rad)
+
+
+@pytest.mark.parametrize("size_px", [128, 256])
+def test_a_smaller_chart_is_the_same_film_on_coarser_pixels(size_px):
+    large, small = chart(scaling="none"), chart(scaling="none", size_px=size_px)
+    shrunk = avg_pool2d(large.abs()[None], 512 // size_px)[0]
+    assert small.shape == (size_px, size_px)
+    assert torch.corrcoef(torch.stack((shrunk.ravel(), small.abs().ravel())))[0, 1] > 0.8
+    assert unwrapped_span(small) == pytest.approx(unwrapped_span(large), rel=0.1)
+
+
+def test_impossible_charts_are_refused():
+    with pytest.raises(ValueError, match="size_px must be at least 64, got 63"):
+        chart(size_px=63)
+    with pytest.raises(ValueError, match=r"film_amplitude must lie in \(0, 1\), got 1"):
+        chart(film_amplitude=1.0)
