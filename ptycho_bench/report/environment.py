@@ -12,15 +12,18 @@ PACKAGES = ("ptycho-bench", "torch", "lightning", "hydra-core", "omegaconf", "nu
 
 
 def git_state() -> dict[str, object]:
-    """Commit of the checkout this package runs from, and whether files differ from it; empty outside a checkout."""
+    """Commit of the checkout this package runs from, and whether code or configuration differ from it; empty outside
+    a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return {}
-    run = [subprocess.run(["git", "-C", str(root), *a], capture_output=True, text=True, check=False) for a in (
-        ("rev-parse", "HEAD"), ("status", "--porcelain"))]  # fmt: skip
-    if any(result.returncode for result in run):
+    commit, status = (
+        subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "ptycho_bench", "conf"))
+    )
+    if commit.returncode or status.returncode:
         return {}
-    return {"commit": run[0].stdout.strip(), "modified": bool(run[1].stdout.strip())}
+    return {"commit": commit.stdout.strip(), "modified": bool(status.stdout.strip())}
 
 
 def processor() -> str:

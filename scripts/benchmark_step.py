@@ -1,0 +1,120 @@
+"""Time training steps: PoCA's two forms, and precision x memory layout of a network; ratios within one run.
+
+python scripts/benchmark_step.py --model ptychonn --model ppn --repeats 10 --csv steps.csv
+"""
+
+import argparse
+import csv
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+
+import hydra
+import torch
+
+from ptycho_bench.cli.build import build_model, plain
+from ptycho_bench.models.poca import ChunkedPoCA, poca_reference, polar_coordinates
+
+
+def poca_step(form: Callable, *, batch: int, size_px: int, device: str) -> Callable[[], None]:
+    """Forward and backward of attention alone: 2 heads, each 16 wide, over size_px^2 pixels."""
+    count = size_px**2
+    tensors = [torch.randn(2 * batch, count, 16, device=device, requires_grad=True) for _ in range(3)]
+    center = torch.tensor([size_px / 2 + 0.3, size_px / 2 - 0.7], device=device, requires_grad=True)
+
+    def step() -> None:
+        form(*tensors, *polar_coordinates(center, size_px, size_px)).square().sum().backward()
+
+    return step
+
+
+def network_step(
+    model: str, precision: str, layout: str, *, batch: int, size_px: int, device: str
+) -> Callable[[], None]:
+    """Forward, backward and Adam step of a network on random patterns, squared error."""
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        cfg = hydra.compose("config", overrides=[f"model={model}"])
+    description = {part: plain(cfg[part]) for part in ("model", "input", "phase")}
+    network = build_model({**description, "size_px": size_px}).to(device)
+    patterns = torch.rand(batch, 1, size_px, size_px, device=device)
+    if layout == "channels-last":
+        network = network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+            amplitude, phase = network(patterns)
+        (amplitude.float().square().mean() + phase.float().square().mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+def seconds(step: Callable[[], None], device: str) -> float:
+    """Seconds of one step, the device's work included."""
+    started = time.perf_counter()
+    step()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def compare(title: str, steps: dict[str, Callable[[], None]], *, repeats: int, device: str) -> list[dict]:
+    """Run the steps in turn, so that a busy machine slows all alike; the first is what the others are compared to."""
+    for step in steps.values():
+        seconds(step, device)
+    taken = {name: [] for name in steps}
+    for _, name in itertools.product(range(repeats), steps):
+        taken[name].append(seconds(steps[name], device))
+    first = next(iter(steps))
+    rows = []
+    for name, values in taken.items():
+        ratios = [reference / value for reference, value in zip(taken[first], values, strict=True)]
+        row = {
+            "what": title,
+            "variant": name,
+            "median_s": statistics.median(values),
+            "min_s": min(values),
+            "max_s": max(values),
+            "times_faster": statistics.median(ratios),
+            "times_faster_low": min(ratios),
+            "times_faster_high": max(ratios),
+        }
+        rows.append(row)
+        print(
+            f"{title:<28} {name:<28} {row['median_s']:.4f} s  x {row['times_faster']:.2f} "
+            f"({row['times_faster_low']:.2f}..{row['times_faster_high']:.2f})",
+            flush=True,
+        )
+    return rows
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--size-px", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--csv")
+    options = parser.parse_args()
+    size = {"batch": options.batch, "size_px": options.size_px, "device": options.device}
+    timing = {"repeats": options.repeats, "device": options.device}
+    forms = {"plain": poca_reference, "chunked": ChunkedPoCA.apply}
+    rows = compare("PoCA", {name: poca_step(form, **size) for name, form in forms.items()}, **timing)
+    variants = list(itertools.product(("32-true", "bf16-mixed"), ("contiguous", "channels-last")))
+    for model in options.model:
+        steps = {", ".join(variant): network_step(model, *variant, **size) for variant in variants}
+        rows += compare(model, steps, **timing)
+    if options.csv:
+        with open(options.csv, "w", newline="") as handle:
+            writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
