@@ -62,11 +62,10 @@ def fit(
         sync_batchnorm: share batch statistics between processes (GPU only).
     """
     quiet()
-    terminal = sys.stderr.isatty()
-    checkpoints = ModelCheckpoint(
-        dirpath=folder, filename="best", monitor="val_total", mode="min", save_last=True, save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )  # fmt: skip
+    terminal = sys.stdout.isatty()
+    every_epoch = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
+    best = ModelCheckpoint(filename=Path(BEST).stem, monitor="val_total", mode="min", **every_epoch)
+    last = ModelCheckpoint(filename=Path(LAST).stem, **every_epoch)  # after the best, whose score it holds
     bar = [RichProgressBar(refresh_rate=20)] if terminal else []
     recorder = EpochRecorder(write_row, None if terminal else lambda line: print(line, flush=True))
     trainer = L.Trainer(
@@ -77,7 +76,7 @@ def fit(
         sync_batchnorm=sync_batchnorm,
         max_epochs=module.recipe.epochs,
         gradient_clip_val=module.recipe.clip_norm,
-        callbacks=[recorder, checkpoints, *bar],
+        callbacks=[recorder, best, last, *bar],
         logger=logger or False,
         default_root_dir=folder,
         enable_progress_bar=terminal,

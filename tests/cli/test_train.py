@@ -85,6 +85,14 @@ def test_a_run_cut_short_goes_on_as_if_it_had_not_been(command, tmp_path, monkey
     assert not (cut / "error.txt").exists()
 
 
+def test_the_last_checkpoint_is_that_of_the_last_epoch_improving_or_not(command, tmp_path):
+    assert command("train", *SMALL_RUN, "recipe.epochs=3", "recipe.optimizer.lr=0.0")[0] == 0
+    folder = next((tmp_path / "runs" / "default").iterdir())
+    epochs = [torch.load(folder / file, weights_only=True)["epoch"] for file in ("best.ckpt", "last.ckpt")]
+    assert epochs == [0, 2]
+    assert sorted(file.name for file in folder.glob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+
+
 def test_what_determines_the_result_makes_the_name_and_nothing_else_does(command, tmp_path):
     def name(*words: str) -> str:
         import shutil
