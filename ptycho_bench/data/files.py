@@ -44,6 +44,8 @@ def load_array(path: str, *, key: str | None = None, source: str = "") -> np.nda
         raise
     except Exception as error:
         raise DataError(f"{file} cannot be read as {suffix}: {error}; is it complete?") from error
+    if array.dtype.kind not in "biufc" or not array.size:
+        raise DataError(f"{file} holds {array.dtype} of shape {array.shape}; an array of numbers is needed")
     if not np.isfinite(array).all():
         raise DataError(f"{file} holds NaN or infinite values; mend or mask them first")
     return array
@@ -56,7 +58,7 @@ def load_hdf5(file: Path, key: str | None) -> np.ndarray:
     with h5py.File(file, "r") as handle:
         if key is None or key not in handle:
             raise DataError(f"{file} has no data set {key!r}; it has {', '.join(handle)}; set the key")
-        return handle[key][()]
+        return np.asarray(handle[key][()])
 
 
 def object_from_amplitude_phase(

@@ -55,7 +55,7 @@ def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_
     Args:
         scan: the scan.
         train_rows: first scan row for training and validation, and the one after the last; validation takes the last.
-        validation_fraction: share of these rows, rounded up to whole rows, (0, 1).
+        validation_fraction: share of these rows, rounded to whole rows, at least one, (0, 1).
 
     Raises:
         ValueError: rows the scan does not have, or no row left for testing.
@@ -69,13 +69,13 @@ def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_
     top = scan.positions_px[:, 0]
     last_pixel = top[within(row, train_rows)].max() + scan.patch_px
     clear = np.array([top[row == r].min() >= last_pixel for r in range(row.max() + 1)])
-    later = np.flatnonzero(clear & (np.arange(len(clear)) >= train_rows[1]))
-    if not len(later):
+    first_test = len(clear) - int(np.logical_and.accumulate(clear[::-1]).sum())  # and every row below it
+    if first_test == len(clear):
         raise ValueError(
             f"train_rows {list(train_rows)} leave no row of {row.max() + 1} whose patches start at or below px "
             f"{last_pixel:g}; take fewer training rows"
         )
-    return non_empty(Split(train, validation, np.flatnonzero(row >= later[0])))
+    return non_empty(Split(train, validation, np.flatnonzero(row >= first_test)))
 
 
 def within(index: np.ndarray, bounds: tuple[int, int]) -> np.ndarray:

@@ -34,7 +34,7 @@ def arrays_of(scan: PtychoScan) -> dict[str, np.ndarray]:
 
 def content_hash(scan: PtychoScan) -> str:
     """sha256 of every array and of the attributes that say what was measured: identifies the data in every record."""
-    described = {k: v for k, v in dataclasses.asdict(scan.info).items() if k not in ("origin", "recipe_hash")}
+    described = {k: plain(v) for k, v in dataclasses.asdict(scan.info).items() if k not in ("origin", "recipe_hash")}
     digest = hashlib.sha256(repr(sorted(described.items())).encode())
     for name, array in arrays_of(scan).items():
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
@@ -89,7 +89,9 @@ def read_scan(path: str | os.PathLike) -> PtychoScan:
     try:
         with h5py.File(path, "r") as handle:
             return read_arrays(handle, path)
-    except (OSError, RuntimeError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # h5py meets damage with KeyError, ValueError, TypeError, MemoryError too
         raise DataError(f"{path} cannot be read as HDF5 ({error}); it is truncated or of another kind") from error
 
 

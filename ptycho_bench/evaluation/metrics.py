@@ -71,11 +71,13 @@ def ssim(
     taps, correction = window_taps(window, pred)
     if min(pred.shape[-2:]) < len(taps):
         raise ValueError(f"SSIM needs images of at least {len(taps)} px, got {tuple(pred.shape[-2:])}")
-    mean_p, mean_t, mean_pp, mean_tt, mean_pt = filtered(
-        torch.stack((pred, target, pred * pred, target * target, pred * target)), taps
-    )
+    # (co)variances do not depend on an image's mean; without it float32 resolves a narrow range too
+    level_p, level_t = (masked_mean(image, mask)[..., None, None].detach() for image in (pred, target))
+    p, t = pred - level_p, target - level_t
+    mean_p, mean_t, mean_pp, mean_tt, mean_pt = filtered(torch.stack((p, t, p * p, t * t, p * t)), taps)
     variance_p, variance_t = correction * (mean_pp - mean_p**2), correction * (mean_tt - mean_t**2)
     covariance = correction * (mean_pt - mean_p * mean_t)
+    mean_p, mean_t = mean_p + level_p, mean_t + level_t
     peak = torch.as_tensor(data_range, dtype=pred.dtype, device=pred.device)[..., None, None]
     c1, c2 = (SSIM_K1 * peak) ** 2, (SSIM_K2 * peak) ** 2
     similarity = (2 * mean_p * mean_t + c1) * (2 * covariance + c2)

@@ -1,5 +1,6 @@
 """Predicted patches to an object to metrics, in one call; the same for networks and solvers."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from torch import Tensor
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.evaluation import metrics
 from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
+
+FLAT = 1e-5  # of the scaled range: the modulus of a complex64 constant varies by rounding alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ class MetricProtocol:
     def measure(self, pred: Tensor, target: Tensor, prefix: str, mask: Tensor | None = None) -> dict[str, Tensor]:
         """MSE, MAE, PSNR (dB), SSIM of scaled images (..., H, W), each (...,)."""
         span = metrics.target_range(target, mask) if self.data_range == "target" else torch.ones(target.shape[:-2])
-        flat = span <= 0
+        flat = span <= FLAT
         ranges = span.where(~flat, 1.0)
         psnr = metrics.psnr(pred, target, data_range=ranges, mask=mask)
         ssim = metrics.ssim(pred, target, data_range=ranges, window=self.ssim_window, mask=mask)
@@ -104,8 +107,8 @@ class Evaluation(NamedTuple):
         """`patch_mean`, `patch_std` (over patches that have a value), `patch_skipped` (count), `stitched`."""
         valid = {name: values[~values.isnan()].double() for name, values in self.patches.items()}
         return {
-            "patch_mean": {name: v.mean().item() for name, v in valid.items()},
-            "patch_std": {name: v.std(correction=0).item() for name, v in valid.items()},
+            "patch_mean": {name: v.mean().item() if len(v) else math.nan for name, v in valid.items()},
+            "patch_std": {name: v.std(correction=0).item() if len(v) else math.nan for name, v in valid.items()},
             "patch_skipped": {name: len(self.patches[name]) - len(v) for name, v in valid.items()},
             "stitched": self.stitched,
         }
@@ -123,7 +126,16 @@ def evaluate(
         scaling: the training part's ranges.
         protocol: how metrics are taken.
         circular: average phases as unit vectors.
+
+    Raises:
+        ValueError: a prediction that is not finite; its metrics would pass for those of flat patches.
     """
+    finite = torch.stack([image.isfinite().flatten(1).all(dim=1) for image in pred]).all(dim=0)
+    if not finite.all():
+        raise ValueError(
+            f"{int((~finite).sum())} of {len(finite)} predicted patches hold NaN or infinite values; the training "
+            "diverged: lower the learning rate"
+        )
     side = pred.amplitude.shape[-1]
     weight = protocol.weight(side)
     smallest = metrics.GAUSSIAN_SIDE

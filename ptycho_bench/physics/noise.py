@@ -1,6 +1,7 @@
 """Detector noise. Each takes a torch.Generator, never the global seed; counts out, clipped at 0."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -17,7 +18,7 @@ def blend_with_mean(obj_patch: Tensor, coherence: float) -> Tensor:
 class NoNoise:
     """The expected intensity itself, photons."""
 
-    coherence: float = 1.0
+    coherence: ClassVar[float] = 1.0
 
     def __call__(self, intensity: Tensor, generator: Generator) -> Tensor:
         return intensity
@@ -59,7 +60,7 @@ class CPRNoise:
     """
 
     sigma_counts: float
-    coherence: float = 1.0
+    coherence: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
         if self.sigma_counts < 0:

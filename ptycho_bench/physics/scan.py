@@ -62,8 +62,8 @@ def raster_scan(
     if (overlap_ratio is None) == (step_px is None):
         raise ValueError(f"give one of overlap_ratio and step_px, got {overlap_ratio} and {step_px}; set one to null")
     step = step_from_overlap(overlap_ratio, probe_px) if step_px is None else int(step_px)
-    if step < 1:
-        raise ValueError(f"step_px must be at least 1, got {step_px}")
+    if step < 1 or step != (step_px or step):
+        raise ValueError(f"step_px must be a whole number of at least 1, got {step_px}")
     if jitter_px < 0:
         raise ValueError(f"jitter_px must be at least 0, got {jitter_px}")
     last = torch.tensor(object_px) - probe_px

@@ -1,6 +1,6 @@
 """Batches: every sample once, the same order for the same seed and epoch, one step whatever the number of processes."""
 
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def test_ranks_together_take_the_batches_of_one(world_size):
     assert {len(rank) for rank in ranks} == {len(loader(seed=1))}
     for whole, *shares in zip_longest(loader(seed=1), *ranks):
         together = [share.network_input.flatten().tolist() for share in shares if share.weight]
-        assert sorted(sum(together, [])) == sorted(whole.network_input.flatten().tolist())
+        assert sorted(chain(*together)) == sorted(whole.network_input.flatten().tolist())
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])

@@ -28,7 +28,9 @@ def test_object_plane_undoes_the_far_field(shape):
 @pytest.mark.parametrize("shape", [(16, 16), (15, 15), (8, 13)])
 def test_object_plane_is_the_adjoint_of_the_far_field(shape):
     x, y = complex_noise(*shape), complex_noise(*shape, seed=1)
-    torch.testing.assert_close(torch.vdot(far_field(x).ravel(), y.ravel()), torch.vdot(x.ravel(), object_plane(y).ravel()))
+    torch.testing.assert_close(
+        torch.vdot(far_field(x).ravel(), y.ravel()), torch.vdot(x.ravel(), object_plane(y).ravel())
+    )
 
 
 def test_illuminating_has_the_conjugate_probe_as_adjoint():
@@ -39,7 +41,9 @@ def test_illuminating_has_the_conjugate_probe_as_adjoint():
 
 @pytest.mark.parametrize("shape", [(16, 16), (15, 15), (9, 12)])
 def test_an_even_wave_lands_at_the_centre_pixel(shape):
-    intensity = diffraction_intensity(torch.ones(shape, dtype=torch.complex64), torch.ones(shape, dtype=torch.complex64))
+    intensity = diffraction_intensity(
+        torch.ones(shape, dtype=torch.complex64), torch.ones(shape, dtype=torch.complex64)
+    )
     expected = torch.zeros(shape)
     expected[shape[0] // 2, shape[1] // 2] = shape[0] * shape[1]
     torch.testing.assert_close(intensity, expected, atol=1e-3, rtol=0)

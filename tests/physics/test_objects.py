@@ -109,6 +109,15 @@ def test_a_reversed_bar_has_the_opposite_phase():
     torch.testing.assert_close(magnetic_phase(-bar, **FILM), -magnetic_phase(bar, **FILM))
 
 
+def test_stray_phase_does_not_come_back_from_the_opposite_edge():
+    near = torch.zeros(2, 64, 64)
+    near[1, 2:8, 16:48] = 1.0
+    wide = torch.nn.functional.pad(near, (64, 64, 64, 64))
+    in_wide = magnetic_phase(wide, **FILM)[64:128, 64:128]
+    difference = magnetic_phase(near, **FILM) - in_wide
+    assert span(difference) < 0.1 * span(in_wide)
+
+
 def test_a_flux_closure_square_keeps_its_field_inside():
     closed, open_ = torch.zeros(2, 2, 128, 128)
     closed[:, 44:84, 44:84] = flux_closure(40, 40)

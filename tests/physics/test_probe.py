@@ -40,6 +40,12 @@ def test_the_pupil_is_a_ring_between_stop_and_aperture(size_px):
     torch.testing.assert_close(probe.abs().square().sum(), torch.tensor(1.0))
 
 
+def test_defocus_bends_the_pupil_by_its_waves_at_the_apertures_edge():
+    pupil = far_field(defocused_aperture(**APERTURE | {"size_px": 64, "stop_radius": 0.0, "defocus_waves": 0.4}))
+    squared_radius = torch.arange(17) ** 2 / 16**2  # row 32, from the centre to the edge at half the Nyquist frequency
+    torch.testing.assert_close(pupil[32, 32:49].angle(), 2 * torch.pi * 0.4 * squared_radius, atol=1e-4, rtol=0)
+
+
 def test_defocus_spreads_the_probe_about_its_centre():
     focused, defocused = (defocused_aperture(**APERTURE | {"defocus_waves": waves}) for waves in (0.0, 1.5))
     assert second_moment(defocused) > 2 * second_moment(focused)

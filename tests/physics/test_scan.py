@@ -66,7 +66,8 @@ def test_the_step_never_falls_below_a_pixel():
     [
         ({"step_px": 8}, "give one of overlap_ratio and step_px, got 0.75 and 8"),
         ({"overlap_ratio": None}, "give one of overlap_ratio and step_px, got None and None"),
-        ({"overlap_ratio": None, "step_px": 0}, "step_px must be at least 1, got 0"),
+        ({"overlap_ratio": None, "step_px": 0}, "step_px must be a whole number of at least 1, got 0"),
+        ({"overlap_ratio": None, "step_px": 2.5}, "step_px must be a whole number of at least 1, got 2.5"),
         ({"jitter_px": -1}, "jitter_px must be at least 0, got -1"),
         ({"object_px": (512, 20)}, r"\(512, 20\) px is smaller than the probe of 32 px"),
     ],

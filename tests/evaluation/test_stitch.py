@@ -1,0 +1,107 @@
+"""Stitching: true patches give the object back."""
+
+import math
+
+import pytest
+import torch
+from torch import Generator
+
+from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
+from ptycho_bench.physics.objects import wrap_phase
+from ptycho_bench.physics.scan import cut_patches, raster_scan
+
+WEIGHTS = {"radial": radial_weight(16), "central": central_weight(16, 8)}
+
+
+def scanned(image, *, step_px, jitter_px):
+    positions = raster_scan(
+        tuple(image.shape),
+        16,
+        overlap_ratio=None,
+        step_px=step_px,
+        jitter_px=jitter_px,
+        generator=Generator().manual_seed(0),
+    ).positions_px
+    top, left = positions.amin(0).long().tolist()
+    bottom, right = (positions.amax(0).long() + 16).tolist()
+    return cut_patches(image, positions, (16, 16)), positions, image[top:bottom, left:right]
+
+
+@pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)
+@pytest.mark.parametrize(("step_px", "jitter_px"), [(4, 0), (4, 2), (20, 3)])
+def test_true_patches_stitch_back_to_the_object(weight, step_px, jitter_px):
+    patches, positions, truth = scanned(torch.rand(60, 75), step_px=step_px, jitter_px=jitter_px)
+    field, covered = stitch(patches, positions, weight)
+    assert field.shape == truth.shape
+    assert torch.equal(field[covered], truth[covered])
+    assert torch.equal(field[~covered], torch.zeros_like(field[~covered]))
+
+
+def test_stitching_in_parts_changes_nothing(monkeypatch):
+    patches, positions, _ = scanned(torch.rand(60, 75), step_px=4, jitter_px=2)
+    patches = patches + torch.rand(len(patches), 1, 1)
+    whole, _ = stitch(patches, positions, WEIGHTS["radial"])
+    monkeypatch.setattr("ptycho_bench.evaluation.stitch.CHUNK", 7)
+    torch.testing.assert_close(stitch(patches, positions, WEIGHTS["radial"])[0], whole)
+
+
+def test_overlapping_patches_are_averaged_by_weight():
+    weight = torch.tensor([[1.0, 3.0]], dtype=torch.float64)
+    field, _ = stitch(torch.tensor([[[1.0, 2.0]], [[6.0, 8.0]]]), torch.tensor([[5.0, 9.0], [5.0, 10.0]]), weight)
+    torch.testing.assert_close(field, torch.tensor([[1.0, (3 * 2 + 1 * 6) / 4, 8.0]]))
+
+
+def test_gaps_between_patches_are_not_covered():
+    positions = torch.tensor([[3.0, 2.0], [3.0, 22.0]])
+    field, covered = stitch(torch.ones(2, 16, 16), positions, WEIGHTS["radial"])
+    expected = torch.ones(16, 36, dtype=torch.bool)
+    expected[:, 16:20] = False
+    assert torch.equal(covered, expected)
+    assert torch.equal(field, expected.float())
+
+
+def test_the_central_weight_covers_the_central_squares_alone():
+    _, covered = stitch(torch.ones(1, 16, 16), torch.zeros(1, 2), central_weight(16, 8))
+    expected = torch.zeros(16, 16, dtype=torch.bool)
+    expected[4:12, 4:12] = True
+    assert torch.equal(covered, expected)
+
+
+@pytest.mark.parametrize("side", [16, 17])
+def test_the_radial_weight_falls_from_one_at_the_centre_and_stays_above_zero(side):
+    weight, half = radial_weight(side), side // 2
+    assert weight[half, half] == 1
+    assert weight.min() > 0
+    expected = (1 - 3 / math.hypot(half, half)) ** 2
+    assert weight[half, half + 3] == pytest.approx(expected)
+    assert (weight[half, half:].diff() < 0).all()
+
+
+@pytest.mark.parametrize("central_px", [0, 17])
+def test_an_impossible_central_square_is_refused(central_px):
+    with pytest.raises(ValueError, match=rf"central_px must lie in \[1, 16\], got {central_px}"):
+        central_weight(16, central_px)
+
+
+def test_circular_stitching_averages_across_the_branch_cut():
+    patches = torch.stack((torch.full((16, 16), math.pi - 0.1), torch.full((16, 16), 0.1 - math.pi)))
+    circular, _ = stitch_phase(patches, torch.zeros(2, 2), WEIGHTS["radial"], circular=True)
+    plain, _ = stitch_phase(patches, torch.zeros(2, 2), WEIGHTS["radial"], circular=False)
+    torch.testing.assert_close(circular.abs(), torch.full((16, 16), math.pi), atol=1e-5, rtol=0)
+    torch.testing.assert_close(plain, torch.zeros(16, 16), atol=1e-5, rtol=0)
+
+
+def test_true_phases_stitch_back_across_the_branch_cut():
+    truth = wrap_phase(torch.linspace(-9, 9, 60)[:, None] + torch.linspace(0, 3, 75))
+    patches, positions, truth = scanned(truth, step_px=4, jitter_px=2)
+    field, covered = stitch_phase(patches, positions, WEIGHTS["radial"], circular=True)
+    assert covered.float().mean() > 0.9
+    assert wrap_phase(field - truth)[covered].abs().max() < 1e-5
+
+
+def test_the_scored_rectangle_lies_between_the_outermost_patch_centres():
+    assert scored_rectangle((100, 120), 16, 11) == (slice(8, 92), slice(8, 112))
+
+
+def test_an_axis_too_short_for_a_margin_is_scored_whole():
+    assert scored_rectangle((26, 27), 16, 11) == (slice(0, 26), slice(8, 19))
