@@ -11,10 +11,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-# A shortened run: 4 of the recipe's 30 epochs. The full one: ptycho-train model=ppn loss=weighted
+# A shortened run: 3 of the recipe's 30 epochs. The full one: ptycho-train model=ppn loss=weighted
 train: $(INSTALLED)
-	@echo "Shortened run: 4 epochs of the recipe's 30; numbers fall short of the full run in README.md."
-	$(BIN)/ptycho-train model=ppn loss=weighted recipe.epochs=4 study=first_run
+	@echo "Shortened run: 3 epochs of the recipe's 30; numbers fall short of the full run in README.md."
+	$(BIN)/ptycho-train model=ppn loss=weighted recipe.epochs=3 study=first_run
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

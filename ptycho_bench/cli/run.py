@@ -22,7 +22,7 @@ from ptycho_bench.evaluation.reconstruct import MetricProtocol
 from ptycho_bench.report.environment import environment
 from ptycho_bench.report.record import RunFolder
 from ptycho_bench.training.callbacks import peak_memory_mb
-from ptycho_bench.training.fit import BEST, fit, is_child_process
+from ptycho_bench.training.fit import BEST, DETERMINISTIC, fit, is_child_process
 from ptycho_bench.training.module import PtychoModule
 from ptycho_bench.training.recipe import Recipe
 
@@ -69,7 +69,14 @@ def prepare(cfg: DictConfig, choices: dict[str, str], name: str, *, say: bool) -
         split=split,
         protocol=protocol,
         module=PtychoModule(network=network, loss=loss, recipe=recipe, description=description, **layout),
-        data=PtychoDataModule(scan=scan, split=split, network=network, batch_size=recipe.batch_size, seed=cfg.seed),
+        data=PtychoDataModule(
+            scan=scan,
+            split=split,
+            transform=network.input_transform,
+            encode=network.target,
+            batch_size=recipe.batch_size,
+            seed=cfg.seed,
+        ),
     )
 
 
@@ -175,6 +182,7 @@ def training_record(job: Job, rows: list[dict[str, float]], best: dict[str, floa
         "seconds_per_epoch": seconds / len(rows),
         "peak_memory_mb": max([row["peak_memory_mb"] for row in rows] + [peak_memory_mb(device)]),
         "device": str(device),
+        "deterministic": DETERMINISTIC,
     }
 
 

@@ -1,5 +1,7 @@
 """A scan as Lightning sees it: split, transformed and encoded once, kept on the device."""
 
+from collections.abc import Callable
+
 import lightning as L
 import numpy as np
 import torch
@@ -9,7 +11,6 @@ from ptycho_bench.data.loader import BatchLoader
 from ptycho_bench.data.sample import Heads, PtychoScan
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
-from ptycho_bench.network import PtychoNetwork
 
 
 def scaling_of(scan: PtychoScan, points: np.ndarray) -> Scaling:
@@ -29,21 +30,28 @@ class PtychoDataModule(L.LightningDataModule):
     Args:
         scan: the scan.
         split: its parts.
-        network: its input transform and target encoding are applied once.
+        transform: intensity (n, H, W) to network input; applied once.
+        encode: amplitude and phase (n, H, W) to the heads to be predicted; applied once.
         batch_size: samples of one step, over all processes.
         seed: of the order of the training samples.
     """
 
-    def __init__(self, *, scan: PtychoScan, split: Split, network: PtychoNetwork, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        scan: PtychoScan,
+        split: Split,
+        transform: Callable[[Tensor], Tensor],
+        encode: Callable[[Tensor, Tensor], Heads],
+        batch_size: int,
+        seed: int,
+    ) -> None:
         super().__init__()
-        self.parts = {name: self.encoded(scan, points, network) for name, points in split._asdict().items()}
+        self.parts: dict[str, tuple[Tensor, Heads]] = {}
+        for name in ("train", "validation"):
+            intensity, amplitude, phase = tensors(scan, getattr(split, name))
+            self.parts[name] = transform(intensity), encode(amplitude, phase)
         self.batch_size, self.seed = batch_size, seed
-
-    @staticmethod
-    def encoded(scan: PtychoScan, points: np.ndarray, network: PtychoNetwork) -> tuple[Tensor, Heads]:
-        """What the model sees and what it should give, for the given points."""
-        intensity, amplitude, phase = tensors(scan, points)
-        return network.input_transform(intensity), network.target(amplitude, phase)
 
     def loader(self, part: str, seed: int | None) -> BatchLoader:
         """Batches of one part, on the trainer's device."""

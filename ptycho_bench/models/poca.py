@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-TILE_ROWS = 64  # queries of one tile
-TILE_ELEMENTS = 1 << 19  # logits of one tile: few enough to stay in cache, enough to feed a matrix product
+TILE_ROWS = 64  # queries of one tile on a CPU
+TILE_ELEMENTS = 1 << 19  # logits of one tile: few enough to stay in a CPU's cache, enough to feed a matrix product
+GPU_TILE_ELEMENTS = 1 << 26  # on a GPU, where each tile costs a launch: 256 MiB a map
 
 
 def polar_coordinates(center_px: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -110,10 +111,11 @@ def accumulate_polar_gradient(
 
 
 def tiles(query: Tensor) -> list[tuple[slice, list[slice]]]:
-    """Blocks of queries, and for each the blocks of heads, whose logits stay within TILE_ELEMENTS."""
+    """Blocks of queries, and for each the blocks of heads, that make tiles of the device's size."""
     heads, count, _ = query.shape
-    rows = min(count, TILE_ROWS)
-    group = max(1, TILE_ELEMENTS // (rows * count))
+    elements = GPU_TILE_ELEMENTS if query.is_cuda else TILE_ELEMENTS
+    rows = min(count, GPU_TILE_ELEMENTS // count if query.is_cuda else TILE_ROWS)
+    group = max(1, elements // (rows * count))
     groups = [slice(first, first + group) for first in range(0, heads, group)]
     return [(slice(first, first + rows), groups) for first in range(0, count, rows)]
 
@@ -145,6 +147,7 @@ class PoCA(nn.Module):
         self.attend = ChunkedPoCA.apply if lean else poca_reference
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.center_logit = nn.Parameter(torch.zeros(2))
+        self.register_buffer("half_px", torch.tensor([height / 2, width_px / 2]), persistent=False)
 
     @property
     def center_shift(self) -> Tensor:
@@ -154,8 +157,7 @@ class PoCA(nn.Module):
     @property
     def center_px(self) -> Tensor:
         """Learned centre (y, x) of the diffraction pattern (Eq. 5)."""
-        half = torch.tensor([self.height / 2, self.width_px / 2], device=self.center_logit.device)
-        return half * (1 + self.center_shift)
+        return self.half_px * (1 + self.center_shift)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, width) to (B, N, width), pixels row by row."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
+import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 
@@ -15,6 +16,7 @@ from ptycho_bench.data.datamodule import PtychoDataModule
 from ptycho_bench.training.callbacks import EpochRecorder
 from ptycho_bench.training.module import PtychoModule
 
+DETERMINISTIC = "warn"  # True would refuse PtychoNN's bilinear upsampling on CUDA
 LAST, BEST = "last.ckpt", "best.ckpt"
 RESUME_VARIABLE = "PTYCHO_BENCH_RESUME"  # rank 0 decides; processes it starts read the decision here
 
@@ -29,7 +31,7 @@ def quiet() -> None:
         ".*log_every_n_steps.*",
         ".*exists and is not empty.*",
         ".*recommended to use `self.log.*sync_dist.*",
-        ".*can be configured to use.*tensor cores.*",
+        ".*does not have a deterministic implementation.*",  # bilinear upsampling on CUDA; recorded as "warn"
     ):
         warnings.filterwarnings("ignore", message=message)
 
@@ -62,6 +64,9 @@ def fit(
         sync_batchnorm: share batch statistics between processes (GPU only).
     """
     quiet()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products are not deterministic
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     terminal = sys.stdout.isatty()
     every_epoch = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
     best = ModelCheckpoint(filename=Path(BEST).stem, monitor="val_total", mode="min", **every_epoch)
@@ -82,7 +87,7 @@ def fit(
         enable_progress_bar=terminal,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        deterministic="warn",
+        deterministic=DETERMINISTIC,
         use_distributed_sampler=False,
         plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
     )
