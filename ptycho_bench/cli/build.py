@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from ptycho_bench.cli.identity import SCHEMA
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.network import PtychoNetwork
 
@@ -18,25 +20,44 @@ def build(node: DictConfig | dict, **extra: object) -> object:
     """Call a node's `_target_` with its values and what the command adds.
 
     Raises:
-        ValueError: a key that the target does not take.
+        ValueError: a key that a target does not take, or a value of another type than it is annotated with.
     """
     node = OmegaConf.create(node) if isinstance(node, dict) else node
-    takes = inspect.signature(hydra.utils.get_object(node._target_)).parameters
-    for key in node:
-        if not str(key).startswith("_") and key not in takes:
-            close = difflib.get_close_matches(str(key), list(takes), n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"{node._target_} takes no {key!r}{hint}; it takes {', '.join(takes)}")
-        if key in takes:
-            check_type(f"{node._target_}: {key}", node[key], takes[key].annotation)
+    check_node(node)
     # extra objects go past Hydra, which would turn dataclasses into configuration
     return hydra.utils.instantiate(node, _convert_="all", _partial_=True)(**extra)
 
 
+def check_node(node: DictConfig) -> None:
+    """Hold a node's keys and values, and those of nodes in it, against the signature of its `_target_`."""
+    takes = inspect.signature(hydra.utils.get_object(node._target_)).parameters
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
+    for key, value in node.items():
+        if OmegaConf.is_dict(value) and "_target_" in value:
+            check_node(value)
+        elif key in takes:
+            check_type(f"{node._target_}: {key}", value, takes[key].annotation)
+        elif not str(key).startswith("_") and not open_ended:
+            close = difflib.get_close_matches(str(key), list(takes), n=1)
+            hint = f", did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{node._target_} takes no {key!r}{hint}; it takes {', '.join(takes)}")
+
+
 def check_type(name: str, value: object, annotation: object) -> None:
-    """Raise ValueError where a scalar's type is annotated and the value has another; a whole number is a float too."""
-    allowed = set(typing.get_args(annotation) or (annotation,))
-    if not allowed <= {int, float, bool, str, type(None)} or OmegaConf.is_config(value):
+    """Raise ValueError where a value is not of its annotated type; others than scalars, lists and tuples pass.
+
+    A whole number is a float too; of a list or tuple, every item is checked.
+    """
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(annotation) if union else (annotation,)
+    if any(typing.get_origin(kind) in (list, tuple) for kind in kinds):
+        if OmegaConf.is_list(value):
+            for item in value:
+                check_type(f"each of {name}", item, typing.get_args(kinds[0])[0])
+            return
+        raise ValueError(f"{name} must be a list, got {value!r}; write [first,second]")
+    allowed = {type(None) if kind is None else kind for kind in kinds}
+    if not allowed <= {int, float, bool, str, type(None)}:
         return
     if float in allowed:
         allowed.add(int)
@@ -88,7 +109,10 @@ def read_checkpoint(path: str | Path) -> dict:
     except Exception as error:
         raise ValueError(f"{path} cannot be read as a checkpoint ({type(error).__name__}); is it complete?") from error
     if not isinstance(checkpoint, dict) or "ptycho_bench" not in checkpoint:
-        raise ValueError(f"{path} was not written by ptycho-train; bound: a description under 'ptycho_bench'")
+        raise ValueError(f"{path} was not written by ptycho-train: it has no description under 'ptycho_bench'")
+    schema = checkpoint["ptycho_bench"].get("schema")
+    if schema != SCHEMA:
+        raise ValueError(f"{path} has schema {schema}, this release reads {SCHEMA}; train it again")
     return checkpoint
 
 

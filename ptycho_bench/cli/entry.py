@@ -25,7 +25,7 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
         config_name: root file in conf/.
         usage: what --help begins with.
     """
-    if {"-h", "--help"} & set(sys.argv[1:]):
+    if asks_for_help():
         return print_help(usage, config_name)
     import hydra
 
@@ -34,15 +34,21 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
     failures = []
 
     def reported(cfg: "DictConfig") -> object:
+        os.environ[FULL_ERROR] = "1" if asked else "0"  # processes started from here ask for no more than the user
         try:
             return task(cfg)
         except Exception as error:
             failures.append(error)
             report(error, asked, config_name)
             return None
+        finally:
+            os.environ[FULL_ERROR] = "1"
 
     try:
         hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(reported)()
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last whole epoch", file=sys.stderr)
+        sys.exit(130)
     except Exception as error:
         failures.append(error)
         report(error, asked, config_name)
@@ -50,6 +56,11 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
         os.environ[FULL_ERROR] = "1" if asked else "0"
     if failures:
         sys.exit(1)
+
+
+def asks_for_help() -> bool:
+    """True where the command line has -h or --help."""
+    return bool({"-h", "--help"} & set(sys.argv[1:]))
 
 
 def report(error: Exception, with_traceback: bool, config_name: str) -> None:

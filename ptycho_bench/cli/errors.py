@@ -20,7 +20,7 @@ def explain(error: BaseException, config_name: str) -> str:
 
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return explain_configuration(error, config_name)
-    if isinstance(error, (ValueError, OSError)):
+    if isinstance(error, (ValueError, OSError)) or type(error).__name__ == "MisconfigurationException":
         return one_line(error)
     if type(error).__name__ == "OutOfMemoryError":
         return f"out of device memory: {one_line(error)}; lower recipe.batch_size or use trainer=cpu"

@@ -1,6 +1,7 @@
 """--help without Hydra, whose own takes longer the more choices there are: it reads conf/ and prints it."""
 
 import re
+import signal
 from importlib.resources import files
 
 
@@ -11,6 +12,8 @@ def print_help(usage: str, config_name: str) -> None:
         usage: what the command does, with examples.
         config_name: root file in conf/.
     """
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
     conf = files("ptycho_bench.conf")
     print(usage.strip())
     for group, default in default_choices((conf / f"{config_name}.yaml").read_text()):

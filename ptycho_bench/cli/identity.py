@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.versions import FORMAT_VERSION, PROTOCOL_VERSION, SIMULATION_VERSION, TRAINING_VERSION
 
 SCHEMA = 1
 # keys of the root that do not change a result; of the trainer, precision and memory layout do
@@ -14,8 +15,17 @@ NOT_RESULT = ("outputs_dir", "data_root", "study", "overwrite", "pictures", "log
 
 
 def sha256(value: object) -> str:
-    """Hash of plain data, the same on every machine."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    """Hash of plain data, the same on every machine; 1 and 1.0 are one number."""
+    return hashlib.sha256(json.dumps(canonical(value), sort_keys=True).encode()).hexdigest()
+
+
+def canonical(value: object) -> object:
+    """Plain data in which a whole number is an int however it was written."""
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def file_hash(path: str) -> str:
@@ -47,6 +57,17 @@ def with_file_hashes(node: object, source: str = "") -> object:
     return result
 
 
+def stored_hash(path: str) -> str:
+    """Content hash a data file carries; of one that carries none, the hash of its bytes."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as handle:
+            return str(handle.attrs["content_hash"])
+    except (OSError, KeyError):
+        return file_hash(path)
+
+
 def names_file(cfg: DictConfig) -> bool:
     """True where the data set is a given file, False where it is simulated."""
     return "file_path" in list(cfg.data)  # `in` the node itself is False while the value is missing
@@ -55,25 +76,21 @@ def names_file(cfg: DictConfig) -> bool:
 def data_hash(cfg: DictConfig) -> str:
     """Hash of what a data set is made from: object, probe, scan, noise, the code's versions; or of the given file."""
     if names_file(cfg):
-        return file_hash(cfg.data.file_path)
+        return stored_hash(cfg.data.file_path)
     data = OmegaConf.to_container(cfg.data, resolve=True)
     data.pop("name")
     noise = OmegaConf.to_container(cfg.noise, resolve=True)
-    from ptycho_bench.data.versions import FORMAT_VERSION, SIMULATION_VERSION
-
     return sha256([with_file_hashes(data), noise, FORMAT_VERSION, SIMULATION_VERSION])
 
 
 def run_hash(cfg: DictConfig) -> str:
     """Hash of what determines a run's result."""
-    from ptycho_bench.data.versions import PROTOCOL_VERSION
-
     root = OmegaConf.to_container(cfg, resolve=True)
     result = {key: value for key, value in root.items() if key not in NOT_RESULT}
     result["trainer"] = {key: root["trainer"][key] for key in ("precision", "channels_last")}
-    return sha256([SCHEMA, PROTOCOL_VERSION, data_hash(cfg), result])
+    return sha256([SCHEMA, TRAINING_VERSION, PROTOCOL_VERSION, data_hash(cfg), result])
 
 
-def run_name(cfg: DictConfig, choices: dict[str, str]) -> str:
+def run_name(cfg: DictConfig, choices: dict[str, str], identity: str) -> str:
     """Folder name of a run: model-loss-s<seed>-<hash>."""
-    return f"{choices['model']}-{choices['loss']}-s{cfg.seed}-{run_hash(cfg)[:10]}"
+    return f"{choices['model']}-{choices['loss']}-s{cfg.seed}-{identity[:10]}"

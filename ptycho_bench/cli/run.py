@@ -8,67 +8,76 @@ from dataclasses import dataclass
 
 import hydra
 import lightning as L
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.cli.build import build, build_model, build_network, check_type, load_network, plain
 from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
 from ptycho_bench.cli.identity import SCHEMA
-from ptycho_bench.cli.score import score_network
-from ptycho_bench.data.datamodule import PtychoDataModule, scaling_of
+from ptycho_bench.data.datamodule import PtychoDataModule
 from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
 from ptycho_bench.report.environment import environment
 from ptycho_bench.report.record import RunFolder
-from ptycho_bench.training.callbacks import peak_memory_mb
-from ptycho_bench.training.fit import BEST, DETERMINISTIC, fit, is_child_process
+from ptycho_bench.report.score import score_network
+from ptycho_bench.training.fit import BEST, DETERMINISTIC, fit, make_trainer
 from ptycho_bench.training.module import PtychoModule
+from ptycho_bench.training.processes import shares_work
 from ptycho_bench.training.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything one run is made of, built and checked."""
+    """Everything one run is made of, built and checked; nothing of it written but the data set."""
 
     scan: PtychoScan
     split: Split
     protocol: MetricProtocol
+    trainer: L.Trainer
     module: PtychoModule
     data: PtychoDataModule
 
 
-def prepare(cfg: DictConfig, choices: dict[str, str], name: str, *, say: bool) -> Job:
+def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str) -> Job:
     """Build a run. What can be refused without data is refused before any is made.
 
     Args:
         cfg: composed configuration of ptycho-train.
         choices: name of the file taken from each group of conf/.
+        folder: where the run will be recorded.
         name: of the run.
-        say: tell when data are simulated.
     """
     check_type("seed", cfg.seed, int)
-    check_accelerator(cfg.trainer.accelerator)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     loss = build(cfg.loss, phase_range=hydra.utils.get_class(cfg.phase._target_).data_range)
     recipe: Recipe = build(cfg.recipe)
-    protocol = build(cfg.metrics)
+    options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
+    trainer = make_trainer(recipe, folder=folder.path, write_row=folder.append_row, **options)
+    protocol: MetricProtocol = build(cfg.metrics)
     description = {"schema": SCHEMA, "run": name, "choices": choices, "size_px": pattern_px(cfg)}
+    protocol.check(description["size_px"])
     description |= {part: plain(cfg[part]) for part in ("model", "input", "phase")}
     model = build_model(description)
 
-    scan = load_scan(cfg, say=say)
+    scan = load_scan(cfg, say=not shares_work())
     split: Split = build(cfg.split, scan=scan)
-    description["scaling"] = dataclasses.asdict(scaling_of(scan, split.train))
-    description["test_region_px"] = region_px(scan, split)
+    description["scaling"] = dataclasses.asdict(Scaling.of(scan, split.train))
+    description["test"] = test_record(scan, split)
     description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
     network = build_network(description, model)
-    layout = {"channels_last": cfg.trainer.channels_last}
     return Job(
         scan=scan,
         split=split,
         protocol=protocol,
-        module=PtychoModule(network=network, loss=loss, recipe=recipe, description=description, **layout),
+        trainer=trainer,
+        module=PtychoModule(
+            network=network,
+            loss=loss,
+            recipe=recipe,
+            description=description,
+            channels_last=cfg.trainer.channels_last,
+        ),
         data=PtychoDataModule(
             scan=scan,
             split=split,
@@ -98,20 +107,21 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
         OSError: the folder cannot be written.
     """
     started_s = time.perf_counter()
-    first_process = not is_child_process()
-    job = prepare(cfg, choices, name, say=first_process)
-    recipe, machine = job.module.recipe, environment()
-    if first_process:
+    job = prepare(cfg, choices, folder, name)
+    recipe, device, machine = job.module.recipe, job.trainer.strategy.root_device, environment()
+    if not shares_work():
+        if cfg.overwrite:
+            folder.clear()
         folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
         parts = ", ".join(f"{len(points)} {part}" for part, points in job.split._asdict().items())
         print(f"{name}: {parameters(job):,} parameters; {parts}; {recipe.epochs} epochs -> {folder.path}", flush=True)
-    trainer = fit_mirrored(cfg, job, folder, name, mirrored=first_process)
-    if not trainer.is_global_zero:
+    fit_mirrored(cfg, job, folder, name)
+    if not job.trainer.is_global_zero:
         return None
     rows = folder.rows()
     best = best_row(rows)
     metrics = score_network(
-        load_network(folder.path / BEST).to(job.module.device), job.scan, job.split.test, protocol=job.protocol,
+        load_network(folder.path / BEST).to(device), job.scan, job.split.test, protocol=job.protocol,
         batch_size=recipe.batch_size, folder=folder.path, title=name, pictures=cfg.pictures, rows=rows,
     )  # fmt: skip
     folder.finish(
@@ -125,8 +135,8 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
             "split": split_record(job.split),
             "training": {
                 **training_record(job, rows, best),
+                "device": str(device),
                 "seconds_whole_command": time.perf_counter() - started_s,
-                "processes": trainer.world_size,
             },
             "environment": machine,
             **metrics,
@@ -135,18 +145,21 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
     return best["val_total"]
 
 
-def fit_mirrored(cfg: DictConfig, job: Job, folder: RunFolder, name: str, *, mirrored: bool) -> L.Trainer:
+def fit_mirrored(cfg: DictConfig, job: Job, folder: RunFolder, name: str) -> None:
     """Train, with the mirror the configuration names; it is closed whatever happens."""
-    mirror = None
-    if mirrored and "_target_" in cfg.logger:
-        mirror = build(cfg.logger, run_name=name, folder=str(folder.path), config=plain(cfg))
-    options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
+    if "_target_" not in cfg.logger or shares_work():
+        fit(job.trainer, job.module, job.data)
+        return
+    mirror = build(cfg.logger, run_name=name, folder=str(folder.path), config=plain(cfg))
+    job.trainer.logger = mirror
+    exit_code = 1
     try:
-        return fit(job.module, job.data, folder=folder.path, write_row=folder.append_row, logger=mirror, **options)
-    finally:
-        finish = getattr(getattr(mirror, "experiment", None), "finish", None)
-        if finish:  # or the next run of this process would join it
-            finish()
+        fit(job.trainer, job.module, job.data)
+        exit_code = 0
+    finally:  # or the next run of this process would join it
+        finish = getattr(mirror.experiment, "finish", None)
+        if finish:
+            finish(exit_code=exit_code)
 
 
 def parameters(job: Job) -> int:
@@ -171,7 +184,6 @@ def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def training_record(job: Job, rows: list[dict[str, float]], best: dict[str, float]) -> dict:
     """What results.json says of the training; seconds are those of every epoch, also before a resume."""
-    device = job.module.device
     seconds = sum(row["seconds"] for row in rows)
     return {
         "parameters": parameters(job),
@@ -180,25 +192,22 @@ def training_record(job: Job, rows: list[dict[str, float]], best: dict[str, floa
         "best_val_total": best["val_total"],
         "seconds": seconds,
         "seconds_per_epoch": seconds / len(rows),
-        "peak_memory_mb": max([row["peak_memory_mb"] for row in rows] + [peak_memory_mb(device)]),
-        "device": str(device),
+        "peak_memory_mb": max(row["peak_memory_mb"] for row in rows),
+        "processes": job.trainer.world_size,
         "deterministic": DETERMINISTIC,
     }
 
 
-def check_accelerator(accelerator: str) -> None:
-    """Raise ValueError where a GPU is asked for and none is there."""
-    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"trainer.accelerator={accelerator} needs a CUDA device, 0 found; use trainer=cpu or trainer=auto"
-        )
-
-
-def region_px(scan: PtychoScan, split: Split) -> list[float]:
-    """Object rectangle of the test patches: first row, end row, first column, end column."""
+def test_record(scan: PtychoScan, split: Split) -> dict:
+    """Which patches were tested: their points in the data of that hash, and the rectangle of object pixels
+    [first row, end row, first column, end column] they cover, for other scans of the same field."""
     positions = scan.positions_px[split.test]
     (top, left), (bottom, right) = positions.min(axis=0), positions.max(axis=0) + scan.patch_px
-    return [float(edge) for edge in (top, bottom, left, right)]
+    return {
+        "content_hash": scan.content_hash,
+        "points": split.test.tolist(),
+        "region_px": [float(edge) for edge in (top, bottom, left, right)],
+    }
 
 
 def split_record(split: Split) -> dict:

@@ -23,40 +23,36 @@ Choices, as group=default and what else there is:
 
 def task(cfg: "DictConfig") -> float | None:
     """Train and evaluate one run unless it is finished; returns its best validation loss."""
-    import os
-
     from hydra.core.hydra_config import HydraConfig
 
     from ptycho_bench.cli.identity import run_hash, run_name
     from ptycho_bench.report.record import RunFolder
+    from ptycho_bench.training.processes import shares_work
 
-    choices = dict(HydraConfig.get().runtime.choices)
-    refuse_nested_processes(cfg, multirun=HydraConfig.get().mode.name == "MULTIRUN")
-    name = run_name(cfg, choices)
+    hydra = HydraConfig.get()
+    choices = dict(hydra.runtime.choices)
+    refuse_nested_processes(cfg, multirun=hydra.mode.name == "MULTIRUN")
+    identity = run_hash(cfg)
+    name = run_name(cfg, choices, identity)
     folder = RunFolder(Path(cfg.outputs_dir) / "runs" / cfg.study / name)
-    shares_work = int(os.environ.get("LOCAL_RANK", "0")) > 0
-    if not shares_work:
-        if cfg.overwrite:
-            folder.clear()
-        done = folder.results()
-        if done is not None:
-            print(f"skip: {folder.path} is finished; overwrite=true trains it again")
-            return done["training"]["best_val_total"]
+    done = None if cfg.overwrite or shares_work() else folder.results()
+    if done is not None:
+        print(f"skip: {folder.path} is finished; overwrite=true trains it again")
+        return done["training"]["best_val_total"]
 
     from ptycho_bench.cli.run import train
 
     try:
-        return train(cfg, choices, folder, name, run_hash(cfg))
+        return train(cfg, choices, folder, name, identity)
     except Exception as error:
-        if not shares_work:
-            folder.fail(error)
+        folder.fail(error)
         raise
 
 
 def refuse_nested_processes(cfg: "DictConfig", *, multirun: bool) -> None:
     """Several processes inside one job of a sweep would each walk the whole sweep and mix its runs."""
     devices = cfg.trainer.devices
-    if multirun and (devices in ("auto", -1) or int(devices) > 1) and cfg.trainer.strategy != "auto":
+    if multirun and str(devices) not in ("1", "[0]"):
         raise ValueError(
             f"trainer.devices={devices} cannot run under --multirun, where the bound is 1 per job: its processes would "
             "repeat the sweep; start the runs one by one"

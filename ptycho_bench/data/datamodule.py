@@ -3,25 +3,12 @@
 from collections.abc import Callable
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Tensor
 
 from ptycho_bench.data.loader import BatchLoader
 from ptycho_bench.data.sample import Heads, PtychoScan
-from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
-
-
-def scaling_of(scan: PtychoScan, points: np.ndarray) -> Scaling:
-    """Ranges of the given scan points, the training part."""
-    return Scaling.of(diffraction=scan.diffraction[points], amplitude=scan.amplitude[points], phase=scan.phase[points])
-
-
-def tensors(scan: PtychoScan, points: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Intensity (photons), amplitude and phase (radians) of the given scan points, float32 (n, H, W)."""
-    arrays = (scan.diffraction, scan.amplitude, scan.phase)
-    return tuple(torch.from_numpy(np.ascontiguousarray(array[points], np.float32)) for array in arrays)
 
 
 class PtychoDataModule(L.LightningDataModule):
@@ -49,7 +36,7 @@ class PtychoDataModule(L.LightningDataModule):
         super().__init__()
         self.parts: dict[str, tuple[Tensor, Heads]] = {}
         for name in ("train", "validation"):
-            intensity, amplitude, phase = tensors(scan, getattr(split, name))
+            intensity, amplitude, phase = scan.tensors(getattr(split, name))
             self.parts[name] = transform(intensity), encode(amplitude, phase)
         self.batch_size, self.seed = batch_size, seed
 

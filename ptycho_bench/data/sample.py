@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -72,6 +73,11 @@ class PtychoScan:
     def __len__(self) -> int:
         return len(self.diffraction)
 
+    def tensors(self, points: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Intensity (photons), amplitude and phase (radians) of the given scan points, float32 (n, H, W)."""
+        arrays = (self.diffraction, self.amplitude, self.phase)
+        return tuple(torch.from_numpy(np.ascontiguousarray(array[points], np.float32)) for array in arrays)
+
 
 class Heads(NamedTuple):
     """A network's two outputs, or their targets: amplitude (B, 1, H, W) in [0, 1], phase (B, C, H, W) channels."""
@@ -83,7 +89,7 @@ class Heads(NamedTuple):
 class PtychoSample(NamedTuple):
     """One batch of training samples.
 
-    network_input: (B, 1, H, W), diffraction after the input transform.
+    network_input: (B, C, H, W), diffraction after the input transform.
     target: heads to be predicted, scaled and encoded.
     weight: share of this batch in the loss; 1 unless processes hold unequal parts of one batch.
     """

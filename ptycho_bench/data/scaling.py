@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
+from ptycho_bench.data.sample import PtychoScan
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scaling:
@@ -26,14 +28,15 @@ class Scaling:
     intensity_max: float
 
     @classmethod
-    def of(cls, *, diffraction: np.ndarray, amplitude: np.ndarray, phase: np.ndarray) -> Self:
-        """Ranges of these (N, H, W) arrays, the training part."""
+    def of(cls, scan: PtychoScan, points: np.ndarray) -> Self:
+        """Ranges of the given scan points, the training part."""
+        amplitude, phase = scan.amplitude[points], scan.phase[points]
         return cls(
             amplitude_low=float(amplitude.min()),
             amplitude_high=float(amplitude.max()),
             phase_low=float(phase.min()),
             phase_high=float(phase.max()),
-            intensity_max=float(diffraction.max()),
+            intensity_max=float(scan.diffraction[points].max()),
         )
 
     @property

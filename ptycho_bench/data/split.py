@@ -68,7 +68,7 @@ def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_
     validation = np.flatnonzero(within(row, (first_validation, train_rows[1])))
     top = scan.positions_px[:, 0]
     last_pixel = top[within(row, train_rows)].max() + scan.patch_px
-    clear = np.array([top[row == r].min() >= last_pixel for r in range(row.max() + 1)])
+    clear = np.array([top[row == r].min(initial=np.inf) >= last_pixel for r in range(row.max() + 1)])
     first_test = len(clear) - int(np.logical_and.accumulate(clear[::-1]).sum())  # and every row below it
     if first_test == len(clear):
         raise ValueError(

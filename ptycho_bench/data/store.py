@@ -22,6 +22,7 @@ UNITS = {
     "object": "1 (complex transmission)",
     "mask": "1 (0 = good pixel)",
 }
+KINDS = {"diffraction": "uif", "scan_index": "iu", "probe": "c", "object": "c", "mask": "u"}  # others: float
 PER_POINT = ("diffraction", "amplitude", "phase")
 OPTIONAL = ("object", "mask")
 
@@ -85,7 +86,7 @@ def read_scan(path: str | os.PathLike) -> PtychoScan:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"no file {path}; make one with ptycho-simulate, or set data.path=FILE")
+        raise DataError(f"no file {path}; make one with ptycho-simulate, or set data.file_path=FILE")
     try:
         with h5py.File(path, "r") as handle:
             return read_arrays(handle, path)
@@ -106,13 +107,14 @@ def read_arrays(handle: h5py.File, path: Path) -> PtychoScan:
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}; it has {', '.join(handle)}; make it anew")
     arrays = {name: handle[name][()] for name in UNITS if name in handle}
-    info = ScanInfo(**{f.name: plain(handle.attrs.get(f.name)) for f in dataclasses.fields(ScanInfo)})
-    stored_hash = str(handle.attrs.get("content_hash", ""))
-    scan = PtychoScan(obj=arrays.pop("object", None), info=info, content_hash=stored_hash, **arrays)
+    known = {f.name for f in dataclasses.fields(ScanInfo)} & set(handle.attrs)
+    info = ScanInfo(**{"origin": "imported", **{name: plain(handle.attrs[name]) for name in known}})
+    scan = PtychoScan(obj=arrays.pop("object", None), info=info, **arrays)
     check_scan(scan, str(path))
-    if content_hash(scan) != stored_hash:
+    computed, stored = content_hash(scan), handle.attrs.get("content_hash")
+    if stored is not None and computed != stored:
         raise DataError(f"{path} is not what was written (content hash differs); delete it to have it made anew")
-    return scan
+    return dataclasses.replace(scan, content_hash=computed)
 
 
 def plain(value: object) -> object:
@@ -141,6 +143,8 @@ def check_scan(scan: PtychoScan, name: str) -> None:
     if scan.mask is not None and scan.mask.shape != (height, width):
         raise DataError(f"{name}: mask has shape {scan.mask.shape}, patterns are {(height, width)}")
     for field, array in arrays_of(scan).items():
+        if array.dtype.kind not in KINDS.get(field, "f"):
+            raise DataError(f"{name}: {field} is {array.dtype}; {UNITS[field]} needs another type")
         if array.dtype.kind in "fc" and not np.isfinite(array).all():
             bad = int((~np.isfinite(array)).sum())
             raise DataError(f"{name}: {field} holds {bad} NaN or infinite values; mask or mend them first")

@@ -40,6 +40,12 @@ class MetricProtocol:
         if self.stitch_weight == "central" and self.central_px is None:
             raise ValueError("metrics.central_px must be set where stitch_weight is central, got null")
 
+    def check(self, side: int) -> None:
+        """Raise ValueError where patches of this side, px, cannot be measured this way."""
+        self.weight(side)
+        blank = torch.zeros(side, side)
+        metrics.ssim(blank, blank, data_range=1.0, window=self.ssim_window)
+
     def weight(self, side: int) -> Tensor:
         """Weight (side, side) of a patch in the stitched field."""
         return radial_weight(side) if self.stitch_weight == "radial" else central_weight(side, self.central_px)

@@ -1,6 +1,8 @@
 """Layers two networks share."""
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
 
@@ -42,3 +44,24 @@ class Upsample2(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation over the whole batch where processes share it, on CPUs as on GPUs; else PyTorch's own."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        shared = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+        if not (self.training and shared):
+            return super().forward(features)
+        over = (0, 2, 3)
+        features = features.float()
+        count = all_reduce(features.new_tensor(features[:, 0].numel()))
+        mean = all_reduce(features.sum(dim=over)) / count
+        centred = features - mean[:, None, None]
+        variance = all_reduce(centred.square().sum(dim=over)) / count
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return centred * scale[:, None, None] + self.bias[:, None, None]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptycho_bench.models.layers import SameConvTranspose2d, initialise
+from ptycho_bench.models.layers import SameConvTranspose2d, SharedBatchNorm2d, initialise
 from ptycho_bench.models.poca import PoCA, split_heads
 
 NORM_EPS = 1e-6
@@ -139,7 +139,7 @@ class PPN(nn.Module):
         """BatchNorm(ReLU(ConvTranspose)) per doubling (Eq. 11), then one more at full size without either."""
         blocks, channels = [], widths[0]
         for out in widths:
-            norm = nn.BatchNorm2d(out, eps=1e-3, momentum=0.01)
+            norm = SharedBatchNorm2d(out, eps=1e-3, momentum=0.01)
             blocks += [SameConvTranspose2d(channels, out, stride=2), nn.ReLU(inplace=True), norm]
             channels = out
         return nn.Sequential(*blocks, SameConvTranspose2d(channels, out_channels, stride=1))

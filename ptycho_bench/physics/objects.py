@@ -151,7 +151,7 @@ def ltem_chart(
 
     Args:
         size_px: side of the square field; elements scale with it (512 is the chart's own size).
-        pixel_size_m: side of a pixel of the 512 px chart.
+        pixel_size_m: side of a pixel.
         thickness_m: film thickness.
         inner_potential_v: mean inner potential of the film.
         induction_t: saturation induction of the film.
@@ -182,9 +182,7 @@ def ltem_chart(
         else:
             magnetisation[:, rows, columns] = torch.tensor([m_y, m_x])[:, None, None]
     phase = interaction_constant(voltage_v) * inner_potential_v * thickness_m * film
-    phase += magnetic_phase(
-        magnetisation, thickness_m=thickness_m, pixel_size_m=pixel_size_m / scale, induction_t=induction_t
-    )
+    phase += magnetic_phase(magnetisation, thickness_m=thickness_m, pixel_size_m=pixel_size_m, induction_t=induction_t)
     return transmission(*rescale(1 - (1 - film_amplitude) * film, phase, scaling=scaling))
 
 

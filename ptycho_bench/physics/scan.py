@@ -29,12 +29,12 @@ def step_from_overlap(overlap_ratio: float, probe_px: int) -> int:
 
 
 def overlap_from_step(step_px: float, probe_px: int) -> float:
-    """Overlap ratio 1 - step / probe width of neighbouring patches.
+    """Overlap ratio 1 - step / probe width of neighbouring patches; 0 where they leave gaps.
 
     >>> overlap_from_step(8, 32)
     0.75
     """
-    return 1 - step_px / probe_px
+    return max(0.0, 1 - step_px / probe_px)
 
 
 def raster_scan(

@@ -1,5 +1,6 @@
 """PNG files of a run: stitched field, sample patches with their patterns, loss curves."""
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ptycho_bench.evaluation.reconstruct import Images
-from ptycho_bench.physics.objects import wrap_phase
+from ptycho_bench.report.record import write_bytes
 
 AMPLITUDE_MAP, PHASE_MAP, ERROR_MAP, INTENSITY_MAP = "gray", "twilight_shifted", "RdBu_r", "viridis"
 
@@ -53,9 +54,7 @@ def draw_rows(rows: Sequence[tuple[np.ndarray, np.ndarray]], axes: np.ndarray, n
         cmap, label = (PHASE_MAP, "rad") if is_phase else (AMPLITUDE_MAP, "transmission")
         error = prediction - truth
         if is_phase:
-            import torch
-
-            error = wrap_phase(torch.from_numpy(error)).numpy()
+            error = np.angle(np.exp(1j * error))  # on the circle
         bound = float(np.abs(error).max()) or 1e-6
         show(axes[k, 0], truth, f"{names[k]}: truth", cmap, limits, label)
         show(axes[k, 1], prediction, f"{names[k]}: prediction", cmap, limits, label)
@@ -64,9 +63,11 @@ def draw_rows(rows: Sequence[tuple[np.ndarray, np.ndarray]], axes: np.ndarray, n
 
 def save(figure: plt.Figure, path: Path) -> None:
     """Write and close a figure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
     plt.close(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, buffer.getvalue())
 
 
 def draw_field(path: Path, truth: Images, field: Images, title: str) -> None:

@@ -1,5 +1,6 @@
 """One run's folder: rows appended while it trains, results.json written last by a rename."""
 
+import contextlib
 import csv
 import json
 import math
@@ -12,7 +13,7 @@ from pathlib import Path
 RESULTS = "results.json"
 
 
-def write_text(path: Path, text: str) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all.
 
     Raises:
@@ -20,10 +21,15 @@ def write_text(path: Path, text: str) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text)
+        partial.write_bytes(content)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` of a text."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: object) -> None:
@@ -56,6 +62,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.opened = False
 
     def results(self) -> dict | None:
         """A finished run's results, or None where the run is not finished.
@@ -78,6 +85,7 @@ class RunFolder:
     def open(self, config: str, environment: Mapping) -> None:
         """Make the folder and say in it what will run, and where."""
         self.path.mkdir(parents=True, exist_ok=True)
+        self.opened = True
         (self.path / "error.txt").unlink(missing_ok=True)
         write_text(self.path / "config.yaml", config)
         write_json(self.path / "env.json", environment)
@@ -87,21 +95,27 @@ class RunFolder:
         resuming: the later row counts (`rows`)."""
         file = self.path / "metrics.csv"
         new = not file.exists()
+        cut = not new and not file.read_bytes().endswith(b"\n")
         with file.open("a", newline="") as handle:
+            if cut:  # a full disk cut the row before
+                handle.write("\r\n")
             writer = csv.DictWriter(handle, fieldnames=list(row))
             if new:
                 writer.writeheader()
             writer.writerow({key: format(value, ".8g") for key, value in row.items()})
 
     def rows(self) -> list[dict[str, float]]:
-        """Rows of metrics.csv by epoch; of an epoch written twice, the later."""
+        """Complete rows of metrics.csv by epoch; of an epoch written twice, the later."""
         with (self.path / "metrics.csv").open(newline="") as handle:
-            read = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(handle)]
+            whole = (row for row in csv.DictReader(handle) if all(row.values()))
+            read = [{key: float(value) for key, value in row.items()} for row in whole]
         return [row for _, row in sorted({row["epoch"]: row for row in read}.items())]
 
     def fail(self, error: BaseException) -> None:
-        """Leave error.txt, where the folder was made."""
-        if self.path.is_dir():
+        """Leave error.txt, where this process opened the folder and it can be written."""
+        if not self.opened:
+            return
+        with contextlib.suppress(OSError):  # the failure may be that nothing can be written
             write_text(self.path / "error.txt", "".join(traceback.format_exception(error)))
 
     def finish(self, results: Mapping) -> None:

@@ -30,10 +30,11 @@ class EpochRecorder(L.Callback):
 
     def __init__(self, write: Callable[[dict], None], say: Callable[[str], None] | None) -> None:
         self.write, self.say = write, say
-        self.started_s = 0.0
+        self.started_s, self.learning_rate = 0.0, 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: PtychoModule) -> None:
         self.started_s = time.perf_counter()
+        self.learning_rate = trainer.optimizers[0].param_groups[0]["lr"]  # the schedule moves on before the epoch's end
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: PtychoModule) -> None:
         if not trainer.is_global_zero:
@@ -43,7 +44,7 @@ class EpochRecorder(L.Callback):
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             **pl_module.epoch_terms,
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "learning_rate": self.learning_rate,
             "seconds": time.perf_counter() - self.started_s,
             "peak_memory_mb": peak_memory_mb(pl_module.device),
             **diagnostics(),

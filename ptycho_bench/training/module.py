@@ -54,7 +54,9 @@ class PtychoModule(L.LightningModule):
 
     def terms(self, batch: PtychoSample, part: str) -> dict[str, Tensor]:
         """Loss terms of a batch, also added to the epoch's means."""
-        terms = self.loss(self.network.heads(batch.network_input), batch.target)
+        pred = self.network.heads(batch.network_input)
+        with torch.autocast(self.device.type, enabled=False):  # SSIM's variances cancel in half precision
+            terms = self.loss(pred, batch.target)
         self.means[part].add(terms, len(batch.network_input) if batch.weight else 0.0)
         return terms
 
@@ -67,7 +69,7 @@ class PtychoModule(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         for part, mean in self.means.items():
             self.epoch_terms |= {f"{part}_{name}": value for name, value in mean.take(self.trainer.strategy).items()}
-        self.log("val_total", self.epoch_terms["val_total"], batch_size=1, rank_zero_only=False, logger=False)
+        self.log("val_total", self.epoch_terms["val_total"], batch_size=1, prog_bar=True, logger=False)
 
     def configure_optimizers(self) -> dict:
         optimizer = self.recipe.optimizer(self.parameters())

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -29,3 +31,7 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"recipe.{name} must be at least 1, got {getattr(self, name)}")
+        try:
+            self.scheduler(self.optimizer([nn.Parameter(torch.zeros(1))]))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"recipe.optimizer or recipe.scheduler: {error}; see their PyTorch pages") from error

@@ -59,7 +59,7 @@ def test_a_finished_run_is_skipped_and_overwrite_trains_it_again(command, small_
 
 
 def test_a_run_cut_short_goes_on_as_if_it_had_not_been(command, tmp_path, monkeypatch):
-    words = (*SMALL_RUN, "recipe.epochs=5", "recipe.scheduler.patience=0", "+recipe.scheduler.threshold=10")
+    words = (*SMALL_RUN, "recipe.epochs=5", "recipe.scheduler.patience=0", "recipe.scheduler.threshold=10")
     assert command("train", *words, "study=whole")[0] == 0
 
     def power_cut(self):

@@ -25,7 +25,7 @@ def protocol(name, **changes):
 def score(tiny_scan):
     """Evaluates changed labels against the labels of the tiny scan."""
     truth = Images(torch.from_numpy(tiny_scan.amplitude), torch.from_numpy(tiny_scan.phase))
-    scaling = Scaling.of(diffraction=tiny_scan.diffraction, amplitude=tiny_scan.amplitude, phase=tiny_scan.phase)
+    scaling = Scaling.of(tiny_scan, slice(None))
 
     def call(name, change=lambda truth: truth, *, target=truth, circular=False, **settings):
         positions = torch.from_numpy(tiny_scan.positions_px)

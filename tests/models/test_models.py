@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from ptycho_bench.cli.build import build, build_model, build_network
-from ptycho_bench.data.datamodule import scaling_of, tensors
+from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.simulate import simulate_scan
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.objects import ltem_chart
@@ -67,10 +67,10 @@ def test_a_step_reaches_every_parameter_and_lowers_the_loss(scan_16px, model, lo
     torch.manual_seed(0)
     description = described(model, phase, 16)
     points = list(range(len(scan_16px)))
-    scaling = scaling_of(scan_16px, points)
+    scaling = Scaling.of(scan_16px, points)
     network = build_network({**description, "scaling": vars(scaling)}, build_model(description))
     loss_fn = build(LOSSES[loss], phase_range=hydra.utils.get_class(PHASES[phase]["_target_"]).data_range)
-    intensity, amplitude, phase_rad = tensors(scan_16px, points)
+    intensity, amplitude, phase_rad = scan_16px.tensors(points)
     target, network_input = network.target(amplitude, phase_rad), network.input_transform(intensity)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses = []

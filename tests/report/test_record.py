@@ -34,6 +34,15 @@ def test_rows_are_appended_and_of_an_epoch_written_twice_the_later_counts(tmp_pa
     assert [row["val_total"] for row in folder.rows()] == [1.0, 3.0, 4.0]
 
 
+def test_a_row_cut_by_a_full_disk_is_left_out_and_the_next_starts_on_its_own_line(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.append_row({"epoch": 0, "val_total": 1.0})
+    with (tmp_path / "metrics.csv").open("a") as handle:
+        handle.write("1")
+    folder.append_row({"epoch": 1, "val_total": 2.0})
+    assert [row["val_total"] for row in folder.rows()] == [1.0, 2.0]
+
+
 def test_a_run_is_finished_once_its_results_are_there(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.open("config: here\n", {"python": "3"})
@@ -46,12 +55,14 @@ def test_a_run_is_finished_once_its_results_are_there(tmp_path):
 
 
 def test_a_failure_is_kept_with_its_traceback_where_there_is_a_folder(tmp_path):
-    RunFolder(tmp_path / "never_opened").fail(ValueError("x"))
-    assert not (tmp_path / "never_opened").exists()
+    RunFolder(tmp_path).fail(ValueError("before it opened the folder"))
+    assert not list(tmp_path.iterdir())
+    folder = RunFolder(tmp_path)
+    folder.open("", {})
     try:
         raise ValueError("the reason")
     except ValueError as error:
-        RunFolder(tmp_path).fail(error)
+        folder.fail(error)
     text = (tmp_path / "error.txt").read_text()
     assert "Traceback" in text
     assert "the reason" in text

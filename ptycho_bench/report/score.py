@@ -1,18 +1,20 @@
 """Score a trained network on points of a scan: metrics, table, per-patch file, pictures; for train and evaluate."""
 
+import io
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ptycho_bench.data.datamodule import tensors
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.versions import PROTOCOL_VERSION
-from ptycho_bench.evaluation.reconstruct import Images, MetricProtocol, evaluate
+from ptycho_bench.evaluation.reconstruct import Evaluation, Images, MetricProtocol, evaluate
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.report.console import print_metrics
-from ptycho_bench.report.record import write_table
+from ptycho_bench.report.pictures import draw_field, draw_losses, draw_patches
+from ptycho_bench.report.record import write_bytes, write_table
 
 SAMPLES = 4
 
@@ -45,7 +47,7 @@ def score_network(
     Returns:
         `metrics` and `inference` parts of results.json.
     """
-    intensity, amplitude, phase = tensors(scan, points)
+    intensity, amplitude, phase = scan.tensors(points)
     started_s = time.perf_counter()
     pred = Images(*network.predict(intensity, batch_size=batch_size))
     seconds = time.perf_counter() - started_s
@@ -59,9 +61,13 @@ def score_network(
     write_table(folder / "patches.csv", {**place, **{k: v.tolist() for k, v in result.patches.items()}})
     names = {"amplitude": result.field.amplitude, "phase": result.field.phase}
     names |= {"true_amplitude": result.truth.amplitude, "true_phase": result.truth.phase, "covered": result.covered}
-    np.savez_compressed(folder / "field.npz", **{name: image.numpy() for name, image in names.items()})
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: image.numpy() for name, image in names.items()})
+    write_bytes(folder / "field.npz", buffer.getvalue())
     if pictures:
-        draw(folder / "pictures", intensity, truth, pred, result, scan.scan_index[points], title, rows)
+        draw(folder / "pictures", scan, points, intensity, truth, pred, result, title)
+        if rows:
+            draw_losses(folder / "pictures" / "losses.png", rows)
     summary = result.summary()
     print_metrics(f"{title}: {len(points)} test patches of {scan.info.origin}", summary)
     print(f"-> {folder}", flush=True)
@@ -71,16 +77,22 @@ def score_network(
     }
 
 
-def draw(folder, intensity, truth, pred, result, scan_index, title, rows) -> None:
-    """The three pictures; the sample patches are spread evenly over those whose truth varies most."""
-    from ptycho_bench.report.pictures import draw_field, draw_losses, draw_patches
-
+def draw(
+    folder: Path,
+    scan: PtychoScan,
+    points: np.ndarray,
+    intensity: Tensor,
+    truth: Images,
+    pred: Images,
+    result: Evaluation,
+    title: str,
+) -> None:
+    """Stitched field and sample patches; the samples are spread evenly over those whose truth varies most."""
     draw_field(folder / "field.png", result.truth, result.field, title)
-    contrast = truth.amplitude.flatten(1).std(dim=1)
+    contrast = truth.amplitude.flatten(1).std(dim=1) + truth.phase.flatten(1).std(dim=1)
     telling = torch.nonzero(contrast >= contrast.median()).flatten()
     chosen = telling[torch.linspace(0, len(telling) - 1, min(SAMPLES, len(telling))).long()]
-    labels = [f"row {scan_index[k, 0]}, column {scan_index[k, 1]}" for k in chosen.tolist()]
-    select = lambda images: Images(*(image[chosen] for image in images))  # noqa: E731
-    draw_patches(folder / "patches.png", intensity[chosen].numpy(), select(truth), select(pred), labels)
-    if rows:
-        draw_losses(folder / "losses.png", rows)
+    places = scan.scan_index[points[chosen.numpy()]]
+    samples = [Images(*(image[chosen] for image in images)) for images in (truth, pred)]
+    labels = [f"row {row}, column {column}" for row, column in places]
+    draw_patches(folder / "patches.png", intensity[chosen].numpy(), *samples, labels)
