@@ -40,7 +40,7 @@ def file_hash(path: str) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def with_file_hashes(node: object, source: str = "") -> object:
+def with_file_hashes(node: object, source: str | None = None) -> object:
     """Plain data in which every *_path is replaced by the hash of that file's content, and sources are left out."""
     if not isinstance(node, dict):
         return node

@@ -13,13 +13,13 @@ from ptycho_bench.physics.probe import block_mean
 HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi")
 
 
-def load_array(path: str, *, key: str | None = None, source: str = "") -> np.ndarray:
+def load_array(path: str, *, key: str | None = None, source: str | None = None) -> np.ndarray:
     """Array in a .tif, .tiff, .npy, .h5, .hdf5 or .cxi file; nothing is unpickled.
 
     Args:
         path: the file.
         key: the data set's name, for HDF5.
-        source: where the file can be had; said when it is missing.
+        source: where the file can be had; said when it is missing; or None.
 
     Raises:
         DataError: the file is missing, of another kind, not readable, or lacks the key.
@@ -62,7 +62,13 @@ def load_hdf5(file: Path, key: str | None) -> np.ndarray:
 
 
 def object_from_amplitude_phase(
-    *, amplitude_path: str, phase_path: str, amplitude_key: str | None, phase_key: str | None, scaling: str, source: str
+    *,
+    amplitude_path: str,
+    phase_path: str,
+    amplitude_key: str | None,
+    phase_key: str | None,
+    scaling: str,
+    source: str | None,
 ) -> Tensor:
     """Complex64 object (H, W) from two real images: amplitude, and phase in radians.
 
@@ -72,7 +78,7 @@ def object_from_amplitude_phase(
         amplitude_key: data set's name where the file is HDF5.
         phase_key: likewise.
         scaling: see `physics.objects.rescale`.
-        source: where the files can be had.
+        source: where the files can be had, or None.
 
     Raises:
         DataError: a file cannot be used, or is not a 2-D real image.
@@ -88,7 +94,7 @@ def object_from_amplitude_phase(
     return transmission(*rescale(*images, scaling=scaling))
 
 
-def object_from_complex(*, object_path: str, object_key: str | None, scaling: str, source: str) -> Tensor:
+def object_from_complex(*, object_path: str, object_key: str | None, scaling: str, source: str | None) -> Tensor:
     """Complex64 object (H, W) from one complex array; see `object_from_amplitude_phase` for the rest."""
     array = np.squeeze(load_array(object_path, key=object_key, source=source))
     if array.ndim != 2 or not np.iscomplexobj(array):
@@ -97,7 +103,7 @@ def object_from_complex(*, object_path: str, object_key: str | None, scaling: st
     return transmission(*rescale(obj.abs(), obj.angle(), scaling=scaling))
 
 
-def probe_from_file(*, probe_path: str, probe_key: str | None, block: int, source: str) -> Tensor:
+def probe_from_file(*, probe_path: str, probe_key: str | None, block: int, source: str | None) -> Tensor:
     """Complex64 probe (H, W) or (modes, H, W) from a file, each block x block pixels averaged to one.
 
     Raises:

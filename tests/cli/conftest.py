@@ -32,7 +32,6 @@ SMALL_RUN = (
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable:
     """command(name, *words) -> (exit code, standard output, standard error); outputs go to tmp_path."""
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setattr("torch.use_deterministic_algorithms", lambda *args, **kwargs: None)
 
     def run(name: str, *words: str) -> tuple[int, str, str]:
         place = [] if any("outputs_dir=" in word for word in words) else [f"outputs_dir={tmp_path}"]

@@ -29,6 +29,15 @@ def refused(result: tuple[int, str, str], tmp_path: Path) -> str:
         "loss=mes": "no loss named 'mes', did you mean 'mse'?",
         "data.overlap=0.5": "no key 'data.overlap', did you mean 'data.overlap_ratio'?",
         "+model.widht=3": "PtychoNN takes no 'widht', did you mean 'width'?",
+        "model.width=[4]": "width must be int, got [4]",
+        "data.obj.size_px=big": "size_px must be int, got 'big'",
+        "split.train_rows=5": "train_rows must be a list, got 5",
+        "split.train_rows=[0,x]": "train_rows must be int, got 'x'",
+        "recipe.optimizer.lr=-1": "recipe.optimizer or recipe.scheduler: Invalid learning rate: -1",
+        "recipe.scheduler.factor=2": "recipe.optimizer or recipe.scheduler: Factor should be < 1.0",
+        "trainer.precision=foo": "foo",
+        "trainer.strategy=dpp": "dpp",
+        "metrics.stitch_weight=central": "metrics.central_px must be set",
         "model.width=wide": "width must be int, got 'wide'",
         "seed=x": "seed must be int, got 'x'",
         "data.overlap_ratio=1": "overlap_ratio must lie in [0, 1), got 1; 75 % is written 0.75",
@@ -125,3 +134,16 @@ def test_a_traceback_is_shown_when_asked_for(command, monkeypatch):
     _, _, err = command("train", *SMALL_RUN, "loss.alpha=3")
     assert "Traceback" in err
     assert err.splitlines()[-1].startswith("error: loss.alpha must lie in [0, 1], got 3")
+
+
+def test_overwrite_spares_a_finished_run_until_the_new_one_can_start(command, small_run):
+    before = (small_run / "results.json").read_text()
+    code, _, err = command("train", *SMALL_RUN, "overwrite=true", "data_root=x", "trainer.devices=0")
+    assert code == 1
+    assert err.startswith("error:")
+    assert (small_run / "results.json").read_text() == before
+
+
+def test_patterns_too_small_to_be_measured_are_refused_before_training(command, tmp_path):
+    words = (*SMALL_RUN, "data.probe.size_px=8", "loss=mse")
+    assert "SSIM needs images of at least 11 px, got (8, 8)" in refused(command("train", *words), tmp_path)

@@ -138,10 +138,24 @@ def test_several_devices_under_multirun_are_refused(command):
     assert "cannot run under --multirun" in err
 
 
+def test_half_precision_trains_like_single_its_loss_taken_in_full(command, tmp_path):
+    for precision in ("32-true", "bf16-mixed"):
+        words = (f"trainer.precision={precision}", "trainer.channels_last=true", f"study={precision}")
+        assert command("train", *SMALL_RUN, *words)[0] == 0
+    single, half = (rows_of(next((tmp_path / "runs" / study).iterdir())) for study in ("32-true", "bf16-mixed"))
+    assert single != half
+    for exact, rounded in zip(single, half, strict=True):
+        for name in ("train_total", "val_total", "val_phase_nssim"):
+            assert float(rounded[name]) == pytest.approx(float(exact[name]), rel=2e-2)
+
+
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_numbers_of_a_cpu(command, tmp_path):
     for device in ("cpu", "gpu"):
         assert command("train", *SMALL_RUN, f"trainer={device}", f"study={device}")[0] == 0
-    rows = [rows_of(next((tmp_path / "runs" / device).iterdir())) for device in ("cpu", "gpu")]
+    folders = [next((tmp_path / "runs" / device).iterdir()) for device in ("cpu", "gpu")]
+    assert json.loads((folders[1] / "results.json").read_text())["training"]["device"].startswith("cuda")
+    rows = [rows_of(folder) for folder in folders]
     for on_cpu, on_gpu in zip(*rows, strict=True):
         assert float(on_gpu["val_total"]) == pytest.approx(float(on_cpu["val_total"]), rel=1e-3)

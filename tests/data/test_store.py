@@ -225,3 +225,21 @@ def test_a_full_disk_keeps_the_file_that_was_there(monkeypatch, path, tiny_scan)
         write_scan(path, tiny_scan)
     assert os.listdir(path.parent) == ["scan.h5"]
     assert path.read_bytes() == before
+
+
+def test_a_file_written_by_plain_h5py_is_read(tmp_path, tiny_scan):
+    with h5py.File(tmp_path / "own.h5", "w") as handle:
+        for name in ("diffraction", "amplitude", "phase", "positions_px", "scan_index", "probe"):
+            handle[name] = getattr(tiny_scan, name)
+        handle.attrs["format_version"] = 1
+    scan = read_scan(tmp_path / "own.h5")
+    assert scan.info.origin == "imported"
+    assert scan.info.jitter_px == 0
+    assert scan.info.photons is None
+    assert len(scan.content_hash) == 64
+
+
+def test_an_index_that_is_no_whole_number_is_refused(tmp_path, tiny_scan):
+    scan = dataclasses.replace(tiny_scan, scan_index=tiny_scan.scan_index.astype(float))
+    with pytest.raises(DataError, match="scan_index is float64"):
+        write_scan(tmp_path / "x.h5", scan)

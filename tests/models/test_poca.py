@@ -114,3 +114,13 @@ def test_autocast_leaves_the_attention_itself_in_single_precision():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="heads must divide the width 8, got 3"):
         PoCA(width=8, heads=3, height=8, width_px=8)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_chunked_form_on_a_gpu_equals_the_reference_on_a_cpu():
+    tensors = inputs(6, 16, 16)
+    center = torch.tensor([8.3127, 7.0871], dtype=torch.float64)
+    expected = poca_reference(*tensors, *polar_coordinates(center, 16, 16))
+    on_gpu = ChunkedPoCA.apply(*(t.cuda().float() for t in tensors), *polar_coordinates(center.cuda().float(), 16, 16))
+    assert (on_gpu.cpu().double() - expected).norm() / expected.norm() < 1e-5
