@@ -1,6 +1,7 @@
 """Polar coordinate attention (PoCA), Eqs. 5-8 of PPN: a plain reference, and a form that never keeps an N x N map."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -120,6 +121,12 @@ def tiles(query: Tensor) -> list[tuple[slice, list[slice]]]:
     return [(slice(first, first + rows), groups) for first in range(0, count, rows)]
 
 
+def full_precision(device: torch.device) -> AbstractContextManager:
+    """No autocast within; nothing on a device that has none, as meta."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
+
+
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
     """(B, N, width) to (B, heads, N, width / heads)."""
     return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
@@ -165,7 +172,7 @@ class PoCA(nn.Module):
         query, key, value = (
             split_heads(layer(tokens), self.heads).float().flatten(0, 1) for layer in (self.query, self.key, self.value)
         )  # Eq. 4, (B heads, N, width / heads)
-        with torch.autocast(tokens.device.type, enabled=False):  # exponentials of a bf16 logit would be too coarse
+        with full_precision(tokens.device):  # exponentials of a bf16 logit would be too coarse
             radius, direction = polar_coordinates(self.center_px, self.height, self.width_px)
             mixed = self.attend(query, key, value, radius, direction).view(batch, self.heads, count, -1)
         return self.out(mixed.transpose(1, 2).reshape(batch, count, width))
