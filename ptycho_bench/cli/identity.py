@@ -10,7 +10,7 @@ from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.versions import FORMAT_VERSION, PROTOCOL_VERSION, SIMULATION_VERSION, TRAINING_VERSION
 
 SCHEMA = 1
-# keys of the root that do not change a result; of the trainer, precision and memory layout do
+# keys of the root that do not change a result by more than rounding; of the trainer, precision does
 NOT_RESULT = ("outputs_dir", "data_root", "study", "overwrite", "pictures", "logger", "trainer", "data", "noise")
 
 
@@ -87,7 +87,7 @@ def run_hash(cfg: DictConfig) -> str:
     """Hash of what determines a run's result."""
     root = OmegaConf.to_container(cfg, resolve=True)
     result = {key: value for key, value in root.items() if key not in NOT_RESULT}
-    result["trainer"] = {key: root["trainer"][key] for key in ("precision", "channels_last")}
+    result["precision"] = root["trainer"]["precision"]
     return sha256([SCHEMA, TRAINING_VERSION, PROTOCOL_VERSION, data_hash(cfg), result])
 
 
