@@ -54,7 +54,7 @@ def one_line(error: BaseException) -> str:
     """The message without line breaks; the type's name where there is none."""
     if isinstance(error, OSError) and error.strerror:
         place = f" {error.filename}" if error.filename else ""
-        return f"{error.strerror}:{place}; set outputs_dir=FOLDER to a place that can be written"
+        return f"{error.strerror}:{place}; free some space or set outputs_dir=FOLDER to a place that can be written"
     return " ".join(str(error).split()) or type(error).__name__
 
 

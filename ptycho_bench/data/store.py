@@ -56,6 +56,7 @@ def write_scan(path: str | os.PathLike, scan: PtychoScan) -> PtychoScan:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        reserve(partial, expected_bytes(scan))
         with h5py.File(partial, "w") as handle:
             write_arrays(handle, scan)
         os.replace(partial, path)
@@ -64,6 +65,22 @@ def write_scan(path: str | os.PathLike, scan: PtychoScan) -> PtychoScan:
     finally:
         partial.unlink(missing_ok=True)
     return scan
+
+
+def expected_bytes(scan: PtychoScan) -> int:
+    """Upper estimate of a scan's size on disk: its arrays, and 256 bytes for each chunk's place in the file's index."""
+    chunks = len(PER_POINT) * len(scan)
+    return sum(array.nbytes for array in arrays_of(scan).values()) + 256 * chunks + 2**20
+
+
+def reserve(path: Path, size: int) -> None:
+    """Raise OSError now where `size` bytes do not fit: HDF5 that meets a full disk takes the process down with it."""
+    with open(path, "wb") as handle:
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(handle.fileno(), 0, size)
+            except OSError as error:
+                raise OSError(f"{error.strerror}, {size / 1e6:.0f} MB are needed") from error
 
 
 def write_arrays(handle: h5py.File, scan: PtychoScan) -> None:

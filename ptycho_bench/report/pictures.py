@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from ptycho_bench.atomic import write_bytes
 from ptycho_bench.evaluation.reconstruct import Images
-from ptycho_bench.report.record import write_bytes
 
 AMPLITUDE_MAP, PHASE_MAP, ERROR_MAP, INTENSITY_MAP = "gray", "twilight_shifted", "RdBu_r", "viridis"
 

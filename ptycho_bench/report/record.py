@@ -4,27 +4,14 @@ import contextlib
 import csv
 import json
 import math
-import os
 import shutil
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ptycho_bench.atomic import write_bytes
+
 RESULTS = "results.json"
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OSError: the folder cannot be written or the disk is full; nothing half-written stays behind.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

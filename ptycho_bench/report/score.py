@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ptycho_bench.atomic import write_bytes
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.evaluation.reconstruct import Evaluation, Images, MetricProtocol, evaluate
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.report.console import print_metrics
 from ptycho_bench.report.pictures import draw_field, draw_losses, draw_patches
-from ptycho_bench.report.record import write_bytes, write_table
+from ptycho_bench.report.record import write_table
 
 SAMPLES = 4
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.store import UNITS, read_scan, write_scan
+from ptycho_bench.data.store import UNITS, expected_bytes, read_scan, write_scan
 
 ARRAYS = [field for field in UNITS if field != "object"] + ["obj"]
 LABELS = ("amplitude", "phase", "positions_px", "scan_index")
@@ -243,3 +243,18 @@ def test_an_index_that_is_no_whole_number_is_refused(tmp_path, tiny_scan):
     scan = dataclasses.replace(tiny_scan, scan_index=tiny_scan.scan_index.astype(float))
     with pytest.raises(DataError, match="scan_index is float64"):
         write_scan(tmp_path / "x.h5", scan)
+
+
+def test_a_disk_too_small_is_told_before_hdf5_meets_it(tmp_path, tiny_scan, monkeypatch):
+    def full(descriptor, start, size):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"cannot write .*x.h5: No space left on device, \d+ MB are needed; free"):
+        write_scan(tmp_path / "x.h5", tiny_scan)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_expected_size_bounds_the_real_one(tmp_path, tiny_scan):
+    write_scan(tmp_path / "x.h5", tiny_scan)
+    assert (tmp_path / "x.h5").stat().st_size <= expected_bytes(tiny_scan)

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from ptycho_bench.report import record
+from ptycho_bench import atomic
 from ptycho_bench.report.record import RunFolder, write_json, write_table
 
 
@@ -19,7 +19,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_partial_one(tmp_path, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(record.os, "replace", full)
+        patched.setattr(atomic.os, "replace", full)
         with pytest.raises(OSError, match="No space left"):
             write_json(tmp_path / "x.json", 2)
     assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
