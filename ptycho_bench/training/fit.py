@@ -80,7 +80,6 @@ def make_trainer(
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise ValueError(f"trainer.accelerator={accelerator} needs a CUDA device, found 0; use trainer=cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products are not deterministic
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a check for bugs that costs PPN 30 % of a step
     terminal = sys.stdout.isatty()
     every_epoch = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
     best = ModelCheckpoint(filename=Path(BEST).stem, monitor="val_total", mode="min", **every_epoch)
