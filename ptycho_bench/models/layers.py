@@ -65,3 +65,60 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
         return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
+class SameConv2d(nn.Conv2d):
+    """3 x 3 convolution that keeps (stride 1) or halves (stride 2) the size, padded as Keras' "same" of even sides."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
+        super().__init__(in_channels, out_channels, 3, stride=stride, padding=1 if stride == 1 else 0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return super().forward(features if self.stride[0] == 1 else F.pad(features, (0, 1, 0, 1)))
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of (B, C, H, W)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return super().forward(features.movedim(1, -1)).movedim(-1, 1)
+
+
+class ReducedAttention(nn.Module):
+    """Self-attention over the pixels of (B, C, H, W); keys and values from a map that `reduce` made smaller.
+
+    Args:
+        width: channels C.
+        heads: each width / heads wide.
+        reduce: (B, C, H, W) to (B, C, H / R, W / R).
+    """
+
+    def __init__(self, *, width: int, heads: int, reduce: nn.Module) -> None:
+        super().__init__()
+        self.heads, self.reduce = heads, reduce
+        self.query, self.key, self.value, self.out = (nn.Conv2d(width, width, 1) for _ in range(4))
+
+    def tokens(self, features: Tensor) -> Tensor:
+        """(B, heads d, H, W) to (B, heads, H W, d)."""
+        return features.flatten(2).unflatten(1, (self.heads, -1)).transpose(-2, -1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        reduced = self.reduce(features)
+        query, key, value = self.query(features), self.key(reduced), self.value(reduced)
+        mixed = F.scaled_dot_product_attention(*map(self.tokens, (query, key, value)))
+        return self.out(mixed.transpose(-2, -1).flatten(1, 2).unflatten(2, features.shape[-2:]))
+
+
+class DropPath(nn.Module):
+    """Leave out a residual branch at random while training, for single samples or for the whole batch."""
+
+    def __init__(self, probability: float, *, whole_batch: bool = False) -> None:
+        super().__init__()
+        self.probability, self.whole_batch = probability, whole_batch
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.probability == 0:
+            return branch
+        keep = 1 - self.probability
+        count = 1 if self.whole_batch else len(branch)
+        return branch * torch.bernoulli(branch.new_full((count, 1, 1, 1), keep)) / keep

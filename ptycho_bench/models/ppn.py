@@ -1,5 +1,7 @@
 """PPN: a local transformer branch and a polar (non-local) one, fused and decoded (Yue et al., IEEE TCI 2025)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,9 +13,9 @@ NORM_EPS = 1e-6
 
 
 class SelfAttention(nn.Module):
-    """Standard multi-head self-attention over (B, N, width) tokens."""
+    """Standard multi-head self-attention over (B, N, width) tokens; where they lie is nothing to it."""
 
-    def __init__(self, *, width: int, heads: int) -> None:
+    def __init__(self, *, width: int, heads: int, height: int, width_px: int) -> None:
         super().__init__()
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
@@ -53,11 +55,9 @@ class LocalBranch(nn.Module):
         self.patch = patch
         self.embed = nn.Linear(in_channels * patch**2, width)
         self.position = nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
+        place = {"width": width, "heads": heads, "height": self.side, "width_px": self.side}
         self.blocks = nn.Sequential(
-            *(
-                PreNormBlock(SelfAttention(width=width, heads=heads), width=width, expansion=expansion)
-                for _ in range(layers)
-            )
+            *(PreNormBlock(SelfAttention(**place), width=width, expansion=expansion) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.head = nn.Linear(tokens * width, units)
@@ -70,19 +70,25 @@ class LocalBranch(nn.Module):
         return units.view(-1, self.side, self.side, self.out_channels).permute(0, 3, 1, 2)
 
 
-class PolarBranch(nn.Module):
-    """Non-local coherence branch: every pixel a token, PoCA between them; (B, C, H, W) to (B, width, H, W)."""
+class NonLocalBranch(nn.Module):
+    """Non-local coherence branch: every pixel a token, attention between them; (B, C, H, W) to (B, width, H, W)."""
 
-    def __init__(self, *, size_px: int, in_channels: int, width: int, heads: int, layers: int, expansion: int) -> None:
+    def __init__(
+        self,
+        attention: Callable[..., nn.Module],
+        *,
+        size_px: int,
+        in_channels: int,
+        width: int,
+        heads: int,
+        layers: int,
+        expansion: int,
+    ) -> None:
         super().__init__()
         self.embed = nn.Conv2d(in_channels, width, 1)
+        place = {"width": width, "heads": heads, "height": size_px, "width_px": size_px}
         self.blocks = nn.Sequential(
-            *(
-                PreNormBlock(
-                    PoCA(width=width, heads=heads, height=size_px, width_px=size_px), width=width, expansion=expansion
-                )
-                for _ in range(layers)
-            )
+            *(PreNormBlock(attention(**place), width=width, expansion=expansion) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
 
@@ -90,6 +96,32 @@ class PolarBranch(nn.Module):
         features = self.embed(diffraction)
         tokens = self.norm(self.blocks(features.flatten(2).transpose(1, 2)))
         return tokens.transpose(1, 2).reshape(features.shape)
+
+
+class ConvolutionDecoder(nn.Sequential):
+    """BatchNorm(ReLU(ConvTranspose)) per doubling (Eq. 11), then one more at full size without either.
+
+    Args:
+        grid: side of the fused map.
+        widths: channels of the fused map, then of each doubling.
+        out_channels: of the output.
+    """
+
+    def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
+        layers: list[nn.Module] = []
+        for channels, out in zip([widths[0], *widths], widths, strict=False):
+            norm = SharedBatchNorm2d(out, eps=1e-3, momentum=0.01)
+            layers += [SameConvTranspose2d(channels, out, stride=2), nn.ReLU(inplace=True), norm]
+        super().__init__(*layers, SameConvTranspose2d(widths[-1], out_channels, stride=1))
+
+
+class DenseDecoder(nn.Sequential):
+    """One fully connected layer from the fused map to the output: the ablation without convolutional decoder."""
+
+    def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
+        side = grid * 2 ** len(widths)
+        dense = nn.Linear(widths[0] * grid**2, out_channels * side**2)
+        super().__init__(nn.Flatten(), dense, nn.Unflatten(1, (out_channels, side, side)))
 
 
 class PPN(nn.Module):
@@ -107,6 +139,8 @@ class PPN(nn.Module):
         layers: transformer blocks of each.
         expansion: width of the feed-forward layer over D.
         local_units: units of the dense layer that ends the local branch, shared out over the patch grid.
+        attention: attention of the non-local branch; None leaves the branch out.
+        decoder: from the fused map to an image; one for amplitude, one for phase.
         decoder_widths: channels after each doubling.
         initialisation: glorot or framework.
 
@@ -115,9 +149,22 @@ class PPN(nn.Module):
     """
 
     def __init__(
-        self, *, size_px: int, in_channels: int, phase_channels: int, patch: int, width: int, heads: int, layers: int,
-        expansion: int, local_units: int, decoder_widths: list[int], initialisation: str,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        size_px: int,
+        in_channels: int,
+        phase_channels: int,
+        patch: int,
+        width: int,
+        heads: int,
+        layers: int,
+        expansion: int,
+        local_units: int,
+        attention: Callable[..., nn.Module] | None,
+        decoder: Callable[..., nn.Module],
+        decoder_widths: list[int],
+        initialisation: str,
+    ) -> None:
         super().__init__()
         if patch != 2 ** len(decoder_widths):
             raise ValueError(f"patch must be 2**{len(decoder_widths)}, one doubling per decoder width, got {patch}")
@@ -127,32 +174,28 @@ class PPN(nn.Module):
             raise ValueError(f"heads must divide the width {width}, got {heads}")
         branch = {"size_px": size_px, "in_channels": in_channels, "width": width, "heads": heads, "layers": layers}
         self.local = LocalBranch(**branch, patch=patch, expansion=expansion, units=local_units)
-        self.polar = PolarBranch(**branch, expansion=expansion)
+        self.polar = NonLocalBranch(attention, **branch, expansion=expansion) if attention else None
         self.pool = nn.AvgPool2d(patch)
-        self.fuse = nn.Conv2d(self.local.out_channels + width, decoder_widths[0], 1)
-        self.amplitude = self.decoder(decoder_widths, 1)
-        self.phase = self.decoder(decoder_widths, phase_channels)
+        fused_channels = self.local.out_channels + (width if attention else 0)
+        self.fuse = nn.Conv2d(fused_channels, decoder_widths[0], 1)
+        shape = {"grid": size_px // patch, "widths": decoder_widths}
+        self.amplitude = decoder(**shape, out_channels=1)
+        self.phase = decoder(**shape, out_channels=phase_channels)
         initialise(self, initialisation)
 
-    @staticmethod
-    def decoder(widths: list[int], out_channels: int) -> nn.Sequential:
-        """BatchNorm(ReLU(ConvTranspose)) per doubling (Eq. 11), then one more at full size without either."""
-        blocks, channels = [], widths[0]
-        for out in widths:
-            norm = SharedBatchNorm2d(out, eps=1e-3, momentum=0.01)
-            blocks += [SameConvTranspose2d(channels, out, stride=2), nn.ReLU(inplace=True), norm]
-            channels = out
-        return nn.Sequential(*blocks, SameConvTranspose2d(channels, out_channels, stride=1))
-
     def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
-        local, polar = self.local(diffraction), self.polar(diffraction)  # (B, C, H / patch, W / patch), (B, D, H, W)
-        fused = self.fuse(torch.cat((local, self.pool(polar)), dim=1))  # Eq. 10 at the patch grid
+        features = self.local(diffraction)  # (B, C, H / patch, W / patch)
+        if self.polar:
+            features = torch.cat((features, self.pool(self.polar(diffraction))), dim=1)
+        fused = self.fuse(features)  # Eq. 10 at the patch grid
         return self.amplitude(fused), self.phase(fused)  # (B, 1, H, W), (B, phase_channels, H, W), unbounded
 
     def diagnostics(self) -> dict[str, float]:
         """Learned centres (Eq. 5), pixels: logged every epoch."""
+        attentions = [block.attention for block in self.polar.blocks] if self.polar else []
         return {
             f"center_{axis}_px_block{k}": value
-            for k, block in enumerate(self.polar.blocks)
-            for axis, value in zip("yx", block.attention.center_px.tolist(), strict=True)
+            for k, attention in enumerate(attentions)
+            if isinstance(attention, PoCA)
+            for axis, value in zip("yx", attention.center_px.tolist(), strict=True)
         }

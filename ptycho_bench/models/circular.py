@@ -1,0 +1,100 @@
+"""CPR's network: an encoder per gain, a skip from the raw pattern, a decoder per output channel (Liu et al. 2026)."""
+
+import torch
+from torch import Tensor, nn
+
+from ptycho_bench.models.layers import Upsample2, conv_relu, initialise
+
+
+class CircularNet(nn.Module):
+    """2,117,187 parameters with two gains and a circular phase, whose representation projects to the unit circle.
+
+    Args:
+        size_px: side of a pattern; the CLI passes it. Must divide by 8.
+        in_channels: channels of the input transform; the CLI passes them. The last is the raw pattern, which feeds the
+            skip; those before it are the gains, each with its encoder. With one channel it is both.
+        phase_channels: channels of the phase representation; the CLI passes them; each has its decoder.
+        widths: channels after each halving of an encoder.
+        skip_widths: channels of the two skip convolutions; [] for no skip.
+        decoder_widths: channels of the three decoder blocks.
+        fusion_layers: 1 x 1 convolutions that join the encoders; ReLU between them.
+        initialisation: glorot or framework.
+
+    Raises:
+        ValueError: a size that does not divide by 8, or no fusion layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        size_px: int,
+        in_channels: int,
+        phase_channels: int,
+        widths: list[int],
+        skip_widths: list[int],
+        decoder_widths: list[int],
+        fusion_layers: int,
+        initialisation: str,
+    ) -> None:
+        super().__init__()
+        if size_px % 8:
+            raise ValueError(f"CircularNet needs patterns whose side divides by 8, got {size_px} px; crop or pad")
+        if fusion_layers < 1:
+            raise ValueError(f"fusion_layers must be at least 1, got {fusion_layers}")
+        self.gains = max(1, in_channels - 1)
+        self.encoders = nn.ModuleList(self.encoder(widths) for _ in range(self.gains))
+        fusion: list[nn.Module] = [nn.Conv2d(self.gains * widths[-1], widths[-1], 1, bias=False)]
+        for _ in range(fusion_layers - 1):
+            fusion += [nn.ReLU(), nn.Conv2d(widths[-1], widths[-1], 1, bias=False)]
+        self.fuse = nn.Sequential(*fusion)
+        self.skip = self.skip_path(skip_widths)
+        self.decoders = nn.ModuleList(
+            Decoder(widths[-1], skip_widths[-1] if skip_widths else 0, decoder_widths)
+            for _ in range(1 + phase_channels)
+        )
+        initialise(self, initialisation)
+
+    @staticmethod
+    def encoder(widths: list[int]) -> nn.Sequential:
+        """5 x 5 convolutions that halve the size, each with ReLU."""
+        layers: list[nn.Module] = []
+        for inside, outside in zip([1, *widths], widths, strict=False):
+            layers += [nn.Conv2d(inside, outside, 5, stride=2, padding=2), nn.ReLU()]
+        return nn.Sequential(*layers)
+
+    @staticmethod
+    def skip_path(widths: list[int]) -> nn.Sequential | None:
+        """Two 3 x 3 convolutions that halve the size, ReLU between: the raw pattern at H / 4."""
+        if not widths:
+            return None
+        first, second = widths
+        return nn.Sequential(
+            nn.Conv2d(1, first, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(first, second, 3, stride=2, padding=1)
+        )
+
+    def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
+        gains = diffraction[:, : self.gains].split(1, dim=1)
+        codes = [encoder(gain) for encoder, gain in zip(self.encoders, gains, strict=True)]
+        code = self.fuse(torch.cat(codes, dim=1))  # (B, 128, H / 8, W / 8)
+        skip = self.skip(diffraction[:, -1:]) if self.skip else None  # (B, 64, H / 4, W / 4)
+        amplitude, *phase = (decoder(code, skip) for decoder in self.decoders)
+        return amplitude, torch.cat(phase, dim=1)  # (B, 1, H, W), (B, phase_channels, H, W), unbounded
+
+
+class Decoder(nn.Module):
+    """Three blocks of two convolutions and a bilinear doubling; the skip joins before the second."""
+
+    def __init__(self, channels: int, skip_channels: int, widths: list[int]) -> None:
+        super().__init__()
+        inputs = (channels, widths[0] + skip_channels, widths[1])
+        self.blocks = nn.ModuleList(
+            nn.Sequential(conv_relu(inside, out), conv_relu(out, out), Upsample2())
+            for inside, out in zip(inputs, widths, strict=True)
+        )
+        self.out = nn.Conv2d(widths[-1], 1, 3, padding=1)
+
+    def forward(self, code: Tensor, skip: Tensor | None) -> Tensor:
+        features = self.blocks[0](code)
+        if skip is not None:
+            features = torch.cat((features, skip), dim=1)
+        return self.out(self.blocks[2](self.blocks[1](features)))

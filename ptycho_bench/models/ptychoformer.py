@@ -1,0 +1,103 @@
+"""PtychoFormer: mix-transformer encoder, one fused decoder for both images (Nakahata et al. 2024)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ptycho_bench.models.layers import ChannelNorm, DropPath, ReducedAttention, SharedBatchNorm2d, initialise
+
+NORM_EPS = 1e-5
+MLP_RATIO = 4
+
+
+class Block(nn.Module):
+    """Pre-norm attention, and pre-norm MLP whose grouped convolution widens; the MLP branch alone is dropped."""
+
+    def __init__(self, *, width: int, heads: int, reduction: int, drop: float) -> None:
+        super().__init__()
+        shrink = nn.Conv2d(width, width, reduction, stride=reduction)  # a 1 x 1 convolution even where nothing shrinks
+        reduce = nn.Sequential(shrink, ChannelNorm(width, eps=NORM_EPS))
+        self.attend = nn.Sequential(
+            ChannelNorm(width, eps=NORM_EPS), ReducedAttention(width=width, heads=heads, reduce=reduce)
+        )
+        self.mlp = nn.Sequential(
+            ChannelNorm(width, eps=NORM_EPS),
+            nn.Conv2d(width, width, 1),
+            nn.Conv2d(width, MLP_RATIO * width, 3, padding=1, groups=width),
+            nn.GELU(),
+            nn.Conv2d(MLP_RATIO * width, width, 1),
+            DropPath(drop, whole_batch=True),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features + self.attend(features)
+        return features + self.mlp(features)
+
+
+class PtychoFormer(nn.Module):
+    """18,070,400 parameters with one input pattern, 18,083,200 with a 3 x 3 neighbourhood of nine.
+
+    Args:
+        size_px: side of a pattern; the CLI passes it. Must divide by 16.
+        in_channels: channels of the input transform, or patterns of a neighbourhood; the CLI passes them.
+        phase_channels: channels of the phase representation; the CLI passes them.
+        widths: channels of the four stages, each at half the size of the one before.
+        depths: blocks of each stage.
+        heads: attention heads of each stage.
+        reductions: by how much each stage's keys and values are reduced.
+        fused_width: channels of the fused map.
+        drop_path: largest probability of leaving out an MLP; grows linearly with depth.
+        initialisation: glorot or framework.
+
+    Raises:
+        ValueError: a size that does not divide by 16.
+    """
+
+    def __init__(
+        self,
+        *,
+        size_px: int,
+        in_channels: int,
+        phase_channels: int,
+        widths: list[int],
+        depths: list[int],
+        heads: list[int],
+        reductions: list[int],
+        fused_width: int,
+        drop_path: float,
+        initialisation: str,
+    ) -> None:
+        super().__init__()
+        if size_px % 16:
+            raise ValueError(f"PtychoFormer needs patterns whose side divides by 16, got {size_px} px; crop or pad")
+        drops = iter(torch.linspace(0, drop_path, sum(depths), device="cpu").tolist())
+        self.stages, channels = nn.ModuleList(), in_channels
+        for k, width in enumerate(widths):
+            kernel = 3 if k else 5
+            merge = nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=False)
+            settings = {"width": width, "heads": heads[k], "reduction": reductions[k]}
+            blocks = (Block(**settings, drop=next(drops)) for _ in range(depths[k]))
+            norms = (ChannelNorm(width, eps=NORM_EPS) for _ in range(2))
+            self.stages.append(nn.Sequential(merge, next(norms), *blocks, next(norms)))
+            channels = width
+        self.project = nn.ModuleList(nn.Conv2d(width, fused_width, 1) for width in widths)
+        half = fused_width // 2
+        self.decode = nn.Sequential(
+            nn.Conv2d(len(widths) * fused_width, fused_width, 1, bias=False),
+            SharedBatchNorm2d(fused_width),
+            nn.GELU(),
+            nn.ConvTranspose2d(fused_width, half, 3, stride=2, padding=1, output_padding=1),
+            SharedBatchNorm2d(half),
+            nn.GELU(),
+            nn.Conv2d(half, 1 + phase_channels, 1, bias=False),
+        )
+        initialise(self, initialisation)
+
+    def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
+        features, half, levels = diffraction, diffraction.shape[-1] // 2, []
+        for stage, project in zip(self.stages, self.project, strict=True):
+            features = stage(features)
+            resized = F.interpolate(features, (half, half), mode="bicubic", align_corners=False)
+            levels.insert(0, project(resized))  # deepest first
+        outputs = self.decode(torch.cat(levels, dim=1))  # (B, 1 + phase_channels, H, W), unbounded
+        return torch.split(outputs, [1, outputs.shape[1] - 1], dim=1)

@@ -1,0 +1,112 @@
+"""SegFormer for two images: hierarchical transformer encoder, light fusion, two heads (Xie et al., arXiv:2105.15203).
+
+The first stage halves the size instead of quartering it, and the two heads are this project's: the original segments.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ptycho_bench.models.layers import ChannelNorm, DropPath, ReducedAttention, SharedBatchNorm2d, Upsample2, initialise
+
+NORM_EPS = 1e-6
+MLP_RATIO = 4
+
+
+class Block(nn.Module):
+    """Pre-norm attention and pre-norm MLP with a depthwise convolution, each with its residual."""
+
+    def __init__(self, *, width: int, heads: int, reduction: int, drop: float) -> None:
+        super().__init__()
+        reduce: nn.Module = nn.Identity()
+        if reduction > 1:
+            shrink = nn.Conv2d(width, width, reduction, stride=reduction)
+            reduce = nn.Sequential(shrink, ChannelNorm(width, eps=NORM_EPS))
+        hidden = MLP_RATIO * width
+        self.attend = nn.Sequential(
+            ChannelNorm(width, eps=NORM_EPS), ReducedAttention(width=width, heads=heads, reduce=reduce), DropPath(drop)
+        )
+        self.mlp = nn.Sequential(
+            ChannelNorm(width, eps=NORM_EPS),
+            nn.Conv2d(width, hidden, 1),
+            nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden),
+            nn.GELU(),
+            nn.Conv2d(hidden, width, 1),
+            DropPath(drop),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features + self.attend(features)
+        return features + self.mlp(features)
+
+
+class SegFormer(nn.Module):
+    """3,596,962 parameters at the B0 widths of conf/model/segformer.yaml.
+
+    Args:
+        size_px: side of a pattern; the CLI passes it. Must divide by 16.
+        in_channels: channels of the input transform; the CLI passes them.
+        phase_channels: channels of the phase representation; the CLI passes them.
+        widths: channels of the four stages, each at half the size of the one before.
+        depths: blocks of each stage.
+        heads: attention heads of each stage.
+        reductions: by how much each stage's keys and values are reduced.
+        fused_width: channels of the fused map.
+        drop_path: largest probability of leaving out a branch; grows linearly with depth.
+        initialisation: glorot or framework.
+
+    Raises:
+        ValueError: a size that does not divide by 16.
+    """
+
+    def __init__(
+        self,
+        *,
+        size_px: int,
+        in_channels: int,
+        phase_channels: int,
+        widths: list[int],
+        depths: list[int],
+        heads: list[int],
+        reductions: list[int],
+        fused_width: int,
+        drop_path: float,
+        initialisation: str,
+    ) -> None:
+        super().__init__()
+        if size_px % 16:
+            raise ValueError(f"SegFormer needs patterns whose side divides by 16, got {size_px} px; crop or pad")
+        drops = iter(torch.linspace(0, drop_path, sum(depths), device="cpu").tolist())
+        self.stages, channels = nn.ModuleList(), in_channels
+        for k, width in enumerate(widths):
+            kernel = 3 if k else 7
+            embed = nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2)
+            settings = {"width": width, "heads": heads[k], "reduction": reductions[k]}
+            blocks = (Block(**settings, drop=next(drops)) for _ in range(depths[k]))
+            norms = (ChannelNorm(width, eps=NORM_EPS) for _ in range(2))
+            self.stages.append(nn.Sequential(embed, next(norms), *blocks, next(norms)))
+            channels = width
+        self.project = nn.ModuleList(nn.Conv2d(width, fused_width, 1) for width in widths)
+        self.fuse = nn.Sequential(
+            nn.Conv2d(len(widths) * fused_width, fused_width, 1, bias=False), SharedBatchNorm2d(fused_width), nn.ReLU()
+        )
+        self.amplitude, self.phase = self.head(fused_width, 1), self.head(fused_width, phase_channels)
+        initialise(self, initialisation)
+
+    @staticmethod
+    def head(width: int, out_channels: int) -> nn.Sequential:
+        """Doubling, convolution to half the channels, convolution to the output."""
+        half = width // 2
+        convolution = nn.Conv2d(width, half, 3, padding=1, bias=False)
+        out = nn.Conv2d(half, out_channels, 3, padding=1)
+        return nn.Sequential(Upsample2(), convolution, SharedBatchNorm2d(half), nn.ReLU(), out)
+
+    def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
+        features, levels = diffraction, []
+        for stage, project in zip(self.stages, self.project, strict=True):
+            features = stage(features)
+            levels.append(project(features))
+        half = levels[0].shape[-2:]
+        levels = [F.interpolate(level, half, mode="bilinear", align_corners=False) for level in levels]
+        fused = self.fuse(torch.cat(levels, dim=1))  # (B, fused_width, H / 2, W / 2)
+        return self.amplitude(fused), self.phase(fused)  # (B, 1, H, W), (B, phase_channels, H, W), unbounded
