@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptycho_bench.models.layers import ChannelNorm, DropPath, ReducedAttention, SharedBatchNorm2d, initialise
+from ptycho_bench.models.mix_transformer import MixTransformer
 
 NORM_EPS = 1e-5
 MLP_RATIO = 4
@@ -70,16 +71,18 @@ class PtychoFormer(nn.Module):
         super().__init__()
         if size_px % 16:
             raise ValueError(f"PtychoFormer needs patterns whose side divides by 16, got {size_px} px; crop or pad")
-        drops = iter(torch.linspace(0, drop_path, sum(depths), device="cpu").tolist())
-        self.stages, channels = nn.ModuleList(), in_channels
-        for k, width in enumerate(widths):
-            kernel = 3 if k else 5
-            merge = nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=False)
-            settings = {"width": width, "heads": heads[k], "reduction": reductions[k]}
-            blocks = (Block(**settings, drop=next(drops)) for _ in range(depths[k]))
-            norms = (ChannelNorm(width, eps=NORM_EPS) for _ in range(2))
-            self.stages.append(nn.Sequential(merge, next(norms), *blocks, next(norms)))
-            channels = width
+        self.encoder = MixTransformer(
+            Block,
+            in_channels=in_channels,
+            first_kernel=5,
+            bias=False,
+            eps=NORM_EPS,
+            widths=widths,
+            depths=depths,
+            heads=heads,
+            reductions=reductions,
+            drop_path=drop_path,
+        )
         self.project = nn.ModuleList(nn.Conv2d(width, fused_width, 1) for width in widths)
         half = fused_width // 2
         self.decode = nn.Sequential(
@@ -94,10 +97,10 @@ class PtychoFormer(nn.Module):
         initialise(self, initialisation)
 
     def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
-        features, half, levels = diffraction, diffraction.shape[-1] // 2, []
-        for stage, project in zip(self.stages, self.project, strict=True):
-            features = stage(features)
-            resized = F.interpolate(features, (half, half), mode="bicubic", align_corners=False)
-            levels.insert(0, project(resized))  # deepest first
+        half = diffraction.shape[-1] // 2
+        levels = [
+            project(F.interpolate(level, (half, half), mode="bicubic", align_corners=False))
+            for project, level in zip(self.project, self.encoder(diffraction), strict=True)
+        ][::-1]  # deepest first
         outputs = self.decode(torch.cat(levels, dim=1))  # (B, 1 + phase_channels, H, W), unbounded
         return torch.split(outputs, [1, outputs.shape[1] - 1], dim=1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ptycho_bench.models.layers import ChannelNorm, DropPath, ReducedAttention, SharedBatchNorm2d, Upsample2, initialise
+from ptycho_bench.models.mix_transformer import MixTransformer
 
 NORM_EPS = 1e-6
 MLP_RATIO = 4
@@ -76,16 +77,18 @@ class SegFormer(nn.Module):
         super().__init__()
         if size_px % 16:
             raise ValueError(f"SegFormer needs patterns whose side divides by 16, got {size_px} px; crop or pad")
-        drops = iter(torch.linspace(0, drop_path, sum(depths), device="cpu").tolist())
-        self.stages, channels = nn.ModuleList(), in_channels
-        for k, width in enumerate(widths):
-            kernel = 3 if k else 7
-            embed = nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2)
-            settings = {"width": width, "heads": heads[k], "reduction": reductions[k]}
-            blocks = (Block(**settings, drop=next(drops)) for _ in range(depths[k]))
-            norms = (ChannelNorm(width, eps=NORM_EPS) for _ in range(2))
-            self.stages.append(nn.Sequential(embed, next(norms), *blocks, next(norms)))
-            channels = width
+        self.encoder = MixTransformer(
+            Block,
+            in_channels=in_channels,
+            first_kernel=7,
+            bias=True,
+            eps=NORM_EPS,
+            widths=widths,
+            depths=depths,
+            heads=heads,
+            reductions=reductions,
+            drop_path=drop_path,
+        )
         self.project = nn.ModuleList(nn.Conv2d(width, fused_width, 1) for width in widths)
         self.fuse = nn.Sequential(
             nn.Conv2d(len(widths) * fused_width, fused_width, 1, bias=False), SharedBatchNorm2d(fused_width), nn.ReLU()
@@ -102,11 +105,10 @@ class SegFormer(nn.Module):
         return nn.Sequential(Upsample2(), convolution, SharedBatchNorm2d(half), nn.ReLU(), out)
 
     def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
-        features, levels = diffraction, []
-        for stage, project in zip(self.stages, self.project, strict=True):
-            features = stage(features)
-            levels.append(project(features))
-        half = levels[0].shape[-2:]
-        levels = [F.interpolate(level, half, mode="bilinear", align_corners=False) for level in levels]
+        half = diffraction.shape[-1] // 2
+        levels = [
+            F.interpolate(project(level), (half, half), mode="bilinear", align_corners=False)
+            for project, level in zip(self.project, self.encoder(diffraction), strict=True)
+        ]
         fused = self.fuse(torch.cat(levels, dim=1))  # (B, fused_width, H / 2, W / 2)
         return self.amplitude(fused), self.phase(fused)  # (B, 1, H, W), (B, phase_channels, H, W), unbounded

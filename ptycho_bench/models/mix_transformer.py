@@ -1,0 +1,59 @@
+"""Hierarchical transformer encoder that SegFormer and PtychoFormer share; each brings its own block."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ptycho_bench.models.layers import ChannelNorm
+
+
+class MixTransformer(nn.Module):
+    """Stages that each halve the size: overlapping patch convolution, norm, blocks, norm.
+
+    Args:
+        block: makes a block from width, heads, reduction and drop.
+        in_channels: channels of the input.
+        first_kernel: side of the first stage's convolution; the others have 3.
+        bias: of these convolutions.
+        eps: of the norms.
+        widths: channels of each stage.
+        depths: blocks of each stage.
+        heads: attention heads of each stage.
+        reductions: by how much each stage's keys and values are reduced.
+        drop_path: largest probability of leaving out a branch; grows linearly from block to block.
+    """
+
+    def __init__(
+        self,
+        block: Callable[..., nn.Module],
+        *,
+        in_channels: int,
+        first_kernel: int,
+        bias: bool,
+        eps: float,
+        widths: list[int],
+        depths: list[int],
+        heads: list[int],
+        reductions: list[int],
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        drops = iter(torch.linspace(0, drop_path, sum(depths), device="cpu").tolist())
+        self.stages, channels = nn.ModuleList(), in_channels
+        for k, width in enumerate(widths):
+            kernel = 3 if k else first_kernel
+            embed = nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=bias)
+            settings = {"width": width, "heads": heads[k], "reduction": reductions[k]}
+            blocks = [block(**settings, drop=next(drops)) for _ in range(depths[k])]
+            norms = [ChannelNorm(width, eps=eps) for _ in range(2)]
+            self.stages.append(nn.Sequential(embed, norms[0], *blocks, norms[1]))
+            channels = width
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        """(B, C, H, W) to the stages' maps, the largest first: (B, widths[k], H / 2**(k + 1), W / 2**(k + 1))."""
+        levels = []
+        for stage in self.stages:
+            features = stage(features)
+            levels.append(features)
+        return levels
