@@ -1,6 +1,5 @@
 """From configuration to objects: the one place that calls Hydra's instantiate."""
 
-import difflib
 import inspect
 import types
 import typing
@@ -11,6 +10,7 @@ import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from ptycho_bench.cli.errors import nearest
 from ptycho_bench.cli.identity import SCHEMA
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.network import PtychoNetwork
@@ -38,9 +38,7 @@ def check_node(node: DictConfig) -> None:
         elif key in takes:
             check_type(f"{node._target_}: {key}", value, takes[key].annotation)
         elif not str(key).startswith("_") and not open_ended:
-            close = difflib.get_close_matches(str(key), list(takes), n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"{node._target_} takes no {key!r}{hint}; it takes {', '.join(takes)}")
+            raise ValueError(f"{node._target_} takes no {key!r}{nearest(str(key), takes)}; it takes {', '.join(takes)}")
 
 
 def check_type(name: str, value: object, annotation: object) -> None:
@@ -50,13 +48,14 @@ def check_type(name: str, value: object, annotation: object) -> None:
     """
     union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
     kinds = typing.get_args(annotation) if union else (annotation,)
-    if any(typing.get_origin(kind) in (list, tuple) for kind in kinds):
-        if OmegaConf.is_list(value):
-            for item in value:
-                check_type(f"each of {name}", item, typing.get_args(kinds[0])[0])
-            return
+    items = [typing.get_args(kind)[0] for kind in kinds if typing.get_origin(kind) in (list, tuple)]
+    if items and OmegaConf.is_list(value):
+        for item in value:
+            check_type(f"each of {name}", item, items[0])
+        return
+    if len(items) == len(kinds):
         raise ValueError(f"{name} must be a list, got {value!r}; write [first,second]")
-    allowed = {type(None) if kind is None else kind for kind in kinds}
+    allowed = {kind for kind in kinds if typing.get_origin(kind) not in (list, tuple)}
     if not allowed <= {int, float, bool, str, type(None)}:
         return
     if float in allowed:
@@ -116,12 +115,16 @@ def read_checkpoint(path: str | Path) -> dict:
     return checkpoint
 
 
-def load_network(path: str | Path) -> PtychoNetwork:
-    """Trained network from a checkpoint, with no other file; in evaluation mode, on the CPU."""
-    checkpoint = read_checkpoint(path)
+def restore_network(checkpoint: Mapping) -> PtychoNetwork:
+    """Trained network from what `read_checkpoint` gives; in evaluation mode, on the CPU."""
     description = checkpoint["ptycho_bench"]
     network = build_network(description, build_model(description))
     prefix = "network."
     weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
     network.load_state_dict(weights)
     return network.eval()
+
+
+def load_network(path: str | Path) -> PtychoNetwork:
+    """Trained network from a checkpoint file, with no other file; see `restore_network`."""
+    return restore_network(read_checkpoint(path))

@@ -34,16 +34,17 @@ def task(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from ptycho_bench.cli.build import build, load_network, plain, read_checkpoint
+    from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
     from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
     from ptycho_bench.cli.identity import SCHEMA, file_hash, sha256
     from ptycho_bench.report.environment import environment
     from ptycho_bench.report.record import RunFolder
     from ptycho_bench.report.score import score_network
 
-    description = read_checkpoint(cfg.checkpoint)["ptycho_bench"]
+    checkpoint = read_checkpoint(cfg.checkpoint)
+    description = checkpoint["ptycho_bench"]
     take_over(cfg, description["config"], list(HydraConfig.get().overrides.task))
-    network = load_network(cfg.checkpoint)
+    network = restore_network(checkpoint)
     if pattern_px(cfg) != description["size_px"]:
         raise ValueError(
             f"data.{cfg.data.name} has patterns of {pattern_px(cfg)} px, the network was trained on "

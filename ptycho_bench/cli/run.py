@@ -63,7 +63,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     scan = load_scan(cfg, say=not shares_work())
     split: Split = build(cfg.split, scan=scan)
     description["scaling"] = dataclasses.asdict(Scaling.of(scan, split.train))
-    description["test"] = test_record(scan, split)
+    description["test"] = tested_patches(scan, split)
     description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
     network = build_network(description, model)
     return Job(
@@ -198,7 +198,7 @@ def training_record(job: Job, rows: list[dict[str, float]], best: dict[str, floa
     }
 
 
-def test_record(scan: PtychoScan, split: Split) -> dict:
+def tested_patches(scan: PtychoScan, split: Split) -> dict:
     """Which patches were tested: their points in the data of that hash, and the rectangle of object pixels
     [first row, end row, first column, end column] they cover, for other scans of the same field."""
     positions = scan.positions_px[split.test]

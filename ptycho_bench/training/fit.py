@@ -110,11 +110,7 @@ def make_trainer(
 
 
 def fit(trainer: L.Trainer, module: PtychoModule, data: PtychoDataModule) -> None:
-    """Train, from last.ckpt where there is one.
-
-    Raises:
-        ValueError: last.ckpt cannot be read.
-    """
+    """Train, from last.ckpt where there is one."""
     if trainer.strategy.root_device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     resume = resume_from(Path(trainer.default_root_dir))
