@@ -1,22 +1,23 @@
-"""A network with all it needs to read a detector: input transform, model, phase representation, scaling."""
+"""A network with all it needs to read a detector: input transform, model, representations, scaling."""
 
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ptycho_bench.data.sample import Heads
+from ptycho_bench.data.inputs import InputTransform
+from ptycho_bench.data.neighbours import gather
+from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.phase import PhaseRepresentation
 
 
-class PhaseRepresentation(Protocol):
-    """What a class of `ptycho_bench.phase` offers; see there."""
+class AmplitudeRepresentation(Protocol):
+    """What a class of `ptycho_bench.amplitude` offers; see there."""
 
-    channels: int
     data_range: float
-    circular: bool
 
-    def encode(self, phase: Tensor) -> Tensor: ...
+    def encode(self, amplitude: Tensor) -> Tensor: ...
     def activate(self, raw: Tensor) -> Tensor: ...
     def decode(self, channels: Tensor) -> Tensor: ...
 
@@ -27,39 +28,83 @@ class PtychoNetwork(nn.Module):
     Args:
         model: (B, C, H, W) input to unbounded amplitude (B, 1, H, W) and phase channels (B, C, H, W).
         input_transform: intensity to the model's input.
+        amplitude: amplitude representation.
         phase: phase representation.
         scaling: the training part's ranges.
     """
 
     def __init__(
-        self, *, model: nn.Module, input_transform: nn.Module, phase: PhaseRepresentation, scaling: Scaling
+        self,
+        *,
+        model: nn.Module,
+        input_transform: InputTransform,
+        amplitude: AmplitudeRepresentation,
+        phase: PhaseRepresentation,
+        scaling: Scaling,
     ) -> None:
         super().__init__()
         self.model = model
         self.input_transform = input_transform
+        self.amplitude = amplitude
         self.phase = phase
         self.scaling = scaling
 
-    def heads(self, network_input: Tensor) -> Heads:
-        """Transformed input (B, C, H, W) to amplitude in (0, 1) and bounded phase channels: what a loss compares."""
-        amplitude, phase = self.model(network_input)
-        return Heads(torch.sigmoid(amplitude.float()), self.phase.activate(phase.float()))
+    def predictions(self, network_input: Tensor) -> Prediction:
+        """Transformed input (B, C, H, W) to what a loss compares."""
+        return self.activate(*self.model(network_input))
 
-    def target(self, amplitude: Tensor, phase: Tensor) -> Heads:
-        """Physical amplitude and phase (B, H, W), radians, as heads to be predicted."""
-        return Heads(self.scaling.scale_amplitude(amplitude).unsqueeze(1), self.phase.encode(phase))
+    def activate(self, amplitude: Tensor, phase: Tensor) -> Prediction:
+        """A model's unbounded outputs (B, 1, H, W) and (B, C, H, W), bounded."""
+        bounded = self.phase.bound(phase.float())
+        return Prediction(
+            amplitude=self.amplitude.activate(amplitude.float()),
+            phase=self.phase.project(bounded),
+            unprojected=bounded,
+            decode=self.decode,
+        )
+
+    def decode(self, amplitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
+        """Bounded outputs to physical amplitude and phase (B, H, W), radians."""
+        return self.amplitude.decode(amplitude), self.phase.decode(phase)
+
+    def target(self, amplitude: Tensor, phase: Tensor, intensity: Tensor | None) -> Target:
+        """Physical amplitude and phase (B, H, W), radians, as what is to be predicted; with the measured photons."""
+        return Target(self.amplitude.encode(amplitude), self.phase.encode(phase), intensity)
 
     def forward(self, intensity: Tensor) -> tuple[Tensor, Tensor]:
-        """Intensity (B, H, W), photons, to physical amplitude and phase (B, H, W), radians."""
-        heads = self.heads(self.input_transform(intensity))
-        return self.scaling.unscale_amplitude(heads.amplitude.squeeze(1)), self.phase.decode(heads.phase)
+        """Measured patterns (B, K, H, W), photons, K = 1 or a neighbourhood, to physical patches (B, H, W), radians."""
+        seen = self.input_transform(intensity.flatten(0, 1)).unflatten(0, intensity.shape[:2])
+        prediction = self.predictions(seen.flatten(1, 2))
+        return self.decode(prediction.amplitude, prediction.phase)
 
     @torch.inference_mode()
-    def predict(self, intensity: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
-        """`forward` in evaluation mode, batch by batch on the network's device; results on the CPU."""
+    def predict(self, intensity: Tensor, *, batch_size: int, neighbours: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Patches behind measured patterns, in evaluation mode, batch by batch on the network's device.
+
+        Args:
+            intensity: (N, H, W), photons.
+            batch_size: patterns at once.
+            neighbours: int64 (n, K), for each patch the patterns the network sees (see `data.neighbours`); None: a
+                patch for every pattern, for a network that sees one.
+
+        Returns:
+            Amplitude and phase (radians), each (n, H, W), on the CPU.
+
+        Raises:
+            ValueError: a network that sees neighbours, and none are named.
+        """
+        seen = (2 * self.input_transform.neighbours + 1) ** 2
+        if neighbours is None:
+            neighbours = torch.arange(len(intensity))[:, None]
+        if neighbours.shape[1] != seen:
+            raise ValueError(
+                f"this network sees {seen} patterns a patch, got {neighbours.shape[1]}; pass neighbours="
+                "data.neighbours.neighbour_table(...)"
+            )
         was_training = self.training
         self.eval()
         device = next(self.parameters()).device
-        parts = [self(part.to(device)) for part in intensity.split(batch_size)]
+        patterns = intensity.unsqueeze(1)
+        parts = [self(gather(patterns, rows).to(device)) for rows in neighbours.split(batch_size)]
         self.train(was_training)
         return torch.cat([a.cpu() for a, _ in parts]), torch.cat([p.cpu() for _, p in parts])

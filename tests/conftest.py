@@ -5,8 +5,8 @@ from torch import Tensor
 
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.simulate import simulate_scan
+from ptycho_bench.physics.ltem_chart import ltem_chart
 from ptycho_bench.physics.noise import NoNoise
-from ptycho_bench.physics.objects import ltem_chart
 from ptycho_bench.physics.probe import defocused_aperture
 
 
@@ -45,4 +45,5 @@ def tiny_scan(tiny_object: Tensor, tiny_probe: Tensor) -> PtychoScan:
         noise=NoNoise(),
         seed=0,
         pixel_size_m=4e-9,
+        held_out=False,
     )

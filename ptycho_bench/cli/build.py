@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.cli.errors import nearest
 from ptycho_bench.cli.identity import SCHEMA
-from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.data.scaling import NEUTRAL, Scaling
+from ptycho_bench.losses.base import Loss
 from ptycho_bench.network import PtychoNetwork
 
 
@@ -79,8 +80,23 @@ def build_model(description: Mapping) -> torch.nn.Module:
     return build(
         description["model"],
         size_px=description["size_px"],
-        in_channels=hydra.utils.get_class(description["input"]["_target_"]).channels,
-        phase_channels=hydra.utils.get_class(description["phase"]["_target_"]).channels,
+        in_channels=build(description["input"], scaling=NEUTRAL).in_channels,
+        phase_channels=build(description["phase"], scaling=NEUTRAL).channels,
+    )
+
+
+def build_loss(node: DictConfig | dict, amplitude: DictConfig | dict, phase: DictConfig | dict) -> Loss:
+    """The loss, fitted to amplitude and phase representation.
+
+    Raises:
+        ValueError: a loss that makes no sense of this representation.
+    """
+    represented = build(phase, scaling=NEUTRAL)
+    return build(
+        node,
+        amplitude_range=build(amplitude, scaling=NEUTRAL).data_range,
+        phase_range=represented.data_range,
+        circular_phase=represented.circular,
     )
 
 
@@ -90,6 +106,7 @@ def build_network(description: Mapping, model: torch.nn.Module) -> PtychoNetwork
     return PtychoNetwork(
         model=model,
         input_transform=build(description["input"], scaling=scaling),
+        amplitude=build(description["amplitude"], scaling=scaling),
         phase=build(description["phase"], scaling=scaling),
         scaling=scaling,
     )

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.versions import FORMAT_VERSION, PROTOCOL_VERSION, SIMULATION_VERSION, TRAINING_VERSION
 
-SCHEMA = 2  # raise it when a checkpoint of before can no longer be read
+SCHEMA = 3  # raise it when a checkpoint of before can no longer be read
 # keys of the root that do not change a result by more than rounding; of the trainer, precision does
 NOT_RESULT = ("outputs_dir", "data_root", "study", "overwrite", "pictures", "logger", "trainer", "data", "noise")
 

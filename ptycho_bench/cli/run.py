@@ -6,11 +6,10 @@ import math
 import time
 from dataclasses import dataclass
 
-import hydra
 import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.cli.build import build, build_model, build_network, check_type, load_network, plain
+from ptycho_bench.cli.build import build, build_loss, build_model, build_network, check_type, load_network, plain
 from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
 from ptycho_bench.cli.identity import SCHEMA
 from ptycho_bench.data.datamodule import PtychoDataModule
@@ -50,22 +49,25 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     """
     check_type("seed", cfg.seed, int)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
-    loss = build(cfg.loss, phase_range=hydra.utils.get_class(cfg.phase._target_).data_range)
+    loss = build_loss(cfg.loss, cfg.amplitude, cfg.phase)
     recipe: Recipe = build(cfg.recipe)
     options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
     trainer = make_trainer(recipe, folder=folder.path, write_row=folder.append_row, **options)
     protocol: MetricProtocol = build(cfg.metrics)
     description = {"schema": SCHEMA, "run": name, "choices": choices, "size_px": pattern_px(cfg)}
     protocol.check(description["size_px"])
-    description |= {part: plain(cfg[part]) for part in ("model", "input", "phase")}
+    description |= {part: plain(cfg[part]) for part in ("model", "input", "amplitude", "phase")}
     model = build_model(description)
 
+    refuse_held_out(cfg.data.get("held_out", False), cfg.data.name)
     scan = load_scan(cfg, say=not shares_work())
+    refuse_held_out(scan.info.held_out, cfg.data.name)
     split: Split = build(cfg.split, scan=scan)
     description["scaling"] = dataclasses.asdict(Scaling.of(scan, split.train))
     description["test"] = tested_patches(scan, split)
     description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
     network = build_network(description, model)
+    loss.attach(scan.detected_probe())
     return Job(
         scan=scan,
         split=split,
@@ -81,12 +83,21 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
         data=PtychoDataModule(
             scan=scan,
             split=split,
-            transform=network.input_transform,
-            encode=network.target,
+            network=network,
+            with_intensity=loss.needs_measurement,
             batch_size=recipe.batch_size,
             seed=cfg.seed,
         ),
     )
+
+
+def refuse_held_out(held_out: bool, name: str) -> None:
+    """Raise ValueError for a data set that is there for testing alone."""
+    if held_out:
+        raise ValueError(
+            f"data={name} is held out: it is never trained on; score a trained network on it with ptycho-evaluate "
+            f"CHECKPOINT data={name} region=all"
+        )
 
 
 def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str, identity: str) -> float | None:

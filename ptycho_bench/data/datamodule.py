@@ -1,24 +1,25 @@
 """A scan as Lightning sees it: split, transformed and encoded once, kept on the device."""
 
-from collections.abc import Callable
-
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 
 from ptycho_bench.data.loader import BatchLoader
-from ptycho_bench.data.sample import Heads, PtychoScan
+from ptycho_bench.data.neighbours import neighbour_table
+from ptycho_bench.data.sample import PtychoScan, Target
 from ptycho_bench.data.split import Split
+from ptycho_bench.network import PtychoNetwork
 
 
 class PtychoDataModule(L.LightningDataModule):
-    """Training and validation batches of one scan.
+    """Training and validation batches of one scan. Neither sees a pattern outside these two parts, not as a neighbour.
 
     Args:
         scan: the scan.
         split: its parts.
-        transform: intensity (n, H, W) to network input; applied once.
-        encode: amplitude and phase (n, H, W) to the heads to be predicted; applied once.
+        network: whose input transform and representations are applied, once.
+        with_intensity: keep the measured patterns for a loss that compares with them.
         batch_size: samples of one step, over all processes.
         seed: of the order of the training samples.
     """
@@ -28,27 +29,32 @@ class PtychoDataModule(L.LightningDataModule):
         *,
         scan: PtychoScan,
         split: Split,
-        transform: Callable[[Tensor], Tensor],
-        encode: Callable[[Tensor, Tensor], Heads],
+        network: PtychoNetwork,
+        with_intensity: bool,
         batch_size: int,
         seed: int,
     ) -> None:
         super().__init__()
-        self.parts: dict[str, tuple[Tensor, Heads]] = {}
+        known = np.sort(np.concatenate((split.train, split.validation)))
+        transform = network.input_transform
+        self.patterns = transform(scan.tensors(known)[0])
+        self.parts: dict[str, tuple[Tensor, Target]] = {}
         for name in ("train", "validation"):
-            intensity, amplitude, phase = scan.tensors(getattr(split, name))
-            self.parts[name] = transform(intensity), encode(amplitude, phase)
+            points = getattr(split, name)
+            intensity, amplitude, phase = scan.tensors(points)
+            seen = neighbour_table(scan.scan_index, points, transform.neighbours, known)
+            self.parts[name] = seen, network.target(amplitude, phase, intensity if with_intensity else None)
         self.batch_size, self.seed = batch_size, seed
 
     def loader(self, part: str, seed: int | None) -> BatchLoader:
         """Batches of one part, on the trainer's device."""
         device = self.trainer.strategy.root_device
-        network_input, target = self.parts[part]
-        self.parts[part] = network_input.to(device), Heads(*(head.to(device) for head in target))
-        network_input, target = self.parts[part]
+        self.patterns = self.patterns.to(device)
+        seen, target = self.parts[part]
+        self.parts[part] = seen.to(device), target.map(lambda tensor: tensor.to(device))
         return BatchLoader(
-            network_input,
-            target,
+            self.patterns,
+            *self.parts[part],
             batch_size=self.batch_size,
             seed=seed,
             epoch=lambda: self.trainer.current_epoch,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from ptycho_bench.data.sample import Heads, PtychoSample
+from ptycho_bench.data.neighbours import gather
+from ptycho_bench.data.sample import PtychoSample, Target
 
 
 class BatchLoader:
@@ -16,8 +17,9 @@ class BatchLoader:
     take the steps one process would; `PtychoSample.weight` evens out unequal shares.
 
     Args:
-        network_input: (N, C, H, W), after the input transform.
-        target: heads of N samples.
+        patterns: (M, C, H, W), after the input transform.
+        seen: int64 (N, K), the patterns each sample's network input is made of, see `data.neighbours`.
+        target: of N samples.
         batch_size: samples of one step, over all processes.
         seed: of the order; None keeps the order.
         epoch: called at the start of each pass; with the seed it fixes the order, so a resumed run repeats it.
@@ -27,8 +29,9 @@ class BatchLoader:
 
     def __init__(
         self,
-        network_input: Tensor,
-        target: Heads,
+        patterns: Tensor,
+        seen: Tensor,
+        target: Target,
         *,
         batch_size: int,
         seed: int | None = None,
@@ -38,26 +41,26 @@ class BatchLoader:
     ) -> None:
         if batch_size < world_size:
             raise ValueError(f"batch_size must be at least the {world_size} processes, got {batch_size}")
-        self.network_input, self.target = network_input, target
+        self.patterns, self.seen, self.target = patterns, seen, target
         self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
         self.rank, self.world_size = rank, world_size
 
     def __len__(self) -> int:
-        return math.ceil(len(self.network_input) / self.batch_size)
+        return math.ceil(len(self.seen) / self.batch_size)
 
     def order(self) -> Tensor:
         """This pass's order of the samples, int64 (N,)."""
-        count = len(self.network_input)
+        count = len(self.seen)
         if self.seed is None:
             return torch.arange(count)
         return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch()))
 
     def __iter__(self) -> Iterator[PtychoSample]:
-        order = self.order().to(self.network_input.device)
+        order = self.order().to(self.patterns.device)
         for batch in order.split(self.batch_size):
             share = batch[self.rank :: self.world_size]
             weight = len(share) * self.world_size / len(batch)
             if not len(share):  # fewer samples than processes: take part in the step, count for nothing
                 share = batch[:1]
-            target = Heads(*(head[share] for head in self.target))
-            yield PtychoSample(self.network_input[share], target, weight)
+            network_input = gather(self.patterns, self.seen[share])
+            yield PtychoSample(network_input, self.target.map(lambda part, share=share: part[share]), weight)

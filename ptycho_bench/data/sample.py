@@ -1,5 +1,7 @@
 """The one place that names the fields of a scan and of a training sample, with shapes and units."""
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ class ScanInfo:
         seed: of jitter and noise; or None.
         noise: name and parameters of the noise as one JSON text.
         recipe_hash: hash of what a simulation was made from; or None.
+        held_out: for testing alone; ptycho-train refuses it.
     """
 
     origin: str
@@ -35,6 +38,7 @@ class ScanInfo:
     seed: int | None = None
     noise: str = "{}"
     recipe_hash: str | None = None
+    held_out: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,11 @@ class PtychoScan:
         """Side of a diffraction pattern and of the object patch behind it."""
         return self.diffraction.shape[-1]
 
+    def detected_probe(self) -> Tensor:
+        """Complex64 (modes, H, W): |F(P O)|^2 is then the expected count, detector efficiency included."""
+        efficiency = json.loads(self.info.noise).get("efficiency", 1.0)
+        return torch.from_numpy(np.asarray(self.probe, np.complex64)) * efficiency**0.5
+
     def __len__(self) -> int:
         return len(self.diffraction)
 
@@ -79,21 +88,52 @@ class PtychoScan:
         return tuple(torch.from_numpy(np.ascontiguousarray(array[points], np.float32)) for array in arrays)
 
 
-class Heads(NamedTuple):
-    """A network's two outputs, or their targets: amplitude (B, 1, H, W) in [0, 1], phase (B, C, H, W) channels."""
+class Target(NamedTuple):
+    """What a loss compares a prediction with.
+
+    amplitude: (B, 1, H, W), encoded truth.
+    phase: (B, C, H, W), encoded truth.
+    intensity: (B, H, W), photons, as measured; None unless the loss asks for it.
+    """
 
     amplitude: Tensor
     phase: Tensor
+    intensity: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Target":
+        """Every tensor there is, changed."""
+        return Target(*(None if part is None else change(part) for part in self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A network's output as a loss sees it.
+
+    Args:
+        amplitude: (B, 1, H, W), bounded.
+        phase: (B, C, H, W), bounded channels of the phase representation.
+        unprojected: (B, C, H, W), the same before they were projected to where phases lie, as the unit circle.
+        decode: amplitude and phase channels to physical amplitude and phase (B, H, W), radians.
+    """
+
+    amplitude: Tensor
+    phase: Tensor
+    unprojected: Tensor
+    decode: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+    def obj_patch(self) -> Tensor:
+        """Complex (B, H, W) transmission function, which a forward model takes."""
+        return torch.polar(*self.decode(self.amplitude, self.phase))
 
 
 class PtychoSample(NamedTuple):
     """One batch of training samples.
 
     network_input: (B, C, H, W), diffraction after the input transform.
-    target: heads to be predicted, scaled and encoded.
+    target: what is to be predicted.
     weight: share of this batch in the loss; 1 unless processes hold unequal parts of one batch.
     """
 
     network_input: Tensor
-    target: Heads
+    target: Target
     weight: float

@@ -19,6 +19,7 @@ class Scaling:
         phase_low: smallest phase, radians.
         phase_high: largest, radians.
         intensity_max: largest intensity, photons.
+        intensity_p995: 99.5th percentile of the intensities of all pixels, photons.
     """
 
     amplitude_low: float
@@ -26,17 +27,19 @@ class Scaling:
     phase_low: float
     phase_high: float
     intensity_max: float
+    intensity_p995: float
 
     @classmethod
     def of(cls, scan: PtychoScan, points: np.ndarray) -> Self:
         """Ranges of the given scan points, the training part."""
-        amplitude, phase = scan.amplitude[points], scan.phase[points]
+        amplitude, phase, intensity = scan.amplitude[points], scan.phase[points], scan.diffraction[points]
         return cls(
             amplitude_low=float(amplitude.min()),
             amplitude_high=float(amplitude.max()),
             phase_low=float(phase.min()),
             phase_high=float(phase.max()),
-            intensity_max=float(scan.diffraction[points].max()),
+            intensity_max=float(intensity.max()),
+            intensity_p995=float(np.quantile(intensity, 0.995)),
         )
 
     @property
@@ -64,3 +67,8 @@ class Scaling:
     def unscale_phase(self, scaled: Tensor) -> Tensor:
         """Inverse of `scale_phase`, radians."""
         return scaled * self.phase_span + self.phase_low
+
+
+NEUTRAL = Scaling(  # lets a choice be built, checked and asked for its channels before there is data
+    amplitude_low=0.0, amplitude_high=1.0, phase_low=0.0, phase_high=1.0, intensity_max=1.0, intensity_p995=1.0
+)

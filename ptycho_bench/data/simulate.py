@@ -29,6 +29,7 @@ def simulate_scan(
     noise: Callable[[Tensor, Generator], Tensor],
     seed: int,
     pixel_size_m: float | None,
+    held_out: bool,
     recipe_hash: str | None = None,
 ) -> PtychoScan:
     """Raster-scan the object and record a diffraction pattern at each point.
@@ -44,6 +45,7 @@ def simulate_scan(
         noise: see `physics.noise`.
         seed: of jitter and noise.
         pixel_size_m: side of an object pixel, or None.
+        held_out: for testing alone; ptycho-train refuses it.
         recipe_hash: hash of what this scan is made from.
 
     Raises:
@@ -83,5 +85,6 @@ def simulate_scan(
             seed=seed,
             noise=json.dumps({"name": type(noise).__name__, **dataclasses.asdict(noise)}),
             recipe_hash=recipe_hash,
+            held_out=held_out,
         ),
     )

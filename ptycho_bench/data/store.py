@@ -25,6 +25,7 @@ UNITS = {
 KINDS = {"diffraction": "uif", "scan_index": "iu", "probe": "c", "object": "c", "mask": "u"}  # others: float
 PER_POINT = ("diffraction", "amplitude", "phase")
 OPTIONAL = ("object", "mask")
+NOT_MEASURED = ("origin", "recipe_hash", "held_out")
 
 
 def arrays_of(scan: PtychoScan) -> dict[str, np.ndarray]:
@@ -35,7 +36,7 @@ def arrays_of(scan: PtychoScan) -> dict[str, np.ndarray]:
 
 def content_hash(scan: PtychoScan) -> str:
     """sha256 of every array and of the attributes that say what was measured: identifies the data in every record."""
-    described = {k: plain(v) for k, v in dataclasses.asdict(scan.info).items() if k not in ("origin", "recipe_hash")}
+    described = {k: plain(v) for k, v in dataclasses.asdict(scan.info).items() if k not in NOT_MEASURED}
     digest = hashlib.sha256(repr(sorted(described.items())).encode())
     for name, array in arrays_of(scan).items():
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())

@@ -40,10 +40,17 @@ def conv_relu(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 class Upsample2(nn.Module):
-    """Bilinear x 2, corners not aligned."""
+    """Bilinear (corners not aligned) or nearest x 2."""
+
+    def __init__(self, mode: str = "bilinear") -> None:
+        super().__init__()
+        if mode not in ("bilinear", "nearest"):
+            raise ValueError(f"upsampling must be bilinear or nearest, got {mode!r}")
+        self.mode = mode
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+        aligned = {"align_corners": False} if self.mode == "bilinear" else {}
+        return F.interpolate(features, scale_factor=2, mode=self.mode, **aligned)
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):

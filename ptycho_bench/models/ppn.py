@@ -44,9 +44,18 @@ class LocalBranch(nn.Module):
     """Vision transformer over patches: (B, C, H, W) to (B, local_units / tokens, H / patch, W / patch)."""
 
     def __init__(
-        self, *, size_px: int, in_channels: int, patch: int, width: int, heads: int, layers: int, expansion: int,
+        self,
+        block: Callable[..., nn.Module],
+        *,
+        size_px: int,
+        in_channels: int,
+        patch: int,
+        width: int,
+        heads: int,
+        layers: int,
+        expansion: int,
         units: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.side = size_px // patch
         tokens = self.side**2
@@ -57,7 +66,7 @@ class LocalBranch(nn.Module):
         self.position = nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
         place = {"width": width, "heads": heads, "height": self.side, "width_px": self.side}
         self.blocks = nn.Sequential(
-            *(PreNormBlock(SelfAttention(**place), width=width, expansion=expansion) for _ in range(layers))
+            *(block(SelfAttention(**place), width=width, expansion=expansion) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.head = nn.Linear(tokens * width, units)
@@ -75,6 +84,7 @@ class NonLocalBranch(nn.Module):
 
     def __init__(
         self,
+        block: Callable[..., nn.Module],
         attention: Callable[..., nn.Module],
         *,
         size_px: int,
@@ -88,7 +98,7 @@ class NonLocalBranch(nn.Module):
         self.embed = nn.Conv2d(in_channels, width, 1)
         place = {"width": width, "heads": heads, "height": size_px, "width_px": size_px}
         self.blocks = nn.Sequential(
-            *(PreNormBlock(attention(**place), width=width, expansion=expansion) for _ in range(layers))
+            *(block(attention(**place), width=width, expansion=expansion) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
 
@@ -139,6 +149,7 @@ class PPN(nn.Module):
         layers: transformer blocks of each.
         expansion: width of the feed-forward layer over D.
         local_units: units of the dense layer that ends the local branch, shared out over the patch grid.
+        block: transformer block of both branches, around an attention.
         attention: attention of the non-local branch; None leaves the branch out.
         decoder: from the fused map to an image; one for amplitude, one for phase.
         decoder_widths: channels after each doubling.
@@ -160,6 +171,7 @@ class PPN(nn.Module):
         layers: int,
         expansion: int,
         local_units: int,
+        block: Callable[..., nn.Module],
         attention: Callable[..., nn.Module] | None,
         decoder: Callable[..., nn.Module],
         decoder_widths: list[int],
@@ -173,8 +185,8 @@ class PPN(nn.Module):
         if width % heads:
             raise ValueError(f"heads must divide the width {width}, got {heads}")
         branch = {"size_px": size_px, "in_channels": in_channels, "width": width, "heads": heads, "layers": layers}
-        self.local = LocalBranch(**branch, patch=patch, expansion=expansion, units=local_units)
-        self.polar = NonLocalBranch(attention, **branch, expansion=expansion) if attention else None
+        self.local = LocalBranch(block, **branch, patch=patch, expansion=expansion, units=local_units)
+        self.polar = NonLocalBranch(block, attention, **branch, expansion=expansion) if attention else None
         self.pool = nn.AvgPool2d(patch)
         fused_channels = self.local.out_channels + (width if attention else 0)
         self.fuse = nn.Conv2d(fused_channels, decoder_widths[0], 1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ptycho_bench.atomic import write_bytes
+from ptycho_bench.data.neighbours import neighbour_table
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.evaluation.reconstruct import Evaluation, Images, MetricProtocol, evaluate
@@ -49,8 +50,12 @@ def score_network(
         `metrics` and `inference` parts of results.json.
     """
     intensity, amplitude, phase = scan.tensors(points)
+    radius = network.input_transform.neighbours
+    known = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be looked at
+    measured = scan.tensors(known)[0] if radius else intensity
+    seen = neighbour_table(scan.scan_index, points, radius, known)
     started_s = time.perf_counter()
-    pred = Images(*network.predict(intensity, batch_size=batch_size))
+    pred = Images(*network.predict(measured, batch_size=batch_size, neighbours=seen))
     seconds = time.perf_counter() - started_s
     truth = Images(amplitude, phase)
     positions = torch.from_numpy(scan.positions_px[points])

@@ -2,9 +2,10 @@
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptycho_bench.data.sample import PtychoSample
+from ptycho_bench.losses.base import Loss
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.training.recipe import Recipe
 
@@ -35,14 +36,14 @@ class PtychoModule(L.LightningModule):
 
     Args:
         network: what is trained.
-        loss: forward(pred, target) -> named terms with "total".
+        loss: what is minimised; attached to its probe where it needs one.
         recipe: how.
         description: plain dict kept in the checkpoint; with it and the weights the network is rebuilt.
         channels_last: memory layout of convolutions.
     """
 
     def __init__(
-        self, *, network: PtychoNetwork, loss: nn.Module, recipe: Recipe, description: dict, channels_last: bool
+        self, *, network: PtychoNetwork, loss: Loss, recipe: Recipe, description: dict, channels_last: bool
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network
@@ -54,7 +55,7 @@ class PtychoModule(L.LightningModule):
 
     def terms(self, batch: PtychoSample, part: str) -> dict[str, Tensor]:
         """Loss terms of a batch, also added to the epoch's means."""
-        pred = self.network.heads(batch.network_input)
+        pred = self.network.predictions(batch.network_input)
         with torch.autocast(self.device.type, enabled=False):  # SSIM's variances cancel in half precision
             terms = self.loss(pred, batch.target)
         self.means[part].add(terms, len(batch.network_input) if batch.weight else 0.0)
@@ -73,14 +74,14 @@ class PtychoModule(L.LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimizer = self.recipe.optimizer(self.parameters())
+        steps = self.trainer.estimated_stepping_batches // self.recipe.epochs
+        schedule = self.recipe.schedule(optimizer, steps_per_epoch=steps)
+        if schedule is None:
+            return {"optimizer": optimizer}
         # stepped with the epoch's last batch, after validation and before the checkpoint: a resumed run goes on exactly
-        scheduler = {
-            "scheduler": self.recipe.scheduler(optimizer),
-            "interval": "step",
-            "frequency": self.trainer.estimated_stepping_batches // self.recipe.epochs,
-            "monitor": "val_total",
-        }
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+        scheduler, every = schedule
+        plan = {"scheduler": scheduler, "interval": "step", "frequency": every, "monitor": "val_total"}
+        return {"optimizer": optimizer, "lr_scheduler": plan}
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["ptycho_bench"] = self.description

@@ -43,9 +43,10 @@ def test_every_choice_lists_each_argument_of_its_class_and_nothing_else(group, o
     node = yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
     if "_target_" not in node:
         return
-    given = {"size_px", "in_channels", "phase_channels", "scaling", "scan", "noise", "recipe_hash", "phase_range"}
+    given = {"size_px", "in_channels", "phase_channels", "scaling", "scan", "noise", "recipe_hash"}
+    given |= {"amplitude_range", "phase_range", "circular_phase"}
     takes = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters
-    assert set(takes) - given == set(node) - {"_target_"}
+    assert set(takes) - given == set(node) - {"_target_", "defaults"}
 
 
 def test_the_hash_of_a_run_ignores_where_it_goes():

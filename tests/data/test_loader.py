@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from ptycho_bench.data.loader import BatchLoader
-from ptycho_bench.data.sample import Heads
+from ptycho_bench.data.sample import Target
 
 
 def loader(count=21, **settings):
     numbers = torch.arange(count, dtype=torch.float32)[:, None, None, None]
-    return BatchLoader(numbers, Heads(numbers + 100, numbers + 200), **{"batch_size": 4, **settings})
+    seen = torch.arange(count)[:, None]
+    target = Target(numbers + 100, numbers + 200, numbers[:, 0] + 300)
+    return BatchLoader(numbers, seen, target, **{"batch_size": 4, **settings})
 
 
 def order(batches):
@@ -30,6 +32,7 @@ def test_input_and_target_stay_together():
     for batch in loader(seed=0):
         assert torch.equal(batch.target.amplitude, batch.network_input + 100)
         assert torch.equal(batch.target.phase, batch.network_input + 200)
+        assert torch.equal(batch.target.intensity, batch.network_input[:, 0] + 300)
         assert batch.weight == 1
 
 

@@ -20,6 +20,7 @@ def test_the_training_range_becomes_zero_to_one():
     torch.testing.assert_close(scaling.scale_amplitude(torch.tensor([0.5, 0.7, 0.9])), torch.tensor([0.0, 0.5, 1.0]))
     torch.testing.assert_close(scaling.scale_phase(torch.tensor([-2.0, -0.5, 1.0])), torch.tensor([0.0, 0.5, 1.0]))
     assert scaling.intensity_max == 900
+    assert scaling.intensity_p995 == np.quantile([0.0, 900.0], 0.995)
 
 
 def test_unscaling_gives_back_also_what_lies_outside_the_range():

@@ -17,7 +17,7 @@ NOISE = PPNNoise(efficiency=0.5, coherence=1.0, readout_counts=1.0)
 def simulate(tiny_object, tiny_probe):
     def call(**changes):
         settings = {"photons": 1e4, "overlap_ratio": 0.5, "step_px": None, "jitter_px": 2, "noise": NOISE, "seed": 0}
-        settings |= {"name": "tiny", "obj": tiny_object, "probe": tiny_probe, "pixel_size_m": None}
+        settings |= {"name": "tiny", "obj": tiny_object, "probe": tiny_probe, "pixel_size_m": None, "held_out": False}
         return simulate_scan(**settings | changes)
 
     return call

@@ -1,4 +1,4 @@
-"""Test objects: transmission, scaling, magnetic phase, the resolution chart."""
+"""Test objects: transmission, scaling, magnetic phase, both charts."""
 
 import math
 from pathlib import Path
@@ -9,25 +9,19 @@ from omegaconf import OmegaConf
 from skimage.restoration import unwrap_phase
 from torch.nn.functional import avg_pool2d
 
-from ptycho_bench.physics.objects import (
-    FLUX_QUANTUM_T_M2,
-    flux_closure,
-    interaction_constant,
-    ltem_chart,
-    magnetic_phase,
-    rescale,
-    transmission,
-    wrap_phase,
-)
+from ptycho_bench.physics.curved_chart import curved_chart
+from ptycho_bench.physics.film import FLUX_QUANTUM_T_M2, interaction_constant, magnetic_phase
+from ptycho_bench.physics.ltem_chart import flux_closure, ltem_chart
+from ptycho_bench.physics.objects import rescale, transmission, wrap_phase
 
 CONF = Path(__file__).parents[2] / "conf"
 FILM = {"thickness_m": 15e-9, "pixel_size_m": 4e-9, "induction_t": 1.0}
 
 
-def chart(**changes):
+def chart(draw=ltem_chart, **changes):
     settings = OmegaConf.create({"data": OmegaConf.load(CONF / "data" / "ltem.yaml")}).data.obj
     settings = OmegaConf.to_container(settings, resolve=True) | changes
-    return ltem_chart(**{name: value for name, value in settings.items() if name != "_target_"})
+    return draw(**{name: value for name, value in settings.items() if name != "_target_"})
 
 
 def span(image):
@@ -151,8 +145,41 @@ def test_a_smaller_chart_is_the_same_picture_of_a_smaller_film(size_px):
     assert electrostatic < unwrapped_span(small) < unwrapped_span(large)
 
 
-def test_impossible_charts_are_refused():
+@pytest.mark.parametrize("draw", [ltem_chart, curved_chart])
+def test_impossible_charts_are_refused(draw):
     with pytest.raises(ValueError, match="size_px must be at least 64, got 63"):
-        chart(size_px=63)
+        chart(draw, size_px=63)
     with pytest.raises(ValueError, match=r"film_amplitude must lie in \(0, 1\), got 1"):
-        chart(film_amplitude=1.0)
+        chart(draw, film_amplitude=1.0)
+
+
+def test_a_wrapped_chart_jumps_by_a_turn_where_the_published_one_does_not():
+    for scaling, jumps in (("wrapped", True), ("published", False)):
+        phase = chart(scaling=scaling).angle()
+        steps = torch.cat((phase.diff(dim=0).flatten(), phase.diff(dim=1).flatten())).abs()
+        assert ((steps > 6).sum() > 100) == jumps
+
+
+def test_the_curved_chart_has_two_amplitudes_and_a_phase_like_the_other_charts():
+    obj = chart(curved_chart)
+    levels, counts = (obj.abs() * 1e5).round().unique(return_counts=True)
+    torch.testing.assert_close(levels / 1e5, torch.tensor([0.5, 1.0]))
+    assert counts.min() > 0.1 * obj.numel()
+    assert 0.6 < unwrapped_span(obj) < 1.0
+
+
+def test_the_curved_chart_has_edges_in_all_directions():
+    """Bars have edges along two directions alone; their share of the other ones tells the charts apart."""
+    slanted = {}
+    for draw in (ltem_chart, curved_chart):
+        film = avg_pool2d(chart(draw).abs()[None], 4)[0]
+        down, right = film.diff(dim=0)[:, 1:].abs(), film.diff(dim=1)[1:].abs()
+        edge = down + right > 0.05
+        slanted[draw] = (torch.minimum(down, right)[edge] > 0.2 * torch.maximum(down, right)[edge]).float().mean()
+    assert slanted[curved_chart] > 3 * slanted[ltem_chart]
+
+
+def test_a_smaller_curved_chart_is_the_same_picture():
+    large, small = chart(curved_chart), chart(curved_chart, size_px=256)
+    shrunk = avg_pool2d(large.abs()[None], 2)[0]
+    assert torch.corrcoef(torch.stack((shrunk.ravel(), small.abs().ravel())))[0, 1] > 0.9

@@ -1,0 +1,49 @@
+"""Patterns of neighbouring scan points, which a network may see beside the pattern itself."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ptycho_bench.data.errors import DataError
+
+
+def neighbour_table(scan_index: np.ndarray, points: np.ndarray, radius: int, known: np.ndarray) -> Tensor:
+    """Where the patterns around each point lie in a list of known points.
+
+    >>> neighbour_table(np.array([[0, 0], [0, 1], [0, 2]]), np.array([1, 2]), 1, np.arange(3))[:, 3:6]
+    tensor([[ 0,  1,  2],
+            [ 1,  2, -1]])
+
+    Args:
+        scan_index: (N, 2) int, (scan row, scan column).
+        points: (n,) indices of the points asked for; all are known.
+        radius: scan points on each side.
+        known: (M,) indices of the points whose patterns may be seen.
+
+    Returns:
+        int64 (n, (2 radius + 1)^2), row by row from upper left, into `known`; -1 where there is none.
+
+    Raises:
+        DataError: two scan points with one index, so that neighbours are not defined.
+    """
+    if radius == 0:
+        place = np.full(len(scan_index), -1, np.int64)
+        place[known] = np.arange(len(known))
+        return torch.from_numpy(place[points][:, None])
+    rows, columns = scan_index.max(axis=0) + 1 + radius
+    grid = np.full((rows + radius, columns + radius), -1, np.int64)
+    if len(np.unique(scan_index, axis=0)) != len(scan_index):
+        raise DataError("scan_index names some raster places twice; input.neighbours needs each once, or 0")
+    grid[tuple(scan_index[known].T)] = np.arange(len(known))
+    reach = np.arange(-radius, radius + 1)
+    steps = np.stack(np.meshgrid(reach, reach, indexing="ij"), axis=-1).reshape(-1, 2)
+    around = scan_index[points][:, None, :] + steps  # an index of -1 wraps to the empty margin
+    return torch.from_numpy(grid[around[..., 0], around[..., 1]])
+
+
+def gather(patterns: Tensor, table: Tensor) -> Tensor:
+    """Patterns (M, C, H, W) by rows (B, K) of a neighbour table: (B, K C, H, W), zeros where the table has -1."""
+    if table.shape[1] == 1:
+        return patterns[table[:, 0]]
+    seen = patterns[table.clamp(min=0)] * (table >= 0).to(patterns.dtype)[..., None, None, None]
+    return seen.flatten(1, 2)

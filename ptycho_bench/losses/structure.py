@@ -1,0 +1,119 @@
+"""Losses that compare structure: NPCC, NSSIM in two domains, and PPN's weighted MSE + NSSIM."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ptycho_bench.data.sample import Prediction, Target
+from ptycho_bench.evaluation.metrics import ssim
+from ptycho_bench.losses.base import Loss
+from ptycho_bench.physics.forward import diffraction_intensity
+
+PCC_EPS = 1e-6  # beside the product of two standard deviations: a flat patch has no correlation
+
+
+def negative_pcc(pred: Tensor, target: Tensor) -> Tensor:
+    """1 - Pearson correlation coefficient, mean over images (..., H, W); a flat image counts as not correlated.
+
+    NPCC of the papers plus the constant 1, which keeps the loss positive.
+    """
+    dims = (-2, -1)
+    p, t = pred - pred.mean(dim=dims, keepdim=True), target - target.mean(dim=dims, keepdim=True)
+    covariance = (p * t).mean(dim=dims)
+    variances = p.square().mean(dim=dims) * t.square().mean(dim=dims)
+    return 1 - (covariance / (variances + PCC_EPS**2).sqrt()).mean()
+
+
+def negative_ssim(pred: Tensor, target: Tensor, data_range: float) -> Tensor:
+    """1 - SSIM, mean over images (..., H, W): NSSIM plus the constant 1, which keeps the loss positive."""
+    return 1 - ssim(pred, target, data_range=data_range).mean()
+
+
+class NPCCLoss(Loss):
+    """Negative Pearson correlation coefficient of amplitude plus that of phase (PPN, section V-B).
+
+    It sees neither the level nor the contrast of an image.
+    """
+
+    def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
+        return {
+            "amplitude_npcc": negative_pcc(pred.amplitude, target.amplitude),
+            "phase_npcc": negative_pcc(pred.phase, target.phase),
+        }
+
+
+class NSSIMLoss(Loss):
+    """Negative structural similarity, in one of two domains.
+
+    `real`: of predicted and true amplitude, and of predicted and true phase.
+    `reciprocal`: of the measured pattern and |F(P O)|^2 of the predicted patch, both by the measured pattern's maximum;
+    PPN's printed formula. It needs no truth.
+
+    Args:
+        domain: real or reciprocal.
+        amplitude_range: see `Loss`.
+        phase_range: likewise.
+        circular_phase: likewise.
+
+    Raises:
+        ValueError: another domain.
+    """
+
+    probe: Tensor
+
+    def __init__(self, *, domain: str, amplitude_range: float, phase_range: float, circular_phase: bool) -> None:
+        super().__init__(amplitude_range=amplitude_range, phase_range=phase_range, circular_phase=circular_phase)
+        domains = {"real": self.real_terms, "reciprocal": self.reciprocal_terms}
+        if domain not in domains:
+            raise ValueError(f"loss.domain must be real or reciprocal, got {domain!r}")
+        self.structural_terms = domains[domain]
+        self.needs_measurement = domain == "reciprocal"
+
+    def attach(self, probe: Tensor) -> None:
+        if self.needs_measurement:
+            self.register_buffer("probe", probe, persistent=False)
+
+    def real_terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
+        return {
+            "amplitude_nssim": negative_ssim(pred.amplitude, target.amplitude, self.amplitude_range),
+            "phase_nssim": negative_ssim(pred.phase, target.phase, self.phase_range),
+        }
+
+    def reciprocal_terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
+        peak = target.intensity.amax(dim=(-2, -1), keepdim=True).clamp(min=1.0)
+        predicted = diffraction_intensity(self.probe, pred.obj_patch())
+        return {"diffraction_nssim": negative_ssim(predicted / peak, target.intensity / peak, 1.0)}
+
+    def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
+        return self.structural_terms(pred, target)
+
+
+class WeightedLoss(NSSIMLoss):
+    """alpha MSE + (1 - alpha) NSSIM (PPN, section V-B); the MSE is of amplitude and phase.
+
+    Args:
+        alpha: weight of the MSE, [0, 1].
+        domain: of the NSSIM, see `NSSIMLoss`.
+        amplitude_range: see `Loss`.
+        phase_range: likewise.
+        circular_phase: likewise.
+
+    Raises:
+        ValueError: alpha outside [0, 1], or an unknown domain.
+    """
+
+    def __init__(
+        self, *, alpha: float, domain: str, amplitude_range: float, phase_range: float, circular_phase: bool
+    ) -> None:
+        super().__init__(
+            domain=domain, amplitude_range=amplitude_range, phase_range=phase_range, circular_phase=circular_phase
+        )
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"loss.alpha must lie in [0, 1], got {alpha}; 1 is MSE alone")
+        self.alpha = alpha
+
+    def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
+        return {
+            "amplitude_mse": self.alpha * F.mse_loss(pred.amplitude, target.amplitude),
+            "phase_mse": self.alpha * F.mse_loss(pred.phase, target.phase),
+            **{name: (1 - self.alpha) * term for name, term in self.structural_terms(pred, target).items()},
+        }

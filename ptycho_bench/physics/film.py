@@ -1,0 +1,90 @@
+"""A thin magnetic film as Lorentz electron microscopy sees it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ptycho_bench.physics.objects import rescale, transmission
+
+PLANCK_J_S, ELECTRON_C, ELECTRON_KG, LIGHT_M_S = 6.62607015e-34, 1.602176634e-19, 9.1093837e-31, 299792458.0
+FLUX_QUANTUM_T_M2 = PLANCK_J_S / (2 * ELECTRON_C)
+
+
+def interaction_constant(voltage_v: float) -> float:
+    """Phase an electron gains per volt of inner potential and metre of path, rad / (V m), relativistic.
+
+    >>> round(interaction_constant(300e3) * 1e-9, 6)
+    0.006526
+    """
+    rest_ev = ELECTRON_KG * LIGHT_M_S**2 / ELECTRON_C
+    wavelength_m = PLANCK_J_S * LIGHT_M_S / (ELECTRON_C * math.sqrt(voltage_v * (voltage_v + 2 * rest_ev)))
+    return 2 * math.pi / wavelength_m * (voltage_v + rest_ev) / (voltage_v * (voltage_v + 2 * rest_ev))
+
+
+def magnetic_phase(magnetisation: Tensor, *, thickness_m: float, pixel_size_m: float, induction_t: float) -> Tensor:
+    """Aharonov-Bohm phase of a thin film's in-plane magnetisation, computed in Fourier space.
+
+    phi(q) = (i pi B0 t / phi0) (m x q)_z / |q|^2 with angular frequency q and the flux quantum phi0 = h / 2e
+    (Beleggia and Zhu, doi:10.1080/0141861021000055687). The field is padded to twice its size, so that the stray
+    phase of one edge does not return at the other.
+
+    Args:
+        magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
+        thickness_m: film thickness.
+        pixel_size_m: side of a pixel.
+        induction_t: saturation induction mu0 Ms.
+
+    Returns:
+        Real (H, W), radians.
+    """
+    height, width = magnetisation.shape[-2:]
+    padded = (2 * height, 2 * width)
+    m_y, m_x = torch.fft.fft2(magnetisation.double(), s=padded)
+    q_y = 2 * math.pi * torch.fft.fftfreq(padded[0], pixel_size_m, dtype=torch.float64)[:, None]
+    q_x = 2 * math.pi * torch.fft.fftfreq(padded[1], pixel_size_m, dtype=torch.float64)[None, :]
+    q_squared = q_y**2 + q_x**2
+    q_squared[0, 0] = 1.0  # the mean phase carries no field; the numerator is zero there
+    spectrum = 1j * math.pi * induction_t * thickness_m / FLUX_QUANTUM_T_M2 * (m_x * q_y - m_y * q_x) / q_squared
+    return torch.fft.ifft2(spectrum).real[:height, :width].to(magnetisation.dtype)
+
+
+def film_transmission(
+    film: Tensor,
+    magnetisation: Tensor,
+    *,
+    pixel_size_m: float,
+    thickness_m: float,
+    inner_potential_v: float,
+    induction_t: float,
+    voltage_v: float,
+    film_amplitude: float,
+    scaling: str,
+) -> Tensor:
+    """Transmission of a patterned film on a clear support.
+
+    Amplitude has two levels; phase is the electrostatic part (interaction constant x inner potential x thickness)
+    plus the magnetic part.
+
+    Args:
+        film: real (H, W), 1 where there is film, else 0.
+        magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
+        pixel_size_m: side of a pixel.
+        thickness_m: film thickness.
+        inner_potential_v: mean inner potential of the film.
+        induction_t: saturation induction of the film.
+        voltage_v: accelerating voltage.
+        film_amplitude: modulus of the film's transmission; the support's is 1.
+        scaling: see `objects.rescale`.
+
+    Returns:
+        Complex64 (H, W).
+
+    Raises:
+        ValueError: a film amplitude outside (0, 1).
+    """
+    if not 0 < film_amplitude < 1:
+        raise ValueError(f"film_amplitude must lie in (0, 1), got {film_amplitude}; the support transmits 1")
+    phase = interaction_constant(voltage_v) * inner_potential_v * thickness_m * film
+    phase += magnetic_phase(magnetisation, thickness_m=thickness_m, pixel_size_m=pixel_size_m, induction_t=induction_t)
+    return transmission(*rescale(1 - (1 - film_amplitude) * film, phase, scaling=scaling))

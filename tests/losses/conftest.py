@@ -1,0 +1,96 @@
+"""Predictions, targets and a probe for losses, without a network's model."""
+
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from ptycho_bench.cli.build import build, build_loss, plain
+from ptycho_bench.data.sample import Prediction, Target
+from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.losses.base import Loss
+from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.physics.forward import diffraction_intensity
+from ptycho_bench.physics.probe import scale_to_photons
+
+CONF = Path(__file__).parents[2] / "conf"
+SIDE = 16
+SCALING = Scaling(
+    amplitude_low=0.0,
+    amplitude_high=1.0,
+    phase_low=-math.pi,
+    phase_high=math.pi,
+    intensity_max=1e3,
+    intensity_p995=1e2,
+)
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@functools.cache
+def node(group: str, option: str) -> dict:
+    """One option of a group, as composed."""
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        return plain(hydra.compose("config", [f"{group}={option}"])[group])
+
+
+def represented(phase: str, amplitude: str = "scaled") -> PtychoNetwork:
+    """A network whose model passes on what it is given."""
+    return PtychoNetwork(
+        model=nn.Identity(),
+        input_transform=build(node("input", "log1p"), scaling=SCALING),
+        amplitude=build(node("amplitude", amplitude), scaling=SCALING),
+        phase=build(node("phase", phase), scaling=SCALING),
+        scaling=SCALING,
+    )
+
+
+def make_loss(loss: str, phase: str, *words: str, amplitude: str = "scaled") -> Loss:
+    """A loss of conf/loss, attached to the probe; words are overrides as on the command line."""
+    changes = OmegaConf.to_container(OmegaConf.from_dotlist(list(words))).get("loss", {})
+    made = build_loss({**node("loss", loss), **changes}, node("amplitude", amplitude), node("phase", phase))
+    made.attach(illumination())
+    return made
+
+
+def illumination() -> Tensor:
+    """Two modes, complex (2, SIDE, SIDE), 1e4 photons."""
+    draw = torch.Generator().manual_seed(7)
+    return scale_to_photons(torch.randn(2, SIDE, SIDE, dtype=torch.complex64, generator=draw), 1e4)
+
+
+def random_patches(count: int = 3, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Amplitude in [0.2, 0.9] and phase in [-2.8, 2.8], (count, SIDE, SIDE)."""
+    draw = torch.Generator().manual_seed(seed)
+    return (
+        0.2 + 0.7 * torch.rand(count, SIDE, SIDE, generator=draw),
+        5.6 * (torch.rand(count, SIDE, SIDE, generator=draw) - 0.5),
+    )
+
+
+def pattern(amplitude: Tensor, phase: Tensor) -> Tensor:
+    return diffraction_intensity(illumination(), torch.polar(amplitude, phase))
+
+
+def exact(network: PtychoNetwork, target: Target) -> Prediction:
+    """A prediction that is the truth."""
+    return Prediction(amplitude=target.amplitude, phase=target.phase, unprojected=target.phase, decode=network.decode)
+
+
+@pytest.fixture
+def raw() -> Callable[[int], tuple[Tensor, Tensor]]:
+    """raw(channels) -> a model's unbounded outputs, which take gradients."""
+    draw = torch.Generator().manual_seed(1)
+
+    def make(channels: int) -> tuple[Tensor, Tensor]:
+        return tuple(torch.randn(3, c, SIDE, SIDE, generator=draw).requires_grad_() for c in (1, channels))
+
+    return make
