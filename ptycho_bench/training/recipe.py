@@ -58,7 +58,14 @@ def triangular2(
         lowest_lr: where cycles start and end.
         highest_lr: of the first cycle.
         half_cycle_epochs: from lowest to highest.
+
+    Raises:
+        ValueError: rates that do not rise from above 0, or no half cycle.
     """
+    if not 0 < lowest_lr <= highest_lr:
+        raise ValueError(f"lowest_lr must lie in (0, highest_lr = {highest_lr}], got {lowest_lr}")
+    if not half_cycle_epochs > 0:
+        raise ValueError(f"half_cycle_epochs must be above 0, got {half_cycle_epochs}")
     return CyclicLR(
         optimizer,
         base_lr=lowest_lr,

@@ -10,6 +10,9 @@ from tests.cli.conftest import SMALL_RUN, SMALL_SCAN
 FILE_RUN = ("data=file", *(word for word in SMALL_RUN if not word.startswith("data.")))
 
 
+BEFORE_DATA = ("loss=geodesic", "input.neighbours=-1", "data=curved")
+
+
 def refused(result: tuple[int, str, str], tmp_path: Path) -> str:
     code, _, err = result
     assert code == 1
@@ -48,6 +51,9 @@ def refused(result: tuple[int, str, str], tmp_path: Path) -> str:
         "data.probe.size_px=20": "PtychoNN needs patterns whose side divides by 8, got 20 px",
         "recipe.epochs=0": "recipe.epochs must be at least 1, got 0",
         "loss.alpha=1.5": "loss.alpha must lie in [0, 1], got 1.5",
+        "loss=geodesic": "loss=geodesic compares points of the unit circle, but this phase representation has none",
+        "input.neighbours=-1": "input.neighbours must be at least 0, got -1; 1 is a 3 x 3 neighbourhood",
+        "data=curved": "data=curved is held out: it is never trained on; score a trained network on it with",
         "metrics.ssim_window=round": "metrics.ssim_window must be gaussian or uniform, got 'round'",
         "data=ad_ltem": "no file nowhere/ad_ltem/design_amp.tiff",
         "data=file": "data.file_path has no value; give it on the command line as data.file_path=VALUE",
@@ -59,6 +65,15 @@ def test_a_wrong_word_is_answered_with_the_right_one(command, tmp_path, word, me
     if word == "data=ad_ltem":
         words = (word, "data_root=nowhere")
     assert message in refused(command("train", *words), tmp_path)
+    if word in BEFORE_DATA:
+        assert not (tmp_path / "data").exists()
+
+
+def test_a_file_of_a_held_out_object_is_not_trained_on_either(command, tmp_path):
+    path = tmp_path / "scan.h5"
+    assert command("simulate", *SMALL_SCAN, "data=curved", f"out={path}")[0] == 0
+    err = refused(command("train", *FILE_RUN, f"data.file_path={path}"), tmp_path)
+    assert "is held out: it is never trained on" in err
 
 
 @pytest.fixture

@@ -58,8 +58,15 @@ def test_a_finished_run_is_skipped_and_overwrite_trains_it_again(command, small_
     assert (small_run / "results.json").stat().st_mtime_ns > before
 
 
-def test_a_run_cut_short_goes_on_as_if_it_had_not_been(command, tmp_path, monkeypatch):
-    words = (*SMALL_RUN, "recipe.epochs=5", "recipe.scheduler.patience=0", "recipe.scheduler.threshold=10")
+RECIPES = {
+    "once an epoch": ("recipe.scheduler.patience=0", "recipe.scheduler.threshold=10"),
+    "with every batch": ("recipe=cpr", "loss=diffraction", "loss.refine_probe=true", "recipe.batch_size=32"),
+}
+
+
+@pytest.mark.parametrize("schedule", RECIPES)
+def test_a_run_cut_short_goes_on_as_if_it_had_not_been(command, tmp_path, monkeypatch, schedule):
+    words = (*SMALL_RUN, *RECIPES[schedule], "recipe.epochs=5")
     assert command("train", *words, "study=whole")[0] == 0
 
     def power_cut(self):
@@ -83,6 +90,40 @@ def test_a_run_cut_short_goes_on_as_if_it_had_not_been(command, tmp_path, monkey
         for name, weight in weights_of(whole / file).items():
             assert torch.equal(weight, weights_of(cut / file)[name]), name
     assert not (cut / "error.txt").exists()
+
+
+def test_a_neighbourhood_is_trained_on_and_evaluated(command, tmp_path):
+    assert command("train", *SMALL_RUN, "input.neighbours=1", "noise=ppn")[0] == 0
+    folder = next((tmp_path / "runs" / "default").iterdir())
+    trained = json.loads((folder / "results.json").read_text())["metrics"]["stitched"]
+    assert command("evaluate", str(folder / "best.ckpt"), "pictures=false")[0] == 0
+    again = json.loads(next(tmp_path.glob("evaluations/*/*/results.json")).read_text())["metrics"]["stitched"]
+    assert again == pytest.approx(trained)
+
+
+def test_every_term_of_a_loss_is_logged(command, tmp_path):
+    assert command("train", *SMALL_RUN, "loss=geodesic", "phase=circular", "recipe.epochs=1")[0] == 0
+    row = rows_of(next((tmp_path / "runs" / "default").iterdir()))[0]
+    terms = {f"{head}_{term}" for head in ("amplitude", "phase") for term in ("mse", "gradient", "nssim")}
+    for part in ("train", "val"):
+        assert {f"{part}_{term}" for term in (*terms, "phase_circular", "consistency", "total")} <= set(row)
+        parts = sum(float(value) for name, value in row.items() if name.startswith(part) and "total" not in name)
+        assert parts == pytest.approx(float(row[f"{part}_total"]), rel=1e-4)
+
+
+def test_a_model_brings_its_own_choices_and_the_command_line_has_the_last_word():
+    from tests.cli.test_conf import compose
+
+    def input_and_phase(*words: str) -> tuple[str, str]:
+        cfg = compose("config", *words)
+        return cfg.input["_target_"].split(".")[-1], cfg.phase["_target_"].split(".")[-1]
+
+    assert input_and_phase("model=ppn") == ("Log1pInput", "ScaledPhase")
+    assert input_and_phase("model=ptychonn") == ("CountsInput", "ScaledPhase")
+    assert input_and_phase("model=circular_scalar") == ("GainInput", "RadianPhase")
+    assert input_and_phase("model=circular_scalar", "input=log1p", "phase=scaled") == ("Log1pInput", "ScaledPhase")
+    assert compose("config", "recipe=ptychonn").loss["_target_"].endswith("MAELoss")
+    assert compose("config", "recipe=ptychonn", "loss=mse").loss["_target_"].endswith("MSELoss")
 
 
 def test_the_last_checkpoint_is_that_of_the_last_epoch_improving_or_not(command, tmp_path):

@@ -94,3 +94,11 @@ def test_the_scan_says_how_it_was_made(simulate):
 def test_an_oblong_probe_is_refused(simulate):
     with pytest.raises(ValueError, match=r"square, got \(16, 12\)"):
         simulate(probe=torch.ones(16, 12, dtype=torch.complex64))
+
+
+def test_the_detected_probe_expects_the_counts_of_the_detector(simulate):
+    scan = simulate(noise=NOISE, photons=1e6)
+    waves = scan.detected_probe() * torch.polar(torch.from_numpy(scan.amplitude), torch.from_numpy(scan.phase))
+    expected = (torch.fft.fft2(waves, norm="ortho").abs() ** 2).sum()
+    assert scan.diffraction.sum() == pytest.approx(expected.item(), rel=1e-3)
+    assert (scan.detected_probe().abs() ** 2).sum().item() == pytest.approx(0.5e6, rel=1e-5)

@@ -145,11 +145,14 @@ def test_the_ablations_leave_out_what_they_say():
 
 
 def test_mebibytes_are_those_the_papers_print():
-    for model, mebibytes in {"dpi": 57.14, "ppn_released": 6.118, "ptynet": 1.238, "ptychoformer": 68.93}.items():
+    printed = {"dpi": 57.14, "ppn_released": 6.118, "ptynet": 1.238, "ptychoformer": 68.93, "ptychonn": 4.757}
+    printed |= {"ptychonn_keras": 4.403, "circular": 8.076, "w1": 11.90, "w2": 26.54, "w3": 0.393, "segformer": 13.72}
+    printed |= {"transunet": 23.2}
+    with_statistics = ("dpi", "ppn_released")  # Keras counts them
+    for model, mebibytes in printed.items():
         parameters, statistics, *_ = PUBLISHED[model]
-        assert (parameters + (statistics if model != "ptychoformer" else 0)) * 4 / 2**20 == pytest.approx(
-            mebibytes, abs=0.005
-        )
+        values = parameters + (statistics if model in with_statistics else 0)
+        assert 4 * values / 2**20 == pytest.approx(mebibytes, rel=1e-3), model
 
 
 def test_w3_has_the_published_share_of_ptychonn():

@@ -1,0 +1,65 @@
+"""Recipes: schedules and how often they are stepped."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+import torch
+from torch.optim.lr_scheduler import CyclicLR, ReduceLROnPlateau
+
+from ptycho_bench.cli.build import build
+from ptycho_bench.training.recipe import triangular2
+
+RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "recipe").glob("*.yaml"))
+
+
+def recipe(name, *words):
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        return build(hydra.compose("config", [f"recipe={name}", *words]).recipe)
+
+
+def optimizer(lr=1e-3):
+    return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+
+
+EXPECTED = {
+    "ppn": (30, 32, None, (ReduceLROnPlateau, 10)),
+    "cpr": (25, 64, 1.0, (CyclicLR, 1)),
+    "ptychonn": (60, 64, None, (CyclicLR, 1)),
+    "wnet": (60, 64, None, None),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_recipe_is_that_of_its_paper(name):
+    epochs, batch_size, clip_norm, scheduled = EXPECTED[name]
+    made = recipe(name)
+    assert (made.epochs, made.batch_size, made.clip_norm) == (epochs, batch_size, clip_norm)
+    assert made.optimizer([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]["lr"] == pytest.approx(1e-3)
+    schedule = made.schedule(optimizer(), steps_per_epoch=10)
+    assert (schedule if schedule is None else (type(schedule[0]), schedule[1])) == scheduled
+
+
+def test_the_triangle_rises_falls_and_halves():
+    steps, adam = 10, optimizer()
+    schedule = triangular2(adam, steps_per_epoch=steps, lowest_lr=1e-4, highest_lr=1e-3, half_cycle_epochs=6.0)
+    rates = []
+    for _ in range(24 * steps + 1):
+        rates.append(adam.param_groups[0]["lr"])
+        adam.step()
+        schedule.step()
+    at = {epoch: rates[epoch * steps] for epoch in (0, 3, 6, 12, 18, 24)}
+    assert at == pytest.approx({0: 1e-4, 3: 5.5e-4, 6: 1e-3, 12: 1e-4, 18: 5.5e-4, 24: 1e-4})
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("recipe.scheduler.half_cycle_epochs=0", "half_cycle_epochs must be above 0, got 0"),
+        ("recipe.scheduler.lowest_lr=1", r"lowest_lr must lie in \(0, highest_lr = 0.001\], got 1"),
+        ("recipe.scheduler.lowest_lr=0", r"lowest_lr must lie in \(0, highest_lr = 0.001\], got 0"),
+    ],
+)
+def test_an_impossible_schedule_is_refused(word, message):
+    with pytest.raises(ValueError, match=message):
+        recipe("cpr", word)
