@@ -16,8 +16,9 @@ train: $(INSTALLED)
 	@echo "Shortened run: 3 epochs of the recipe's 30; numbers fall short of the full run in README.md."
 	$(BIN)/ptycho-train model=ppn loss=weighted recipe.epochs=3 study=first_run
 
+test: export OMP_NUM_THREADS = 1
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m ""

@@ -2,7 +2,7 @@
 
 Each has `data_range`, and
 encode: amplitude (B, H, W) -> (B, 1, H, W), what the network should predict;
-activate: a network's unbounded last layer (B, 1, H, W) -> its range;
+bound: a network's unbounded last layer (B, 1, H, W) -> its range;
 decode: (B, 1, H, W) -> physical amplitude (B, H, W). decode(encode(amplitude)) gives the amplitude back.
 """
 
@@ -12,8 +12,12 @@ from torch import Tensor
 from ptycho_bench.data.scaling import Scaling
 
 
-class ScaledAmplitude:
-    """Amplitude brought to [0, 1] by the training part's range; sigmoid."""
+class AmplitudeRepresentation:
+    """What all have in common.
+
+    Args:
+        scaling: the training part's ranges; the CLI passes it.
+    """
 
     data_range = 1.0
 
@@ -21,27 +25,35 @@ class ScaledAmplitude:
         self.scaling = scaling
 
     def encode(self, amplitude: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def bound(self, raw: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def decode(self, channels: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class ScaledAmplitude(AmplitudeRepresentation):
+    """Amplitude brought to [0, 1] by the training part's range; sigmoid."""
+
+    def encode(self, amplitude: Tensor) -> Tensor:
         return self.scaling.scale_amplitude(amplitude).unsqueeze(1)
 
-    def activate(self, raw: Tensor) -> Tensor:
+    def bound(self, raw: Tensor) -> Tensor:
         return torch.sigmoid(raw)
 
     def decode(self, channels: Tensor) -> Tensor:
         return self.scaling.unscale_amplitude(channels.squeeze(1))
 
 
-class LinearAmplitude:
+class LinearAmplitude(AmplitudeRepresentation):
     """Physical amplitude, not bounded (Keras PtychoNN; PPN's draft without output constraints)."""
-
-    data_range = 1.0
-
-    def __init__(self, *, scaling: Scaling) -> None:
-        pass
 
     def encode(self, amplitude: Tensor) -> Tensor:
         return amplitude.unsqueeze(1)
 
-    def activate(self, raw: Tensor) -> Tensor:
+    def bound(self, raw: Tensor) -> Tensor:
         return raw
 
     def decode(self, channels: Tensor) -> Tensor:
@@ -53,7 +65,7 @@ class ConstrainedAmplitude(LinearAmplitude):
 
     Args:
         limit: largest allowable amplitude A_max, above 0.
-        scaling: not used; the CLI passes it.
+        scaling: see `AmplitudeRepresentation`.
 
     Raises:
         ValueError: a limit that is not above 0.
@@ -65,5 +77,5 @@ class ConstrainedAmplitude(LinearAmplitude):
             raise ValueError(f"amplitude.limit must be above 0, got {limit}; a passive specimen transmits at most 1")
         self.data_range = limit
 
-    def activate(self, raw: Tensor) -> Tensor:
+    def bound(self, raw: Tensor) -> Tensor:
         return self.data_range * torch.sigmoid(raw / self.data_range)

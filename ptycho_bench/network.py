@@ -1,25 +1,14 @@
 """A network with all it needs to read a detector: input transform, model, representations, scaling."""
 
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 
+from ptycho_bench.amplitude import AmplitudeRepresentation
 from ptycho_bench.data.inputs import InputTransform
 from ptycho_bench.data.neighbours import gather
 from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.phase import PhaseRepresentation
-
-
-class AmplitudeRepresentation(Protocol):
-    """What a class of `ptycho_bench.amplitude` offers; see there."""
-
-    data_range: float
-
-    def encode(self, amplitude: Tensor) -> Tensor: ...
-    def activate(self, raw: Tensor) -> Tensor: ...
-    def decode(self, channels: Tensor) -> Tensor: ...
 
 
 class PtychoNetwork(nn.Module):
@@ -57,7 +46,7 @@ class PtychoNetwork(nn.Module):
         """A model's unbounded outputs (B, 1, H, W) and (B, C, H, W), bounded."""
         bounded = self.phase.bound(phase.float())
         return Prediction(
-            amplitude=self.amplitude.activate(amplitude.float()),
+            amplitude=self.amplitude.bound(amplitude.float()),
             phase=self.phase.project(bounded),
             unprojected=bounded,
             decode=self.decode,

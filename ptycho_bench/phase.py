@@ -4,7 +4,7 @@ Each has `channels`, `data_range` (of one channel), `circular` (average patches 
 encode: radians (B, H, W) -> channels (B, C, H, W), what the network should predict;
 bound: a network's unbounded last layer (B, C, H, W) -> channels in their range;
 project: bounded channels -> those that stand for a phase, as points of the unit circle;
-decode: channels -> radians (B, H, W). decode(encode(phase)) gives the phase back.
+decode: channels -> radians (B, H, W). decode(encode(phase)) gives the phase back; modulo 2 pi, but for `scaled`.
 """
 
 import math

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import hydra
 import torch
 
-from ptycho_bench.cli.build import build_model, plain
+from ptycho_bench.cli.build import build, build_model, plain
+from ptycho_bench.data.scaling import NEUTRAL
 from ptycho_bench.models.poca import ChunkedPoCA, poca_reference, polar_coordinates
 
 
@@ -37,7 +38,8 @@ def network_step(
         cfg = hydra.compose("config", overrides=[f"model={model}"])
     description = {part: plain(cfg[part]) for part in ("model", "input", "phase")}
     network = build_model({**description, "size_px": size_px}).to(device)
-    patterns = torch.rand(batch, 1, size_px, size_px, device=device)
+    channels = build(description["input"], scaling=NEUTRAL).in_channels
+    patterns = torch.rand(batch, channels, size_px, size_px, device=device)
     if layout == "channels-last":
         network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)

@@ -21,6 +21,7 @@ def tiny_object() -> Tensor:
         induction_t=1.0,
         voltage_v=300e3,
         film_amplitude=0.5,
+        phase_offset_rad=0.0,
         scaling="published",
     )
 

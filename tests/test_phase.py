@@ -129,7 +129,7 @@ def test_amplitude_comes_back_and_is_reached(amplitude):
     encoded = amplitude.encode(true)
     assert encoded.shape == (4, 1, 8, 8)
     torch.testing.assert_close(amplitude.decode(encoded), true)
-    reached = amplitude.activate(torch.linspace(-20, 20, 256).reshape(4, 1, 8, 8))
+    reached = amplitude.bound(torch.linspace(-20, 20, 256).reshape(4, 1, 8, 8))
     assert reached.min() <= encoded.min()
     assert reached.max() >= encoded.max()
 
@@ -137,7 +137,7 @@ def test_amplitude_comes_back_and_is_reached(amplitude):
 def test_a_constrained_amplitude_is_the_drafts_and_never_exceeds_its_limit():
     constrained = ConstrainedAmplitude(limit=2.0, scaling=SCALING)
     raw = torch.linspace(-30, 30, 64).reshape(1, 1, 8, 8)
-    torch.testing.assert_close(constrained.activate(raw), 2 / (1 + torch.exp(-raw / 2)))
-    assert constrained.activate(torch.tensor(1e4)) <= 2
+    torch.testing.assert_close(constrained.bound(raw), 2 / (1 + torch.exp(-raw / 2)))
+    assert constrained.bound(torch.tensor(1e4)) <= 2
     with pytest.raises(ValueError, match=r"amplitude\.limit must be above 0, got 0"):
         ConstrainedAmplitude(limit=0, scaling=SCALING)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from ptycho_bench.cli.errors import nearest
 from ptycho_bench.cli.identity import SCHEMA
 from ptycho_bench.data.scaling import NEUTRAL, Scaling
-from ptycho_bench.losses.base import Loss
+from ptycho_bench.losses.base import Channels, Loss
 from ptycho_bench.network import PtychoNetwork
 
 
@@ -85,6 +85,27 @@ def build_model(description: Mapping) -> torch.nn.Module:
     )
 
 
+def check_forward(description: Mapping) -> None:
+    """Send one pattern without values through the architecture, so that what cannot work fails before data is made.
+
+    Raises:
+        ValueError: sizes that do not fit together, or outputs of another size than the pattern.
+    """
+    side, channels = description["size_px"], build(description["input"], scaling=NEUTRAL).in_channels
+    phase_channels = build(description["phase"], scaling=NEUTRAL).channels
+    try:
+        with torch.device("meta"):
+            outputs = build_model(description).eval()(torch.zeros(1, channels, side, side))
+        shapes = [tuple(output.shape) for output in outputs]
+    except (RuntimeError, IndexError, TypeError) as error:
+        raise ValueError(f"model: its values do not fit together ({error}); compare them with --cfg job") from error
+    if shapes != [(1, 1, side, side), (1, phase_channels, side, side)]:
+        raise ValueError(
+            f"model: gives {shapes} for a pattern of {side} px; amplitude (1, 1, {side}, {side}) and phase "
+            f"(1, {phase_channels}, {side}, {side}) are needed"
+        )
+
+
 def build_loss(node: DictConfig | dict, amplitude: DictConfig | dict, phase: DictConfig | dict) -> Loss:
     """The loss, fitted to amplitude and phase representation.
 
@@ -92,12 +113,8 @@ def build_loss(node: DictConfig | dict, amplitude: DictConfig | dict, phase: Dic
         ValueError: a loss that makes no sense of this representation.
     """
     represented = build(phase, scaling=NEUTRAL)
-    return build(
-        node,
-        amplitude_range=build(amplitude, scaling=NEUTRAL).data_range,
-        phase_range=represented.data_range,
-        circular_phase=represented.circular,
-    )
+    amplitude_range = build(amplitude, scaling=NEUTRAL).data_range
+    return build(node, channels=Channels(amplitude_range, represented.data_range, represented.circular))
 
 
 def build_network(description: Mapping, model: torch.nn.Module) -> PtychoNetwork:

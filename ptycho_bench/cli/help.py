@@ -18,9 +18,11 @@ def print_help(usage: str, config_name: str) -> None:
     print(usage.strip())
     for group, default in default_choices((conf / f"{config_name}.yaml").read_text()):
         print(f"\n{group}={default}")
-        for file in sorted((conf / group).iterdir(), key=lambda file: file.name):
-            if file.name.endswith(".yaml"):
-                print(f"  {file.name.removesuffix('.yaml'):<14} {first_comment(file.read_text())}")
+        files_there = [file for file in (conf / group).iterdir() if file.name.endswith(".yaml")]
+        options = {file.name.removesuffix(".yaml"): file for file in files_there}
+        width = max(map(len, options))
+        for name, file in sorted(options.items()):
+            print(f"  {name:<{width}}  {first_comment(file.read_text())}")
     print("\nExit code 1 and one line say what went wrong; HYDRA_FULL_ERROR=1 adds the traceback.")
 
 

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.cli.build import build, build_loss, build_model, build_network, check_type, load_network, plain
+from ptycho_bench.cli.build import (
+    build,
+    build_loss,
+    build_model,
+    build_network,
+    check_forward,
+    check_type,
+    load_network,
+    plain,
+)
 from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
 from ptycho_bench.cli.identity import SCHEMA
 from ptycho_bench.data.datamodule import PtychoDataModule
@@ -57,6 +66,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     description = {"schema": SCHEMA, "run": name, "choices": choices, "size_px": pattern_px(cfg)}
     protocol.check(description["size_px"])
     description |= {part: plain(cfg[part]) for part in ("model", "input", "amplitude", "phase")}
+    check_forward(description)
     model = build_model(description)
 
     refuse_held_out(cfg.data.get("held_out", False), cfg.data.name)
@@ -67,7 +77,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     description["test"] = tested_patches(scan, split)
     description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
     network = build_network(description, model)
-    loss.attach(scan.detected_probe())
+    loss.attach(scan.measurement())
     return Job(
         scan=scan,
         split=split,
@@ -188,7 +198,7 @@ def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
     if not finite:
         raise ValueError(
             f"training diverged: the validation loss was not finite in any of {len(rows)} epochs; lower "
-            "recipe.optimizer.lr or set recipe.clip_norm=1"
+            "recipe.optimizer.lr, or recipe.clip_norm (null clips nothing)"
         )
     return min(finite, key=lambda row: row["val_total"])
 

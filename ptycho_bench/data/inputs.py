@@ -108,12 +108,14 @@ class GainInput(InputTransform):
     ) -> None:
         super().__init__(neighbours=neighbours, scaling=scaling)
         if not gains or list(gains) != sorted(set(gains)):
-            raise ValueError(f"input.gains must be one or more rising exponents, got {list(gains)}")
-        if not (0 < headroom <= 1 and base > 1 and threshold > 0):
-            raise ValueError(
-                "input.headroom must lie in (0, 1], input.base above 1, input.threshold above 0, got "
-                f"{headroom}, {base} and {threshold}"
-            )
+            raise ValueError(f"input.gains must be one or more rising exponents, got {list(gains)}; CPR has [0.001,4]")
+        for name, value, fits, bound in (
+            ("headroom", headroom, 0 < headroom <= 1, "lie in (0, 1]; CPR has 0.85"),
+            ("base", base, base > 1, "be above 1; CPR has 2"),
+            ("threshold", threshold, threshold > 0, "be above 0; a 12-bit detector saturates at 4095"),
+        ):
+            if not fits:
+                raise ValueError(f"input.{name} is {value}, it must {bound}")
         if not scaling.intensity_p995 > 0:
             raise ValueError(
                 "dual_gain needs more than 0.5 % of the pixels lit, but the 99.5th percentile of the training patterns "

@@ -43,6 +43,7 @@ def neighbour_table(scan_index: np.ndarray, points: np.ndarray, radius: int, kno
 
 def gather(patterns: Tensor, table: Tensor) -> Tensor:
     """Patterns (M, C, H, W) by rows (B, K) of a neighbour table: (B, K C, H, W), zeros where the table has -1."""
+    table = table.to(patterns.device)
     if table.shape[1] == 1:
         return patterns[table[:, 0]]
     seen = patterns[table.clamp(min=0)] * (table >= 0).to(patterns.dtype)[..., None, None, None]

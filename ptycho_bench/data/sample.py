@@ -74,10 +74,12 @@ class PtychoScan:
         """Side of a diffraction pattern and of the object patch behind it."""
         return self.diffraction.shape[-1]
 
-    def detected_probe(self) -> Tensor:
-        """Complex64 (modes, H, W): |F(P O)|^2 is then the expected count, detector efficiency included."""
-        efficiency = json.loads(self.info.noise).get("efficiency", 1.0)
-        return torch.from_numpy(np.asarray(self.probe, np.complex64)) * efficiency**0.5
+    def measurement(self) -> "Measurement":
+        """What predicts this scan's expected counts from an object patch."""
+        noise = json.loads(self.info.noise)
+        probe = torch.from_numpy(np.asarray(self.probe, np.complex64)) * noise.get("efficiency", 1.0) ** 0.5
+        good = None if self.mask is None or not self.mask.any() else torch.from_numpy(self.mask == 0)
+        return Measurement(probe, noise.get("coherence", 1.0), good)
 
     def __len__(self) -> int:
         return len(self.diffraction)
@@ -86,6 +88,19 @@ class PtychoScan:
         """Intensity (photons), amplitude and phase (radians) of the given scan points, float32 (n, H, W)."""
         arrays = (self.diffraction, self.amplitude, self.phase)
         return tuple(torch.from_numpy(np.ascontiguousarray(array[points], np.float32)) for array in arrays)
+
+
+class Measurement(NamedTuple):
+    """How a scan was measured, as losses in reciprocal space need it.
+
+    probe: complex64 (modes, H, W), sqrt(detected photons): the detector's efficiency is in it.
+    coherence: mu of PPN Eq. 2, see `physics.noise.blend_with_mean`.
+    good: bool (H, W), pixels to compare; None: all.
+    """
+
+    probe: Tensor
+    coherence: float
+    good: Tensor | None
 
 
 class Target(NamedTuple):
@@ -123,7 +138,8 @@ class Prediction:
 
     def obj_patch(self) -> Tensor:
         """Complex (B, H, W) transmission function, which a forward model takes."""
-        return torch.polar(*self.decode(self.amplitude, self.phase))
+        amplitude, phase = self.decode(self.amplitude, self.phase)
+        return torch.complex(amplitude * phase.cos(), amplitude * phase.sin())  # polar's gradient needs amplitude > 0
 
 
 class PtychoSample(NamedTuple):

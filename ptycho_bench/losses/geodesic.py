@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
-from ptycho_bench.losses.base import Loss, check_weights
+from ptycho_bench.losses.base import Channels, Loss, check_weights
 from ptycho_bench.losses.structure import negative_ssim
 
 DISTANCES = {"mse": F.mse_loss, "mae": F.l1_loss}
@@ -23,7 +23,7 @@ def padded_negative_ssim(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def circular_distance(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean of 1 - cos(error) of two phases given as (cos, sin) channels (B, 2, H, W): Eqs. 4 and 9."""
+    """Mean of 1 - (c c* + s s*), channels (B, 2, H, W): Eqs. 4 and 9; 1 - cos(error) where both lie on the circle."""
     return (1 - (pred * target).sum(dim=1)).mean()
 
 
@@ -47,9 +47,7 @@ class GeodesicLoss(Loss):
         gradient: weight of the gradients within both parts.
         ssim: weight of the structure within both parts.
         circular: weight of the circular distance within the phase's part.
-        amplitude_range: see `Loss`.
-        phase_range: likewise.
-        circular_phase: likewise; must be True.
+        channels: see `Loss`; the phase must be circular.
 
     Raises:
         ValueError: a phase representation that is not circular, a negative weight, no part left, an unknown base.
@@ -65,12 +63,10 @@ class GeodesicLoss(Loss):
         gradient: float,
         ssim: float,
         circular: float,
-        amplitude_range: float,
-        phase_range: float,
-        circular_phase: bool,
+        channels: Channels,
     ) -> None:
-        super().__init__(amplitude_range=amplitude_range, phase_range=phase_range, circular_phase=circular_phase)
-        if not circular_phase:
+        super().__init__(channels=channels)
+        if not channels.circular:
             raise ValueError(
                 "loss=geodesic compares points of the unit circle, but this phase representation has none; use "
                 "phase=circular or phase=circular_scaled, or another loss"
@@ -86,11 +82,8 @@ class GeodesicLoss(Loss):
         self.gradient, self.ssim, self.circular = gradient, ssim, circular
 
     def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
-        terms = {}
-        if self.amplitude:
-            terms |= self.shape_terms("amplitude", self.amplitude, pred.amplitude, target.amplitude)
-        if self.phase:
-            terms |= self.shape_terms("phase", self.phase, pred.phase, target.phase)
+        terms = self.shape_terms("amplitude", self.amplitude, pred.amplitude, target.amplitude)
+        terms |= self.shape_terms("phase", self.phase, pred.phase, target.phase)
         if self.phase and self.circular:
             terms["phase_circular"] = self.phase * self.circular * circular_distance(pred.phase, target.phase)
         if self.consistency:
@@ -98,11 +91,14 @@ class GeodesicLoss(Loss):
         return terms
 
     def shape_terms(self, name: str, weight: float, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Terms both parts have; those of a phase add up over its channels, but for SSIM, which is their mean."""
+        """Terms both parts have; those of a phase add up over its channels, but for SSIM, which is their mean.
+
+        The base stays at weight 0: a decoder without any gradient would stop processes that share the work.
+        """
         channels = pred.shape[1]
         terms = {f"{name}_{self.base}": weight * channels * self.distance(pred, target)}
-        if self.gradient:
+        if weight and self.gradient:
             terms[f"{name}_gradient"] = weight * self.gradient * channels * gradient_difference(pred, target)
-        if self.ssim:
+        if weight and self.ssim:
             terms[f"{name}_nssim"] = weight * self.ssim * padded_negative_ssim(pred, target)
         return terms

@@ -5,8 +5,7 @@ from torch.nn import functional as F
 
 from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.evaluation.metrics import ssim
-from ptycho_bench.losses.base import Loss
-from ptycho_bench.physics.forward import diffraction_intensity
+from ptycho_bench.losses.base import Channels, HeadsLoss, MeasuredLoss
 
 PCC_EPS = 1e-6  # beside the product of two standard deviations: a flat patch has no correlation
 
@@ -23,25 +22,28 @@ def negative_pcc(pred: Tensor, target: Tensor) -> Tensor:
     return 1 - (covariance / (variances + PCC_EPS**2).sqrt()).mean()
 
 
-def negative_ssim(pred: Tensor, target: Tensor, data_range: float) -> Tensor:
-    """1 - SSIM, mean over images (..., H, W): NSSIM plus the constant 1, which keeps the loss positive."""
-    return 1 - ssim(pred, target, data_range=data_range).mean()
+def negative_ssim(pred: Tensor, target: Tensor, data_range: float, mask: Tensor | None = None) -> Tensor:
+    """1 - SSIM, mean over images (..., H, W): NSSIM plus the constant 1, which keeps the loss positive.
+
+    The mask, bool (H, W), leaves out windows that touch a False pixel.
+    """
+    mask = None if mask is None else mask.expand(pred.shape)
+    return 1 - ssim(pred, target, data_range=data_range, mask=mask).mean()
 
 
-class NPCCLoss(Loss):
+class NPCCLoss(HeadsLoss):
     """Negative Pearson correlation coefficient of amplitude plus that of phase (PPN, section V-B).
 
     It sees neither the level nor the contrast of an image.
     """
 
-    def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
-        return {
-            "amplitude_npcc": negative_pcc(pred.amplitude, target.amplitude),
-            "phase_npcc": negative_pcc(pred.phase, target.phase),
-        }
+    name = "npcc"
+
+    def distance(self, pred: Tensor, target: Tensor) -> Tensor:
+        return negative_pcc(pred, target)
 
 
-class NSSIMLoss(Loss):
+class NSSIMLoss(MeasuredLoss):
     """Negative structural similarity, in one of two domains.
 
     `real`: of predicted and true amplitude, and of predicted and true phase.
@@ -50,38 +52,30 @@ class NSSIMLoss(Loss):
 
     Args:
         domain: real or reciprocal.
-        amplitude_range: see `Loss`.
-        phase_range: likewise.
-        circular_phase: likewise.
+        channels: see `Loss`.
 
     Raises:
         ValueError: another domain.
     """
 
-    probe: Tensor
-
-    def __init__(self, *, domain: str, amplitude_range: float, phase_range: float, circular_phase: bool) -> None:
-        super().__init__(amplitude_range=amplitude_range, phase_range=phase_range, circular_phase=circular_phase)
+    def __init__(self, *, domain: str, channels: Channels) -> None:
+        super().__init__(channels=channels)
         domains = {"real": self.real_terms, "reciprocal": self.reciprocal_terms}
         if domain not in domains:
-            raise ValueError(f"loss.domain must be real or reciprocal, got {domain!r}")
+            raise ValueError(f"loss.domain must be real or reciprocal, got {domain!r}; reciprocal needs no labels")
         self.structural_terms = domains[domain]
         self.needs_measurement = domain == "reciprocal"
 
-    def attach(self, probe: Tensor) -> None:
-        if self.needs_measurement:
-            self.register_buffer("probe", probe, persistent=False)
-
     def real_terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
         return {
-            "amplitude_nssim": negative_ssim(pred.amplitude, target.amplitude, self.amplitude_range),
-            "phase_nssim": negative_ssim(pred.phase, target.phase, self.phase_range),
+            "amplitude_nssim": negative_ssim(pred.amplitude, target.amplitude, self.channels.amplitude_range),
+            "phase_nssim": negative_ssim(pred.phase, target.phase, self.channels.phase_range),
         }
 
     def reciprocal_terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
         peak = target.intensity.amax(dim=(-2, -1), keepdim=True).clamp(min=1.0)
-        predicted = diffraction_intensity(self.probe, pred.obj_patch())
-        return {"diffraction_nssim": negative_ssim(predicted / peak, target.intensity / peak, 1.0)}
+        predicted = self.predicted_pattern(pred.obj_patch(), self.probe)
+        return {"diffraction_nssim": negative_ssim(predicted / peak, target.intensity / peak, 1.0, self.good)}
 
     def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
         return self.structural_terms(pred, target)
@@ -93,20 +87,14 @@ class WeightedLoss(NSSIMLoss):
     Args:
         alpha: weight of the MSE, [0, 1].
         domain: of the NSSIM, see `NSSIMLoss`.
-        amplitude_range: see `Loss`.
-        phase_range: likewise.
-        circular_phase: likewise.
+        channels: see `Loss`.
 
     Raises:
         ValueError: alpha outside [0, 1], or an unknown domain.
     """
 
-    def __init__(
-        self, *, alpha: float, domain: str, amplitude_range: float, phase_range: float, circular_phase: bool
-    ) -> None:
-        super().__init__(
-            domain=domain, amplitude_range=amplitude_range, phase_range=phase_range, circular_phase=circular_phase
-        )
+    def __init__(self, *, alpha: float, domain: str, channels: Channels) -> None:
+        super().__init__(domain=domain, channels=channels)
         if not 0 <= alpha <= 1:
             raise ValueError(f"loss.alpha must lie in [0, 1], got {alpha}; 1 is MSE alone")
         self.alpha = alpha

@@ -11,9 +11,10 @@ class CircularNet(nn.Module):
 
     Args:
         size_px: side of a pattern; the CLI passes it. Must divide by 8.
-        in_channels: channels of the input transform; the CLI passes them. The last is the raw pattern, which feeds the
-            skip; those before it are the gains, each with its encoder. With one channel it is both.
+        in_channels: channels of the input transform; the CLI passes them: the gains, each with its encoder, and last
+            the raw pattern, which feeds the skip; or one channel, which is both.
         phase_channels: channels of the phase representation; the CLI passes them; each has its decoder.
+        gains: number of gains of the input transform made for this network.
         widths: channels after each halving of an encoder.
         skip_widths: channels of the two skip convolutions; [] for no skip.
         decoder_widths: channels of the three decoder blocks.
@@ -21,7 +22,7 @@ class CircularNet(nn.Module):
         initialisation: glorot or framework.
 
     Raises:
-        ValueError: a size that does not divide by 8, or no fusion layer.
+        ValueError: a size that does not divide by 8, another number of channels or widths, or no fusion layer.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class CircularNet(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
+        gains: int,
         widths: list[int],
         skip_widths: list[int],
         decoder_widths: list[int],
@@ -39,9 +41,19 @@ class CircularNet(nn.Module):
         super().__init__()
         if size_px % 8:
             raise ValueError(f"CircularNet needs patterns whose side divides by 8, got {size_px} px; crop or pad")
+        for name, given, count in (("widths", widths, 3), ("decoder_widths", decoder_widths, 3)):
+            if len(given) != count:
+                raise ValueError(f"model.{name} must be {count} numbers, got {given}")
+        if len(skip_widths) not in (0, 2):
+            raise ValueError(f"model.skip_widths must be 2 numbers, or [] for no skip, got {skip_widths}")
         if fusion_layers < 1:
             raise ValueError(f"fusion_layers must be at least 1, got {fusion_layers}")
-        self.gains = max(1, in_channels - 1)
+        if in_channels not in (1, gains + 1):
+            raise ValueError(
+                f"CircularNet with gains={gains} takes {gains + 1} channels, gains and raw pattern, or 1, got "
+                f"{in_channels}; set input and model.gains alike, and input.neighbours=0"
+            )
+        self.gains = 1 if in_channels == 1 else gains
         self.encoders = nn.ModuleList(self.encoder(widths) for _ in range(self.gains))
         fusion: list[nn.Module] = [nn.Conv2d(self.gains * widths[-1], widths[-1], 1, bias=False)]
         for _ in range(fusion_layers - 1):

@@ -104,6 +104,7 @@ def curved_chart(
     induction_t: float,
     voltage_v: float,
     film_amplitude: float,
+    phase_offset_rad: float,
     scaling: str,
 ) -> Tensor:
     """Curves cut from a permalloy film, each magnetised along its length.
@@ -116,6 +117,7 @@ def curved_chart(
         induction_t: saturation induction of the film.
         voltage_v: accelerating voltage.
         film_amplitude: modulus of the film's transmission; the support's is 1.
+        phase_offset_rad: constant added to the phase.
         scaling: see `objects.rescale`.
 
     Returns:
@@ -139,6 +141,7 @@ def curved_chart(
         induction_t=induction_t,
         voltage_v=voltage_v,
         film_amplitude=film_amplitude,
+        phase_offset_rad=phase_offset_rad,
         scaling=scaling,
     )
 

@@ -59,6 +59,7 @@ def film_transmission(
     induction_t: float,
     voltage_v: float,
     film_amplitude: float,
+    phase_offset_rad: float,
     scaling: str,
 ) -> Tensor:
     """Transmission of a patterned film on a clear support.
@@ -75,6 +76,7 @@ def film_transmission(
         induction_t: saturation induction of the film.
         voltage_v: accelerating voltage.
         film_amplitude: modulus of the film's transmission; the support's is 1.
+        phase_offset_rad: constant added to the phase before it is scaled; it decides where a wrapped phase wraps.
         scaling: see `objects.rescale`.
 
     Returns:
@@ -87,4 +89,4 @@ def film_transmission(
         raise ValueError(f"film_amplitude must lie in (0, 1), got {film_amplitude}; the support transmits 1")
     phase = interaction_constant(voltage_v) * inner_potential_v * thickness_m * film
     phase += magnetic_phase(magnetisation, thickness_m=thickness_m, pixel_size_m=pixel_size_m, induction_t=induction_t)
-    return transmission(*rescale(1 - (1 - film_amplitude) * film, phase, scaling=scaling))
+    return transmission(*rescale(1 - (1 - film_amplitude) * film, phase + phase_offset_rad, scaling=scaling))

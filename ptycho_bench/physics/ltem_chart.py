@@ -57,6 +57,7 @@ def ltem_chart(
     induction_t: float,
     voltage_v: float,
     film_amplitude: float,
+    phase_offset_rad: float,
     scaling: str,
 ) -> Tensor:
     """Resolution chart cut from a permalloy film: bars magnetised along their length, and flux-closing squares.
@@ -69,6 +70,7 @@ def ltem_chart(
         induction_t: saturation induction of the film.
         voltage_v: accelerating voltage.
         film_amplitude: modulus of the film's transmission; the support's is 1.
+        phase_offset_rad: constant added to the phase.
         scaling: see `objects.rescale`.
 
     Returns:
@@ -100,6 +102,7 @@ def ltem_chart(
         induction_t=induction_t,
         voltage_v=voltage_v,
         film_amplitude=film_amplitude,
+        phase_offset_rad=phase_offset_rad,
         scaling=scaling,
     )
 

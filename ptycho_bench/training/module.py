@@ -78,7 +78,8 @@ class PtychoModule(L.LightningModule):
         schedule = self.recipe.schedule(optimizer, steps_per_epoch=steps)
         if schedule is None:
             return {"optimizer": optimizer}
-        # stepped with the epoch's last batch, after validation and before the checkpoint: a resumed run goes on exactly
+        # stepped with the epoch's last batch, on a plateau after validation, and before the checkpoint: a resumed run
+        # goes on exactly
         scheduler, every = schedule
         plan = {"scheduler": scheduler, "interval": "step", "frequency": every, "monitor": "val_total"}
         return {"optimizer": optimizer, "lr_scheduler": plan}

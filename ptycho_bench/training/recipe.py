@@ -33,10 +33,12 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"recipe.{name} must be at least 1, got {getattr(self, name)}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(f"recipe.clip_norm must be above 0, got {self.clip_norm}; null clips nothing")
         try:
             self.schedule(self.optimizer([nn.Parameter(torch.zeros(1))]), steps_per_epoch=1)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"recipe.optimizer or recipe.scheduler: {error}; see their PyTorch pages") from error
+            raise ValueError(f"recipe.optimizer or recipe.scheduler: {error}; see what their _target_ takes") from error
 
     def schedule(self, optimizer: Optimizer, *, steps_per_epoch: int) -> tuple[LRScheduler, int] | None:
         """The schedule and every how many batches it is stepped; None where there is none."""
@@ -48,22 +50,22 @@ class Recipe:
 
 
 def triangular2(
-    optimizer: Optimizer, *, steps_per_epoch: int, lowest_lr: float, highest_lr: float, half_cycle_epochs: float
+    optimizer: Optimizer, *, steps_per_epoch: int, lowest_lr: float, half_cycle_epochs: float
 ) -> LRScheduler:
-    """Cyclic learning rate whose peaks halve (Smith, arXiv:1506.01186), from lowest to highest_lr and back.
+    """Cyclic learning rate whose peaks halve (Smith, arXiv:1506.01186).
 
     Args:
-        optimizer: whose learning rate is set.
+        optimizer: its learning rate is the first cycle's peak.
         steps_per_epoch: batches of an epoch; the module passes it.
         lowest_lr: where cycles start and end.
-        highest_lr: of the first cycle.
         half_cycle_epochs: from lowest to highest.
 
     Raises:
         ValueError: rates that do not rise from above 0, or no half cycle.
     """
+    highest_lr = optimizer.param_groups[0]["lr"]
     if not 0 < lowest_lr <= highest_lr:
-        raise ValueError(f"lowest_lr must lie in (0, highest_lr = {highest_lr}], got {lowest_lr}")
+        raise ValueError(f"lowest_lr must lie in (0, {highest_lr}], the optimiser's rate, got {lowest_lr}")
     if not half_cycle_epochs > 0:
         raise ValueError(f"half_cycle_epochs must be above 0, got {half_cycle_epochs}")
     return CyclicLR(

@@ -72,9 +72,9 @@ def test_every_input_is_finite_has_its_channels_and_leaves_the_dark_dark(option,
         ("log1p", "input.neighbours=-1", "input.neighbours must be at least 0, got -1"),
         ("dual_gain", "input.gains=[]", r"one or more rising exponents, got \[\]"),
         ("dual_gain", "input.gains=[4,0.001]", "one or more rising exponents, got"),
-        ("dual_gain", "input.headroom=0", r"input.headroom must lie in \(0, 1\]"),
-        ("dual_gain", "input.base=1", "input.base above 1"),
-        ("dual_gain", "input.threshold=0", "input.threshold above 0"),
+        ("dual_gain", "input.headroom=0", r"input.headroom is 0, it must lie in \(0, 1\]"),
+        ("dual_gain", "input.base=1", "input.base is 1, it must be above 1"),
+        ("dual_gain", "input.threshold=0", "input.threshold is 0, it must be above 0"),
     ],
 )
 def test_an_impossible_input_is_refused(option, word, message):

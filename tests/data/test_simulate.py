@@ -96,9 +96,9 @@ def test_an_oblong_probe_is_refused(simulate):
         simulate(probe=torch.ones(16, 12, dtype=torch.complex64))
 
 
-def test_the_detected_probe_expects_the_counts_of_the_detector(simulate):
+def test_the_measurements_probe_expects_the_counts_of_the_detector(simulate):
     scan = simulate(noise=NOISE, photons=1e6)
-    waves = scan.detected_probe() * torch.polar(torch.from_numpy(scan.amplitude), torch.from_numpy(scan.phase))
+    waves = scan.measurement().probe * torch.polar(torch.from_numpy(scan.amplitude), torch.from_numpy(scan.phase))
     expected = (torch.fft.fft2(waves, norm="ortho").abs() ** 2).sum()
     assert scan.diffraction.sum() == pytest.approx(expected.item(), rel=1e-3)
-    assert (scan.detected_probe().abs() ** 2).sum().item() == pytest.approx(0.5e6, rel=1e-5)
+    assert (scan.measurement().probe.abs() ** 2).sum().item() == pytest.approx(0.5e6, rel=1e-5)

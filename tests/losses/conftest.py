@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from ptycho_bench.cli.build import build, build_loss, plain
-from ptycho_bench.data.sample import Prediction, Target
+from ptycho_bench.data.sample import Measurement, Prediction, Target
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.network import PtychoNetwork
@@ -57,7 +57,7 @@ def make_loss(loss: str, phase: str, *words: str, amplitude: str = "scaled") -> 
     """A loss of conf/loss, attached to the probe; words are overrides as on the command line."""
     changes = OmegaConf.to_container(OmegaConf.from_dotlist(list(words))).get("loss", {})
     made = build_loss({**node("loss", loss), **changes}, node("amplitude", amplitude), node("phase", phase))
-    made.attach(illumination())
+    made.attach(Measurement(illumination(), 1.0, None))
     return made
 
 

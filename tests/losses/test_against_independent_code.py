@@ -8,6 +8,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch.distributions import Poisson
 
+from ptycho_bench.data.sample import Measurement
 from tests.losses.conftest import exact, illumination, make_loss, pattern, random_patches, represented
 
 PHASES = ["scaled", "radians", "circular"]
@@ -165,6 +166,10 @@ def test_the_circular_distance_ignores_whole_turns_where_a_scalar_one_does_not()
     assert total["radians"] > 30
 
 
+def empty_beam():
+    return (np.abs(np.fft.fft2(illumination().numpy(), norm="ortho")) ** 2).sum(axis=0)
+
+
 def poisson_deviance(measured, predicted):
     best = Poisson(torch.from_numpy(measured) + 1e-12).log_prob(torch.from_numpy(measured))
     return (best - Poisson(torch.from_numpy(predicted)).log_prob(torch.from_numpy(measured))).numpy()
@@ -176,7 +181,7 @@ def poisson_deviance(measured, predicted):
     [
         ("amplitude", lambda i, m: (np.sqrt(i) - np.sqrt(m)) ** 2),
         ("poisson", poisson_deviance),
-        ("intensity", lambda i, m: (i - m) ** 2 * (i.sum((1, 2)) / (i**2).sum((1, 2)))[:, None, None]),
+        ("intensity", lambda i, m: (i - m) ** 2 * empty_beam().sum() / (empty_beam() ** 2).sum()),
     ],
 )
 def test_diffraction_misfits(misfit, by_pixel, phase, raw):
@@ -195,7 +200,7 @@ def test_both_regularisers_of_the_diffraction_loss(raw):
     assert made(pred, target)["smoothness"].item() == pytest.approx(0.5 * variation, rel=1e-5)
     assert made(pred, target)["probe_change"] == 0
     with torch.no_grad():
-        made.correction += 0.1 * torch.randn(made.correction.shape)
+        made.correction += 0.1 * torch.randn(made.correction.shape, generator=torch.Generator().manual_seed(4))
     change = (made.refined_probe() - illumination()).abs().square().sum() / illumination().abs().square().sum()
     assert made(pred, target)["probe_change"].item() == pytest.approx(2 * change.item(), rel=1e-4)
 
@@ -207,9 +212,9 @@ def test_a_refined_probe_goes_to_the_true_one():
     pred = exact(network, target)
     made = make_loss("diffraction", "circular", "loss.refine_probe=true", "loss.probe_change=0", "loss.smoothness=0")
     off = illumination() + 0.3 * illumination().abs().square().mean().sqrt() * torch.randn(
-        2, 16, 16, dtype=torch.cfloat
+        2, 16, 16, dtype=torch.cfloat, generator=torch.Generator().manual_seed(3)
     )
-    made.attach(off)
+    made.attach(Measurement(off, 1.0, None))
     optimizer = torch.optim.Adam(made.parameters(), lr=0.02)
     first = made(pred, target)["total"].item()
     for _ in range(60):

@@ -77,7 +77,7 @@ def simulated(size_px: int) -> PtychoScan:
         name="chart",
         obj=ltem_chart(
             size_px=2 * size_px, pixel_size_m=4e-9, thickness_m=15e-9, inner_potential_v=26.0, induction_t=1.0,
-            voltage_v=3e5, film_amplitude=0.5, scaling="published",
+            voltage_v=3e5, film_amplitude=0.5, phase_offset_rad=0.0, scaling="published",
         ),
         probe=defocused_aperture(size_px=size_px, aperture_radius=0.5, stop_radius=0.3, defocus_waves=1.0),
         photons=6e4, overlap_ratio=0.0, step_px=None, jitter_px=0, noise=NoNoise(), seed=0, pixel_size_m=None,
@@ -184,7 +184,7 @@ def train_a_step(scan: PtychoScan, description: dict, losses: list[str]) -> None
     network_input = network.input_transform(intensity)
     for name in losses:
         loss = build_loss(composed("loss", name)["loss"], description["amplitude"], description["phase"])
-        loss.attach(scan.detected_probe())
+        loss.attach(scan.measurement())
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-5)  # small enough for every network
         totals = []
         for _ in range(2):

@@ -154,10 +154,17 @@ def test_impossible_charts_are_refused(draw):
 
 
 def test_a_wrapped_chart_jumps_by_a_turn_where_the_published_one_does_not():
+    offset = OmegaConf.load(CONF / "data" / "ltem_wrapped.yaml").obj.phase_offset_rad
+    corner = slice(400, None), slice(None, 130)  # where split=ppn tests
     for scaling, jumps in (("wrapped", True), ("published", False)):
-        phase = chart(scaling=scaling).angle()
+        phase = chart(scaling=scaling, phase_offset_rad=offset).angle()[corner]
         steps = torch.cat((phase.diff(dim=0).flatten(), phase.diff(dim=1).flatten())).abs()
-        assert ((steps > 6).sum() > 100) == jumps
+        assert ((steps > 3.3).sum() > 400) == jumps
+
+
+def test_an_offset_only_turns_the_object():
+    turned = chart(scaling="none", phase_offset_rad=1.0) / chart(scaling="none")
+    torch.testing.assert_close(turned.angle(), torch.ones(512, 512), atol=1e-4, rtol=0)
 
 
 def test_the_curved_chart_has_two_amplitudes_and_a_phase_like_the_other_charts():

@@ -42,7 +42,7 @@ def test_each_recipe_is_that_of_its_paper(name):
 
 def test_the_triangle_rises_falls_and_halves():
     steps, adam = 10, optimizer()
-    schedule = triangular2(adam, steps_per_epoch=steps, lowest_lr=1e-4, highest_lr=1e-3, half_cycle_epochs=6.0)
+    schedule = triangular2(adam, steps_per_epoch=steps, lowest_lr=1e-4, half_cycle_epochs=6.0)
     rates = []
     for _ in range(24 * steps + 1):
         rates.append(adam.param_groups[0]["lr"])
@@ -56,8 +56,8 @@ def test_the_triangle_rises_falls_and_halves():
     ("word", "message"),
     [
         ("recipe.scheduler.half_cycle_epochs=0", "half_cycle_epochs must be above 0, got 0"),
-        ("recipe.scheduler.lowest_lr=1", r"lowest_lr must lie in \(0, highest_lr = 0.001\], got 1"),
-        ("recipe.scheduler.lowest_lr=0", r"lowest_lr must lie in \(0, highest_lr = 0.001\], got 0"),
+        ("recipe.scheduler.lowest_lr=1", r"lowest_lr must lie in \(0, 0.001\], the optimiser's rate, got 1"),
+        ("recipe.scheduler.lowest_lr=0", r"lowest_lr must lie in \(0, 0.001\], the optimiser's rate, got 0"),
     ],
 )
 def test_an_impossible_schedule_is_refused(word, message):
