@@ -70,7 +70,7 @@ def main() -> None:
     writer, predictions = None, {}
     for folder in options.folders:
         label, row, true, phase = measure(folder)
-        predictions[label] = phase
+        predictions[f"{label}, {folder.name[-10:]}"] = phase
         if writer is None:
             writer = csv.DictWriter(sys.stdout, ["run", "choices", *row])
             writer.writeheader()

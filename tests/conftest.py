@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.simulate import simulate_scan
+from ptycho_bench.physics.film import Film
 from ptycho_bench.physics.ltem_chart import ltem_chart
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.probe import defocused_aperture
@@ -13,17 +14,17 @@ from ptycho_bench.physics.probe import defocused_aperture
 @pytest.fixture(scope="session")
 def tiny_object() -> Tensor:
     """Complex64 (96, 96) resolution chart."""
-    return ltem_chart(
-        size_px=96,
+    film = Film(
         pixel_size_m=4e-9,
         thickness_m=14.7e-9,
         inner_potential_v=26.0,
         induction_t=1.0,
         voltage_v=300e3,
-        film_amplitude=0.5,
+        amplitude=0.5,
         phase_offset_rad=0.0,
         scaling="published",
     )
+    return ltem_chart(size_px=96, film=film)
 
 
 @pytest.fixture(scope="session")

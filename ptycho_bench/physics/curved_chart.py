@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ptycho_bench.physics.film import film_transmission
+from ptycho_bench.physics.film import Film
 
 CHART_PX = 512
 
@@ -95,64 +95,35 @@ def chart_strokes() -> list[Stroke]:
     return strokes
 
 
-def curved_chart(
-    *,
-    size_px: int,
-    pixel_size_m: float,
-    thickness_m: float,
-    inner_potential_v: float,
-    induction_t: float,
-    voltage_v: float,
-    film_amplitude: float,
-    phase_offset_rad: float,
-    scaling: str,
-) -> Tensor:
+def curved_chart(*, size_px: int, film: Film) -> Tensor:
     """Curves cut from a permalloy film, each magnetised along its length.
 
     Args:
         size_px: side of the square field; strokes scale with it (512 is the chart's own size).
-        pixel_size_m: see `film.film_transmission`, as those below.
-        thickness_m: film thickness.
-        inner_potential_v: mean inner potential of the film.
-        induction_t: saturation induction of the film.
-        voltage_v: accelerating voltage.
-        film_amplitude: modulus of the film's transmission; the support's is 1.
-        phase_offset_rad: constant added to the phase.
-        scaling: see `objects.rescale`.
+        film: what it is cut from.
 
     Returns:
         Complex64 (size_px, size_px).
 
     Raises:
-        ValueError: size_px under 64, where strokes vanish, or a film amplitude outside (0, 1).
+        ValueError: size_px under 64, where strokes vanish.
     """
     if size_px < 64:
         raise ValueError(f"size_px must be at least 64, got {size_px}; smaller charts lose their strokes")
-    film = torch.zeros(size_px, size_px)
+    pattern = torch.zeros(size_px, size_px)
     magnetisation = torch.zeros(2, size_px, size_px)
     for stroke in chart_strokes():
-        draw(stroke, size_px / CHART_PX, film, magnetisation)
-    return film_transmission(
-        film,
-        magnetisation,
-        pixel_size_m=pixel_size_m,
-        thickness_m=thickness_m,
-        inner_potential_v=inner_potential_v,
-        induction_t=induction_t,
-        voltage_v=voltage_v,
-        film_amplitude=film_amplitude,
-        phase_offset_rad=phase_offset_rad,
-        scaling=scaling,
-    )
+        draw(stroke, size_px / CHART_PX, pattern, magnetisation)
+    return film.transmission(pattern, magnetisation)
 
 
-def draw(stroke: Stroke, scale: float, film: Tensor, magnetisation: Tensor) -> None:
-    """Lay a stroke into film (H, W) and magnetisation (2, H, W), in place; the later of two that cross counts."""
+def draw(stroke: Stroke, scale: float, pattern: Tensor, magnetisation: Tensor) -> None:
+    """Lay a stroke into pattern (H, W) and magnetisation (2, H, W), in place; the later of two that cross counts."""
     points, reach = stroke.points * scale, stroke.width * scale / 2
     low = (points.amin(dim=0) - reach).floor().clamp(min=0).long().tolist()
     high = (points.amax(dim=0) + reach).ceil().long().tolist()
     rows, columns = (slice(first, last + 1) for first, last in zip(low, high, strict=True))
-    window = film[rows, columns]
+    window = pattern[rows, columns]
     if not window.numel():
         return
     y = torch.arange(low[0], low[0] + window.shape[0], dtype=points.dtype)

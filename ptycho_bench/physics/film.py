@@ -1,6 +1,7 @@
 """A thin magnetic film as Lorentz electron microscopy sees it."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -49,44 +50,56 @@ def magnetic_phase(magnetisation: Tensor, *, thickness_m: float, pixel_size_m: f
     return torch.fft.ifft2(spectrum).real[:height, :width].to(magnetisation.dtype)
 
 
-def film_transmission(
-    film: Tensor,
-    magnetisation: Tensor,
-    *,
-    pixel_size_m: float,
-    thickness_m: float,
-    inner_potential_v: float,
-    induction_t: float,
-    voltage_v: float,
-    film_amplitude: float,
-    phase_offset_rad: float,
-    scaling: str,
-) -> Tensor:
-    """Transmission of a patterned film on a clear support.
-
-    Amplitude has two levels; phase is the electrostatic part (interaction constant x inner potential x thickness)
-    plus the magnetic part.
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """A thin film and the microscope that looks at it.
 
     Args:
-        film: real (H, W), 1 where there is film, else 0.
-        magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
         pixel_size_m: side of a pixel.
         thickness_m: film thickness.
-        inner_potential_v: mean inner potential of the film.
-        induction_t: saturation induction of the film.
+        inner_potential_v: mean inner potential.
+        induction_t: saturation induction mu0 Ms.
         voltage_v: accelerating voltage.
-        film_amplitude: modulus of the film's transmission; the support's is 1.
+        amplitude: modulus of the film's transmission, (0, 1); the support's is 1.
         phase_offset_rad: constant added to the phase before it is scaled; it decides where a wrapped phase wraps.
         scaling: see `objects.rescale`.
 
-    Returns:
-        Complex64 (H, W).
-
     Raises:
-        ValueError: a film amplitude outside (0, 1).
+        ValueError: an amplitude outside (0, 1).
     """
-    if not 0 < film_amplitude < 1:
-        raise ValueError(f"film_amplitude must lie in (0, 1), got {film_amplitude}; the support transmits 1")
-    phase = interaction_constant(voltage_v) * inner_potential_v * thickness_m * film
-    phase += magnetic_phase(magnetisation, thickness_m=thickness_m, pixel_size_m=pixel_size_m, induction_t=induction_t)
-    return transmission(*rescale(1 - (1 - film_amplitude) * film, phase + phase_offset_rad, scaling=scaling))
+
+    pixel_size_m: float
+    thickness_m: float
+    inner_potential_v: float
+    induction_t: float
+    voltage_v: float
+    amplitude: float
+    phase_offset_rad: float
+    scaling: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amplitude < 1:
+            raise ValueError(f"film.amplitude must lie in (0, 1), got {self.amplitude}; the support transmits 1")
+
+    def transmission(self, pattern: Tensor, magnetisation: Tensor) -> Tensor:
+        """Transmission of a patterned film on a clear support.
+
+        Amplitude has two levels; phase is the electrostatic part (interaction constant x inner potential x thickness)
+        plus the magnetic part.
+
+        Args:
+            pattern: real (H, W), 1 where there is film, else 0.
+            magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
+
+        Returns:
+            Complex64 (H, W).
+        """
+        phase = interaction_constant(self.voltage_v) * self.inner_potential_v * self.thickness_m * pattern
+        phase += magnetic_phase(
+            magnetisation,
+            thickness_m=self.thickness_m,
+            pixel_size_m=self.pixel_size_m,
+            induction_t=self.induction_t,
+        )
+        amplitude = 1 - (1 - self.amplitude) * pattern
+        return transmission(*rescale(amplitude, phase + self.phase_offset_rad, scaling=self.scaling))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ptycho_bench.physics.film import film_transmission
+from ptycho_bench.physics.film import Film
 
 CHART_PX = 512
 
@@ -48,63 +48,34 @@ def chart_elements() -> list[tuple[float, float, float, float, float, float]]:
     return elements
 
 
-def ltem_chart(
-    *,
-    size_px: int,
-    pixel_size_m: float,
-    thickness_m: float,
-    inner_potential_v: float,
-    induction_t: float,
-    voltage_v: float,
-    film_amplitude: float,
-    phase_offset_rad: float,
-    scaling: str,
-) -> Tensor:
+def ltem_chart(*, size_px: int, film: Film) -> Tensor:
     """Resolution chart cut from a permalloy film: bars magnetised along their length, and flux-closing squares.
 
     Args:
         size_px: side of the square field; elements scale with it (512 is the chart's own size).
-        pixel_size_m: see `film.film_transmission`, as those below.
-        thickness_m: film thickness.
-        inner_potential_v: mean inner potential of the film.
-        induction_t: saturation induction of the film.
-        voltage_v: accelerating voltage.
-        film_amplitude: modulus of the film's transmission; the support's is 1.
-        phase_offset_rad: constant added to the phase.
-        scaling: see `objects.rescale`.
+        film: what it is cut from.
 
     Returns:
         Complex64 (size_px, size_px).
 
     Raises:
-        ValueError: size_px under 64, where bars vanish, or a film amplitude outside (0, 1).
+        ValueError: size_px under 64, where bars vanish.
     """
     if size_px < 64:
         raise ValueError(f"size_px must be at least 64, got {size_px}; smaller charts lose their bars")
     scale = size_px / CHART_PX
-    film = torch.zeros(size_px, size_px)
+    pattern = torch.zeros(size_px, size_px)
     magnetisation = torch.zeros(2, size_px, size_px)
     for top, left, height, width, m_y, m_x in chart_elements():
         rows = slice(round(top * scale), round((top + height) * scale))
         columns = slice(round(left * scale), round((left + width) * scale))
-        film[rows, columns] = 1.0
+        pattern[rows, columns] = 1.0
         if math.isnan(m_y):
             side = magnetisation[0, rows, columns].shape
             magnetisation[:, rows, columns] = flux_closure(*side)
         else:
             magnetisation[:, rows, columns] = torch.tensor([m_y, m_x])[:, None, None]
-    return film_transmission(
-        film,
-        magnetisation,
-        pixel_size_m=pixel_size_m,
-        thickness_m=thickness_m,
-        inner_potential_v=inner_potential_v,
-        induction_t=induction_t,
-        voltage_v=voltage_v,
-        film_amplitude=film_amplitude,
-        phase_offset_rad=phase_offset_rad,
-        scaling=scaling,
-    )
+    return film.transmission(pattern, magnetisation)
 
 
 def flux_closure(height: int, width: int) -> Tensor:

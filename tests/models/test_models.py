@@ -14,7 +14,6 @@ from ptycho_bench.cli.build import build, build_loss, build_model, build_network
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.scaling import NEUTRAL, Scaling
 from ptycho_bench.data.simulate import simulate_scan
-from ptycho_bench.physics.ltem_chart import ltem_chart
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.probe import defocused_aperture
 
@@ -75,10 +74,7 @@ def simulated(size_px: int) -> PtychoScan:
     """Four points side by side."""
     return simulate_scan(
         name="chart",
-        obj=ltem_chart(
-            size_px=2 * size_px, pixel_size_m=4e-9, thickness_m=15e-9, inner_potential_v=26.0, induction_t=1.0,
-            voltage_v=3e5, film_amplitude=0.5, phase_offset_rad=0.0, scaling="published",
-        ),
+        obj=build({**composed("data", "ltem")["data"]["obj"], "size_px": 2 * size_px}),
         probe=defocused_aperture(size_px=size_px, aperture_radius=0.5, stop_radius=0.3, defocus_waves=1.0),
         photons=6e4, overlap_ratio=0.0, step_px=None, jitter_px=0, noise=NoNoise(), seed=0, pixel_size_m=None,
         held_out=False,

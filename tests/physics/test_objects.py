@@ -10,7 +10,7 @@ from skimage.restoration import unwrap_phase
 from torch.nn.functional import avg_pool2d
 
 from ptycho_bench.physics.curved_chart import curved_chart
-from ptycho_bench.physics.film import FLUX_QUANTUM_T_M2, interaction_constant, magnetic_phase
+from ptycho_bench.physics.film import FLUX_QUANTUM_T_M2, Film, interaction_constant, magnetic_phase
 from ptycho_bench.physics.ltem_chart import flux_closure, ltem_chart
 from ptycho_bench.physics.objects import rescale, transmission, wrap_phase
 
@@ -18,10 +18,11 @@ CONF = Path(__file__).parents[2] / "conf"
 FILM = {"thickness_m": 15e-9, "pixel_size_m": 4e-9, "induction_t": 1.0}
 
 
-def chart(draw=ltem_chart, **changes):
-    settings = OmegaConf.create({"data": OmegaConf.load(CONF / "data" / "ltem.yaml")}).data.obj
+def chart(draw=ltem_chart, size_px=512, **changes):
+    """A chart of conf/data/ltem.yaml's film, with changes of the film."""
+    settings = OmegaConf.create({"data": OmegaConf.load(CONF / "data" / "ltem.yaml")}).data.obj.film
     settings = OmegaConf.to_container(settings, resolve=True) | changes
-    return draw(**{name: value for name, value in settings.items() if name != "_target_"})
+    return draw(size_px=size_px, film=Film(**{k: v for k, v in settings.items() if k != "_target_"}))
 
 
 def span(image):
@@ -124,7 +125,7 @@ def test_a_flux_closure_square_keeps_its_field_inside():
 
 
 def test_the_chart_has_two_amplitudes():
-    obj = chart(scaling="none", film_amplitude=0.7)
+    obj = chart(scaling="none", amplitude=0.7)
     levels, counts = (obj.abs() * 1e5).round().unique(return_counts=True)
     torch.testing.assert_close(levels / 1e5, torch.tensor([0.7, 1.0]))
     assert counts.min() > 0.1 * obj.numel()
@@ -149,12 +150,12 @@ def test_a_smaller_chart_is_the_same_picture_of_a_smaller_film(size_px):
 def test_impossible_charts_are_refused(draw):
     with pytest.raises(ValueError, match="size_px must be at least 64, got 63"):
         chart(draw, size_px=63)
-    with pytest.raises(ValueError, match=r"film_amplitude must lie in \(0, 1\), got 1"):
-        chart(draw, film_amplitude=1.0)
+    with pytest.raises(ValueError, match=r"film.amplitude must lie in \(0, 1\), got 1"):
+        chart(draw, amplitude=1.0)
 
 
 def test_a_wrapped_chart_jumps_by_a_turn_where_the_published_one_does_not():
-    offset = OmegaConf.load(CONF / "data" / "ltem_wrapped.yaml").obj.phase_offset_rad
+    offset = OmegaConf.load(CONF / "data" / "ltem_wrapped.yaml").obj.film.phase_offset_rad
     corner = slice(400, None), slice(None, 130)  # where split=ppn tests
     for scaling, jumps in (("wrapped", True), ("published", False)):
         phase = chart(scaling=scaling, phase_offset_rad=offset).angle()[corner]
