@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
@@ -29,7 +30,7 @@ def measure(folder: Path) -> tuple[str, dict[str, float], Tensor, Tensor]:
     description = checkpoint["ptycho_bench"]
     choices = description["choices"]
     points = np.array(description["test"]["points"])
-    scan = load_scan(OmegaConf.create(description["config"]), say=True)
+    scan = load_scan(OmegaConf.create(description["config"]), say=False)
     intensity, _, true = scan.tensors(points)
     _, phase = restore_network(checkpoint).predict(intensity, batch_size=64)
     error = wrap_phase(phase - true).abs()
@@ -67,9 +68,15 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--picture")
     options = parser.parse_args()
-    writer, predictions = None, {}
+    writer, predictions, true = None, {}, None
     for folder in options.folders:
+        if not (folder / "results.json").is_file():
+            print(f"skip: {folder} is not finished", file=sys.stderr)
+            continue
+        before = true
         label, row, true, phase = measure(folder)
+        if before is not None and not torch.equal(before, true):
+            sys.exit(f"{folder.name} was tested on other patches than the runs before it; compare like with like")
         predictions[f"{label}, {folder.name[-10:]}"] = phase
         if writer is None:
             writer = csv.DictWriter(sys.stdout, ["run", "choices", *row])
