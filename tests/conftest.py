@@ -1,14 +1,33 @@
-"""The tiny object, probe and scan that several tests share; do not write into them."""
+"""The tiny object, probe and scan that several tests share, and composed configurations; do not write into them."""
 
+import functools
+from pathlib import Path
+
+import hydra
 import pytest
 from torch import Tensor
 
+from ptycho_bench.cli.build import plain
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.simulate import simulate_scan
 from ptycho_bench.physics.film import Film
 from ptycho_bench.physics.ltem_chart import ltem_chart
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.probe import defocused_aperture
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def options(group: str) -> list[str]:
+    """Names of a group's files."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@functools.cache
+def composed(*words: str) -> dict:
+    """Configuration of ptycho-train with the given overrides, as plain data; read it only."""
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        return plain(hydra.compose("config", list(words)))
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """Every phase and amplitude representation of conf/: exact round trip, bounded channels, finite gradients."""
 
 import math
-from pathlib import Path
 
-import hydra
 import pytest
 import torch
 
@@ -12,8 +10,8 @@ from ptycho_bench.cli.build import build
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.phase import CircularPhase, RadianPhase, ScaledCircularPhase, ScaledPhase
 from ptycho_bench.physics.objects import wrap_phase
+from tests.conftest import composed, options
 
-CONF = Path(__file__).parents[1] / "conf"
 UNBOUNDED = ("LinearPhase",)
 SCALING = Scaling(
     amplitude_low=0.0, amplitude_high=1.0, phase_low=-2.5, phase_high=2.0, intensity_max=1.0, intensity_p995=0.5
@@ -21,16 +19,15 @@ SCALING = Scaling(
 
 
 def built(group, option):
-    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return build(hydra.compose("config", [f"{group}={option}"])[group], scaling=SCALING)
+    return build(composed(f"{group}={option}")[group], scaling=SCALING)
 
 
-@pytest.fixture(params=sorted(path.stem for path in (CONF / "phase").glob("*.yaml")))
+@pytest.fixture(params=options("phase"))
 def phase(request):
     return built("phase", request.param)
 
 
-@pytest.fixture(params=sorted(path.stem for path in (CONF / "amplitude").glob("*.yaml")))
+@pytest.fixture(params=options("amplitude"))
 def amplitude(request):
     return built("amplitude", request.param)
 

@@ -1,23 +1,19 @@
 """Input transforms: counts to what a network sees."""
 
-from pathlib import Path
-
-import hydra
 import pytest
 import torch
 
 from ptycho_bench.cli.build import build
 from ptycho_bench.data.scaling import Scaling
+from tests.conftest import composed, options
 
-OPTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "input").glob("*.yaml"))
 SCALING = Scaling(
     amplitude_low=0.0, amplitude_high=1.0, phase_low=-1.0, phase_high=1.0, intensity_max=400.0, intensity_p995=10.0
 )
 
 
 def transform(option, *words, scaling=SCALING):
-    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return build(hydra.compose("config", [f"input={option}", *words]).input, scaling=scaling)
+    return build(composed(f"input={option}", *words)["input"], scaling=scaling)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +49,7 @@ def test_gains_rise_and_the_raw_pattern_comes_last(option, channels):
     assert seen[-1].item() == pytest.approx(0.1 / 400)
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", options("input"))
 @pytest.mark.parametrize("neighbours", [0, 1])
 def test_every_input_is_finite_has_its_channels_and_leaves_the_dark_dark(option, neighbours):
     made = transform(option, f"input.neighbours={neighbours}")

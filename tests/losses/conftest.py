@@ -1,25 +1,22 @@
 """Predictions, targets and a probe for losses, without a network's model."""
 
-import functools
 import math
 from collections.abc import Callable
-from pathlib import Path
 
-import hydra
 import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from ptycho_bench.cli.build import build, build_loss, plain
+from ptycho_bench.cli.build import build, build_loss
 from ptycho_bench.data.sample import Measurement, Prediction, Target
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.probe import scale_to_photons
+from tests.conftest import composed
 
-CONF = Path(__file__).parents[2] / "conf"
 SIDE = 16
 SCALING = Scaling(
     amplitude_low=0.0,
@@ -31,15 +28,9 @@ SCALING = Scaling(
 )
 
 
-def options(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-@functools.cache
 def node(group: str, option: str) -> dict:
-    """One option of a group, as composed."""
-    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return plain(hydra.compose("config", [f"{group}={option}"])[group])
+    """One option of a group."""
+    return composed(f"{group}={option}")[group]
 
 
 def represented(phase: str, amplitude: str = "scaled") -> PtychoNetwork:

@@ -1,23 +1,19 @@
 """Every network of conf/model: sizes, gradients, and one step with every loss and phase representation of conf/."""
 
-import functools
 import re
-from importlib.resources import files
-from pathlib import Path
 
-import hydra
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ptycho_bench.cli.build import build, build_loss, build_model, build_network, plain
+from ptycho_bench.cli.build import build, build_loss, build_model, build_network
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.scaling import NEUTRAL, Scaling
 from ptycho_bench.data.simulate import simulate_scan
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.probe import defocused_aperture
+from tests.conftest import composed, options
 
-CONF = Path(str(files("ptycho_bench.conf")))
 # parameters, batch-norm statistics, GFLOPs (2 x MAC) of one pattern of 32 and of 64 px, with the network's own input:
 # measured on public code where there is some, else counted from the text; None: not stated
 PUBLISHED = {
@@ -40,33 +36,22 @@ LARGER_AT_64_PX = {"transunet": 6_092_962}  # its position embedding grows
 EXTRA_GFLOPS = {"ppn_released": 2 * 2 * 1024**2 * 32 / 1e9}
 
 
-def names(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-@functools.cache
-def composed(group: str, option: str) -> dict:
-    """The configuration with one choice, and what that choice overrides."""
-    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return plain(hydra.compose("config", [f"{group}={option}"]))
-
-
-MODELS, LOSSES, PHASES = names("model"), names("loss"), names("phase")
+MODELS, LOSSES, PHASES = options("model"), options("loss"), options("phase")
 ONE_SIZE = ("ppn_released",)
 SENSE = [
     (loss, phase)
     for loss in LOSSES
     for phase in PHASES
-    if loss != "geodesic" or composed("phase", phase)["phase"]["_target_"].endswith("CircularPhase")
+    if loss != "geodesic" or build(composed(f"phase={phase}")["phase"], scaling=NEUTRAL).circular
 ]
 
 
 def described(model: str, phase: str | None = None, size_px: int = 32, **changes: dict) -> dict:
     """What builds a network: the model with its own input and representations, but for what is named."""
-    cfg = composed("model", model)
+    cfg = composed(f"model={model}")
     own = {part: cfg[part] for part in ("model", "input", "amplitude", "phase")}
     if phase:
-        own["phase"] = composed("phase", phase)["phase"]
+        own["phase"] = composed(f"phase={phase}")["phase"]
     return {**own, "size_px": size_px, **changes}
 
 
@@ -74,7 +59,7 @@ def simulated(size_px: int) -> PtychoScan:
     """Four points side by side."""
     return simulate_scan(
         name="chart",
-        obj=build({**composed("data", "ltem")["data"]["obj"], "size_px": 2 * size_px}),
+        obj=build({**composed("data=ltem")["data"]["obj"], "size_px": 2 * size_px}),
         probe=defocused_aperture(size_px=size_px, aperture_radius=0.5, stop_radius=0.3, defocus_waves=1.0),
         photons=6e4, overlap_ratio=0.0, step_px=None, jitter_px=0, noise=NoNoise(), seed=0, pixel_size_m=None,
         held_out=False,
@@ -179,7 +164,7 @@ def train_a_step(scan: PtychoScan, description: dict, losses: list[str]) -> None
     target = network.target(amplitude, phase_rad, intensity)
     network_input = network.input_transform(intensity)
     for name in losses:
-        loss = build_loss(composed("loss", name)["loss"], description["amplitude"], description["phase"])
+        loss = build_loss(composed(f"loss={name}")["loss"], description["amplitude"], description["phase"])
         loss.attach(scan.measurement())
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-5)  # small enough for every network
         totals = []
@@ -218,10 +203,10 @@ def test_a_step_of_every_network_with_every_loss_and_phase(scans, model, phase, 
     train_a_step(scans[size_px], described(model, phase, size_px), losses)
 
 
-@pytest.mark.parametrize("option", names("input"))
+@pytest.mark.parametrize("option", options("input"))
 def test_networks_take_every_input_and_its_neighbourhood(option):
     for neighbours in (0, 1):
-        given = {**composed("input", option)["input"], "neighbours": neighbours}
+        given = {**composed(f"input={option}")["input"], "neighbours": neighbours}
         network, pattern = on_meta(described("ptychoformer", input=given))
         assert network(pattern)[0].shape == (1, 1, 32, 32)
 

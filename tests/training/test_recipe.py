@@ -1,21 +1,16 @@
 """Recipes: schedules and how often they are stepped."""
 
-from pathlib import Path
-
-import hydra
 import pytest
 import torch
 from torch.optim.lr_scheduler import CyclicLR, ReduceLROnPlateau
 
 from ptycho_bench.cli.build import build
 from ptycho_bench.training.recipe import triangular2
-
-RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "recipe").glob("*.yaml"))
+from tests.conftest import composed, options
 
 
 def recipe(name, *words):
-    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return build(hydra.compose("config", [f"recipe={name}", *words]).recipe)
+    return build(composed(f"recipe={name}", *words)["recipe"])
 
 
 def optimizer(lr=1e-3):
@@ -30,7 +25,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", options("recipe"))
 def test_each_recipe_is_that_of_its_paper(name):
     epochs, batch_size, clip_norm, scheduled = EXPECTED[name]
     made = recipe(name)
