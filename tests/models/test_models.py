@@ -7,9 +7,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ptycho_bench.cli.build import build, build_loss, build_model, build_network
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.sample import PtychoScan, Target
 from ptycho_bench.data.scaling import NEUTRAL, Scaling
 from ptycho_bench.data.simulate import simulate_scan
+from ptycho_bench.losses.base import Loss
+from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.probe import defocused_aperture
 from tests.conftest import composed, options
@@ -154,10 +156,16 @@ def test_a_network_keeps_the_size_of_its_patterns(model, size_px):
     assert phase.shape == (1, 2, size_px, size_px)
 
 
+def total_of(network: PtychoNetwork, network_input: torch.Tensor, target: Target, loss: Loss) -> torch.Tensor:
+    """The loss of a batch, with the same dropout each time."""
+    torch.manual_seed(1)
+    return loss(network.predictions(network_input), target)["total"]
+
+
 def train_a_step(scan: PtychoScan, description: dict, losses: list[str]) -> None:
     """One step with each loss, which must reach every parameter and lower that loss."""
     torch.manual_seed(0)
-    points = list(range(len(scan)))
+    points = [0, 3]
     scaling = Scaling.of(scan, points)
     network = build_network({**description, "scaling": vars(scaling)}, build_model(description))
     intensity, amplitude, phase_rad = scan.tensors(points)
@@ -167,18 +175,15 @@ def train_a_step(scan: PtychoScan, description: dict, losses: list[str]) -> None
         loss = build_loss(composed(f"loss={name}")["loss"], description["amplitude"], description["phase"])
         loss.attach(scan.measurement())
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-5)  # small enough for every network
-        totals = []
-        for _ in range(2):
-            torch.manual_seed(1)  # the same dropout in every step
-            optimizer.zero_grad()
-            total = loss(network.predictions(network_input), target)["total"]
-            total.backward()
-            for parameter_name, parameter in network.named_parameters():
-                assert parameter.grad is not None, (name, parameter_name)
-                assert parameter.grad.isfinite().all(), (name, parameter_name)
-            optimizer.step()
-            totals.append(total.item())
-        assert totals[1] < totals[0], name
+        before = total_of(network, network_input, target, loss)
+        before.backward()
+        for parameter_name, parameter in network.named_parameters():
+            assert parameter.grad is not None, (name, parameter_name)
+            assert parameter.grad.isfinite().all(), (name, parameter_name)
+        optimizer.step()
+        optimizer.zero_grad()
+        with torch.no_grad():
+            assert total_of(network, network_input, target, loss) < before, name
 
 
 @pytest.mark.parametrize("model", MODELS)
