@@ -174,14 +174,15 @@ def train_a_step(scan: PtychoScan, description: dict, losses: list[str]) -> None
     for name in losses:
         loss = build_loss(composed(f"loss={name}")["loss"], description["amplitude"], description["phase"])
         loss.attach(scan.measurement())
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-5)  # small enough for every network
         before = total_of(network, network_input, target, loss)
         before.backward()
         for parameter_name, parameter in network.named_parameters():
             assert parameter.grad is not None, (name, parameter_name)
             assert parameter.grad.isfinite().all(), (name, parameter_name)
-        optimizer.step()
-        optimizer.zero_grad()
+        steepness = sum(parameter.grad.double().square().sum() for parameter in network.parameters())
+        rate = 1e-3 * before.item() / steepness.item()  # to first order the loss falls by a thousandth
+        torch.optim.SGD(network.parameters(), lr=rate).step()
+        network.zero_grad()
         with torch.no_grad():
             assert total_of(network, network_input, target, loss) < before, name
 
