@@ -180,7 +180,7 @@ def train_a_step(scan: PtychoScan, description: dict, losses: list[str]) -> None
             assert parameter.grad is not None, (name, parameter_name)
             assert parameter.grad.isfinite().all(), (name, parameter_name)
         steepness = sum(parameter.grad.double().square().sum() for parameter in network.parameters())
-        rate = 1e-3 * before.item() / steepness.item()  # to first order the loss falls by a thousandth
+        rate = 1e-4 * before.item() / steepness.item()  # to first order the loss falls by that share
         torch.optim.SGD(network.parameters(), lr=rate).step()
         network.zero_grad()
         with torch.no_grad():
