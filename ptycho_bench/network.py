@@ -82,7 +82,7 @@ class PtychoNetwork(nn.Module):
         Raises:
             ValueError: a network that sees neighbours, and none are named.
         """
-        seen = (2 * self.input_transform.neighbours + 1) ** 2
+        seen = self.input_transform.patterns
         if neighbours is None:
             neighbours = torch.arange(len(intensity))[:, None]
         if neighbours.shape[1] != seen:

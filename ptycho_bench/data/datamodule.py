@@ -37,13 +37,15 @@ class PtychoDataModule(L.LightningDataModule):
         super().__init__()
         known = np.sort(np.concatenate((split.train, split.validation)))
         transform = network.input_transform
-        self.patterns = transform(scan.tensors(known)[0])
+        intensity, amplitude, phase = scan.tensors(known)
+        self.patterns = transform(intensity)
         self.parts: dict[str, tuple[Tensor, Target]] = {}
         for name in ("train", "validation"):
             points = getattr(split, name)
-            intensity, amplitude, phase = scan.tensors(points)
             seen = neighbour_table(scan.scan_index, points, transform.neighbours, known)
-            self.parts[name] = seen, network.target(amplitude, phase, intensity if with_intensity else None)
+            own = torch.from_numpy(np.searchsorted(known, points))
+            measured = intensity[own] if with_intensity else None
+            self.parts[name] = seen, network.target(amplitude[own], phase[own], measured)
         self.batch_size, self.seed = batch_size, seed
 
     def loader(self, part: str, seed: int | None) -> BatchLoader:

@@ -31,9 +31,14 @@ class InputTransform(nn.Module):
         self.scaling = scaling
 
     @property
+    def patterns(self) -> int:
+        """Patterns of a neighbourhood."""
+        return (2 * self.neighbours + 1) ** 2
+
+    @property
     def in_channels(self) -> int:
         """Channels a network sees: those of every pattern of the neighbourhood."""
-        return self.channels * (2 * self.neighbours + 1) ** 2
+        return self.channels * self.patterns
 
 
 class Log1pInput(InputTransform):

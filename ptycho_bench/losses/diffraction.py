@@ -52,6 +52,8 @@ class DiffractionLoss(MeasuredLoss):
         ValueError: an unknown misfit or a negative weight.
     """
 
+    empty: Tensor  # pattern of the probe without object, (H, W)
+
     def __init__(
         self,
         *,
@@ -71,6 +73,7 @@ class DiffractionLoss(MeasuredLoss):
 
     def attach(self, measurement: Measurement) -> None:
         super().attach(measurement)
+        self.register_buffer("empty", far_field(self.probe).abs().square().sum(dim=0), persistent=False)
         if self.refine_probe:  # real and imaginary part, by the probe's root mean square
             self.correction = nn.Parameter(torch.zeros(*self.probe.shape, 2))
 
@@ -84,11 +87,10 @@ class DiffractionLoss(MeasuredLoss):
     def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
         obj_patch = pred.obj_patch()
         predicted = self.predicted_pattern(obj_patch, self.refined_probe())
-        empty = far_field(self.probe).abs().square().sum(dim=0)
-        misfit = self.misfit(predicted, target.intensity, empty)
+        misfit = self.misfit(predicted, target.intensity, self.empty)
         if self.good is not None:
             misfit = misfit * self.good
-        terms = {"diffraction_misfit": misfit.sum(dim=(-2, -1)).mean() / empty.sum()}
+        terms = {"diffraction_misfit": misfit.sum(dim=(-2, -1)).mean() / self.empty.sum()}
         if self.smoothness:
             terms["smoothness"] = self.smoothness * total_variation(obj_patch)
         if self.correction is not None:
