@@ -41,7 +41,8 @@ def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
     path = cached_path(cfg)
     if names_file(cfg) or path.is_file():
         return read_scan(path)
-    scan = write_scan(path, simulate(cfg))
+    write_scan(path, simulate(cfg))
+    scan = read_scan(path)
     if say:
         print(f"simulated {path}: {describe(scan)}", flush=True)
     return scan

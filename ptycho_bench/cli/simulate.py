@@ -22,13 +22,13 @@ def task(cfg: "DictConfig") -> None:
     """Simulate the named data set into `out`, or into the cache ptycho-train looks in."""
     from ptycho_bench.cli.datasets import cached_path, describe, simulate
     from ptycho_bench.cli.identity import names_file
-    from ptycho_bench.data.store import write_scan
+    from ptycho_bench.data.store import read_scan, write_scan
 
     if names_file(cfg):
         raise ValueError("data=file names a file that exists; to simulate, choose another data set")
     path = cfg.out or cached_path(cfg)
-    scan = write_scan(path, simulate(cfg))
-    print(f"{path}: {describe(scan)}")
+    write_scan(path, simulate(cfg))
+    print(f"{path}: {describe(read_scan(path))}")
 
 
 def main() -> None:

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.frames import Frames
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScanInfo:
@@ -24,6 +27,8 @@ class ScanInfo:
         energy_ev: beam energy; or None.
         seed: of jitter and noise; or None.
         noise: name and parameters of the noise as one JSON text.
+        distance_m: from specimen to detector; or None.
+        detector_pixel_m: side of a detector pixel, after binning; or None.
         recipe_hash: hash of what a simulation was made from; or None.
         held_out: for testing alone; ptycho-train refuses it.
     """
@@ -35,6 +40,8 @@ class ScanInfo:
     jitter_px: int = 0
     pixel_size_m: float | None = None
     energy_ev: float | None = None
+    distance_m: float | None = None
+    detector_pixel_m: float | None = None
     seed: int | None = None
     noise: str = "{}"
     recipe_hash: str | None = None
@@ -43,28 +50,29 @@ class ScanInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class PtychoScan:
-    """One scan with its truth, as the file holds it: physical, unscaled.
+    """One scan, with its truth where that is known, as the file holds it: physical, unscaled.
 
     Args:
         diffraction: (N, H, W) uint16, uint32 or float32, photons (counts), zero frequency at [H // 2, W // 2].
-        amplitude: (N, H, W) float32, modulus of the object under each scan point.
-        phase: (N, H, W) float32, radians.
         positions_px: (N, 2) float64, top-left (row, column) of each patch in the object.
         scan_index: (N, 2) int64, (scan row, scan column).
-        probe: (modes, H, W) complex64, sqrt(photons).
+        amplitude: (N, H, W) float32, modulus of the object under each scan point; None: not known, as of a measured
+            scan that no solver has seen.
+        phase: (N, H, W) float32, radians; None with the amplitude.
+        probe: (modes, H, W) complex64, sqrt(photons); or None.
         obj: complex64 (rows, columns), truth on the full field; or None.
         mask: (H, W) uint8, 0 = good pixel; or None.
         info: what describes the scan.
         content_hash: sha256 of arrays and attributes, empty until stored.
     """
 
-    diffraction: np.ndarray
-    amplitude: np.ndarray
-    phase: np.ndarray
+    diffraction: Frames
     positions_px: np.ndarray
     scan_index: np.ndarray
-    probe: np.ndarray
     info: ScanInfo
+    amplitude: Frames | None = None
+    phase: Frames | None = None
+    probe: np.ndarray | None = None
     obj: np.ndarray | None = None
     mask: np.ndarray | None = None
     content_hash: str = field(default="", compare=False)
@@ -75,7 +83,13 @@ class PtychoScan:
         return self.diffraction.shape[-1]
 
     def measurement(self) -> "Measurement":
-        """What predicts this scan's expected counts from an object patch."""
+        """What predicts this scan's expected counts from an object patch.
+
+        Raises:
+            DataError: the scan has no probe.
+        """
+        if self.probe is None:
+            raise DataError("this scan has no probe; solve it with ptycho-reconstruct, which writes one")
         noise = json.loads(self.info.noise)
         probe = torch.from_numpy(np.asarray(self.probe, np.complex64)) * noise.get("efficiency", 1.0) ** 0.5
         good = None if self.mask is None or not self.mask.any() else torch.from_numpy(self.mask == 0)
@@ -84,10 +98,31 @@ class PtychoScan:
     def __len__(self) -> int:
         return len(self.diffraction)
 
+    def patterns(self, points: np.ndarray) -> Tensor:
+        """Intensity of the given scan points, photons, float32 (n, H, W)."""
+        return float_tensor(self.diffraction[points])
+
     def tensors(self, points: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Intensity (photons), amplitude and phase (radians) of the given scan points, float32 (n, H, W)."""
-        arrays = (self.diffraction, self.amplitude, self.phase)
-        return tuple(torch.from_numpy(np.ascontiguousarray(array[points], np.float32)) for array in arrays)
+        """Intensity (photons), amplitude and phase (radians) of the given scan points, float32 (n, H, W).
+
+        Raises:
+            DataError: the scan has no amplitude and phase.
+        """
+        self.require_labels()
+        return self.patterns(points), float_tensor(self.amplitude[points]), float_tensor(self.phase[points])
+
+    def require_labels(self) -> None:
+        """Raise DataError where amplitude and phase are not known."""
+        if self.amplitude is None or self.phase is None:
+            raise DataError(
+                "this scan has patterns, but neither amplitude nor phase to learn from or compare with; solve it "
+                "first: ptycho-reconstruct FILE solver=rpie writes them"
+            )
+
+
+def float_tensor(array: np.ndarray) -> Tensor:
+    """Float32 tensor of an array."""
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
 
 class Measurement(NamedTuple):

@@ -2,13 +2,16 @@
 
 import dataclasses
 import os
+import pickle
 
 import h5py
 import numpy as np
 import pytest
 
+from ptycho_bench.data.check import UNITS
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.store import UNITS, expected_bytes, read_scan, write_scan
+from ptycho_bench.data.frames import stream_array
+from ptycho_bench.data.store import expected_bytes, open_scan, read_scan, write_scan
 
 ARRAYS = [field for field in UNITS if field != "object"] + ["obj"]
 LABELS = ("amplitude", "phase", "positions_px", "scan_index")
@@ -42,7 +45,7 @@ def test_what_is_not_known_comes_back_as_none(tmp_path, tiny_scan):
     assert back.info == info
     assert back.obj is None
     assert back.mask is None
-    assert back.content_hash == written.content_hash
+    assert back.content_hash == written
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "uint32", "float32"])
@@ -70,7 +73,7 @@ def test_plain_h5py_reads_the_file_and_its_units(path):
 
 def test_the_hash_names_the_content_not_its_history(tmp_path, tiny_scan):
     def hash_of(**changes):
-        return write_scan(tmp_path / "scan.h5", dataclasses.replace(tiny_scan, **changes)).content_hash
+        return write_scan(tmp_path / "scan.h5", dataclasses.replace(tiny_scan, **changes))
 
     first = hash_of()
     assert hash_of(info=dataclasses.replace(tiny_scan.info, origin="imported", recipe_hash="abc")) == first
@@ -106,15 +109,60 @@ def test_an_hdf5_file_of_others_is_refused_with_what_it_holds(path):
 def test_another_format_version_is_refused(path):
     with h5py.File(path, "a") as handle:
         handle.attrs["format_version"] = 99
-    with pytest.raises(DataError, match="format version 99, this release reads 1; make it anew"):
+    with pytest.raises(DataError, match="format version 99, this release reads 2; make it anew"):
         read_scan(path)
 
 
 def test_missing_data_sets_are_named(path):
     with h5py.File(path, "a") as handle:
-        del handle["phase"], handle["probe"]
-    with pytest.raises(DataError, match=r"lacks phase, probe; it has amplitude, diffraction"):
+        del handle["positions_px"], handle["scan_index"]
+    with pytest.raises(DataError, match=r"lacks positions_px, scan_index; it has amplitude, diffraction"):
         read_scan(path)
+
+
+def test_amplitude_without_phase_is_refused(path):
+    with h5py.File(path, "a") as handle:
+        del handle["phase"]
+    with pytest.raises(DataError, match="lacks phase; amplitude and phase go together"):
+        read_scan(path)
+
+
+def test_a_scan_nobody_solved_has_neither_labels_nor_probe(tmp_path, tiny_scan):
+    bare = dataclasses.replace(tiny_scan, amplitude=None, phase=None, probe=None, obj=None)
+    write_scan(tmp_path / "bare.h5", bare)
+    back = read_scan(tmp_path / "bare.h5")
+    np.testing.assert_array_equal(back.diffraction, tiny_scan.diffraction)
+    with pytest.raises(DataError, match=r"neither amplitude nor phase.*ptycho-reconstruct"):
+        back.tensors(np.arange(3))
+    with pytest.raises(DataError, match=r"no probe.*ptycho-reconstruct"):
+        back.measurement()
+
+
+def test_a_stream_is_written_as_the_same_array_would_be(tmp_path, tiny_scan, monkeypatch):
+    monkeypatch.setattr("ptycho_bench.data.frames.BLOCK_BYTES", 7 * tiny_scan.diffraction[0].nbytes)
+    names, seen = ("diffraction", "amplitude", "phase"), []
+    streams = {name: stream_array(getattr(tiny_scan, name)) for name in names}
+    streamed = write_scan(tmp_path / "a.h5", dataclasses.replace(tiny_scan, **streams), on_frames=seen.append)
+    assert streamed == write_scan(tmp_path / "b.h5", tiny_scan)
+    assert seen == [*range(7, 121, 7), 121]
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.h5").diffraction, tiny_scan.diffraction)
+
+
+def test_a_stream_that_ends_early_is_refused_and_leaves_nothing(tmp_path, tiny_scan):
+    short = dataclasses.replace(stream_array(tiny_scan.diffraction), blocks=lambda: iter([tiny_scan.diffraction[:5]]))
+    with pytest.raises(DataError, match="diffraction ended after 5 of 121 frames"):
+        write_scan(tmp_path / "a.h5", dataclasses.replace(tiny_scan, diffraction=short))
+    assert not os.listdir(tmp_path)
+
+
+def test_an_opened_scan_reads_its_patterns_when_asked(path, tiny_scan):
+    scan, points = open_scan(path), np.array([7, 3, 120])
+    np.testing.assert_array_equal(scan.diffraction[points], tiny_scan.diffraction[points])
+    np.testing.assert_array_equal(np.concatenate(list(scan.diffraction.blocks())), tiny_scan.diffraction)
+    for one, other in zip(scan.tensors(points), tiny_scan.tensors(points), strict=True):
+        assert one.equal(other)
+    again = pickle.loads(pickle.dumps(scan.diffraction))
+    np.testing.assert_array_equal(again[2:5], tiny_scan.diffraction[2:5])
 
 
 def test_a_group_in_place_of_a_data_set_is_refused(path):
@@ -231,7 +279,7 @@ def test_a_file_written_by_plain_h5py_is_read(tmp_path, tiny_scan):
     with h5py.File(tmp_path / "own.h5", "w") as handle:
         for name in ("diffraction", "amplitude", "phase", "positions_px", "scan_index", "probe"):
             handle[name] = getattr(tiny_scan, name)
-        handle.attrs["format_version"] = 1
+        handle.attrs["format_version"] = 2
     scan = read_scan(tmp_path / "own.h5")
     assert scan.info.origin == "imported"
     assert scan.info.jitter_px == 0
