@@ -49,6 +49,21 @@ class FrameStream:
         shape = (self.shape[0], *sample.shape[1:])
         return FrameStream(shape, sample.dtype, lambda: (change(block) for block in self.blocks()))
 
+    def first(self, count: int | None) -> "FrameStream":
+        """The first `count` frames; None: all."""
+        if count is None or count >= len(self):
+            return self
+
+        def blocks() -> Iterator[np.ndarray]:
+            left = count
+            for block in self.blocks():
+                yield block[:left]
+                left -= len(block)
+                if left <= 0:
+                    return
+
+        return FrameStream((count, *self.shape[1:]), self.dtype, blocks)
+
     def keep(self, kept: np.ndarray) -> "FrameStream":
         """Only the frames where `kept`, bool (N,), is True."""
 
@@ -114,6 +129,15 @@ class StoredFrames:
     def blocks(self) -> Iterator[np.ndarray]:
         """Consecutive frames, (n, H, W) at a time."""
         return stream_array(self.data).blocks()
+
+
+def chosen(frames: np.ndarray | StoredFrames, points: np.ndarray) -> FrameStream:
+    """Some frames, int (n,), of an array or a stored file, as a stream."""
+    shape = (len(points), *frames.shape[1:])
+    step = frames_per_block(shape, frames.dtype)
+    return FrameStream(
+        shape, frames.dtype, lambda: (frames[points[first : first + step]] for first in range(0, len(points), step))
+    )
 
 
 Frames = np.ndarray | FrameStream | StoredFrames

@@ -92,8 +92,11 @@ class PtychoScan:
             raise DataError("this scan has no probe; solve it with ptycho-reconstruct, which writes one")
         noise = json.loads(self.info.noise)
         probe = torch.from_numpy(np.asarray(self.probe, np.complex64)) * noise.get("efficiency", 1.0) ** 0.5
-        good = None if self.mask is None or not self.mask.any() else torch.from_numpy(self.mask == 0)
-        return Measurement(probe, noise.get("coherence", 1.0), good)
+        return Measurement(probe, noise.get("coherence", 1.0), self.good_pixels())
+
+    def good_pixels(self) -> Tensor | None:
+        """Bool (H, W), pixels to compare; None: all."""
+        return None if self.mask is None or not self.mask.any() else torch.from_numpy(self.mask == 0)
 
     def __len__(self) -> int:
         return len(self.diffraction)

@@ -42,7 +42,7 @@ def simulate_scan(
         overlap_ratio: see `raster_scan`.
         step_px: see `raster_scan`.
         jitter_px: see `raster_scan`.
-        noise: see `physics.noise`.
+        noise: see `physics.noise`; it also names the pixels to mask and the type its readings are stored as.
         seed: of jitter and noise.
         pixel_size_m: side of an object pixel, or None.
         held_out: for testing alone; ptycho-train refuses it.
@@ -59,22 +59,24 @@ def simulate_scan(
         tuple(obj.shape), side, overlap_ratio=overlap_ratio, step_px=step_px, jitter_px=jitter_px, generator=generator
     )
     probe = scale_to_photons(probe, photons)
-    patches = cut_patches(obj, scan.positions_px, (side, side))
-    diffraction = torch.cat(
-        [
-            noise(diffraction_intensity(probe, blend_with_mean(part, noise.coherence)), generator)
-            for part in patches.split(CHUNK)
-        ]
+    dead, hot = noise.bad_pixels((side, side))
+    diffraction, amplitude, phase = (
+        np.empty((len(scan.positions_px), side, side), dtype) for dtype in (noise.stored_as, "float32", "float32")
     )
+    for first in range(0, len(diffraction), CHUNK):
+        part = slice(first, first + CHUNK)
+        patches = cut_patches(obj, scan.positions_px[part], (side, side))
+        diffraction[part] = noise(diffraction_intensity(probe, blend_with_mean(patches, noise.coherence)), generator)
+        amplitude[part], phase[part] = patches.abs(), patches.angle()
     return PtychoScan(
-        diffraction=diffraction.float().numpy(),
-        amplitude=patches.abs().float().numpy(),
-        phase=patches.angle().float().numpy(),
+        diffraction=diffraction,
+        amplitude=amplitude,
+        phase=phase,
         positions_px=scan.positions_px.numpy(),
         scan_index=scan.scan_index.numpy(),
         probe=probe.reshape(-1, side, side).to(torch.complex64).numpy(),
         obj=obj.to(torch.complex64).numpy(),
-        mask=np.zeros((side, side), np.uint8),
+        mask=(dead | hot).numpy().astype(np.uint8),
         info=ScanInfo(
             origin=f"simulated from {name}",
             photons=float(photons),
@@ -88,3 +90,37 @@ def simulate_scan(
             held_out=held_out,
         ),
     )
+
+
+def simulate_xray_scan(
+    *,
+    energy_ev: float,
+    name: str,
+    obj: Tensor,
+    probe: Tensor,
+    photons: float,
+    overlap_ratio: float | None,
+    step_px: int | None,
+    jitter_px: int,
+    noise: Callable[[Tensor, Generator], Tensor],
+    seed: int,
+    pixel_size_m: float | None,
+    held_out: bool,
+    recipe_hash: str | None = None,
+) -> PtychoScan:
+    """`simulate_scan`, with the photon energy recorded; all other arguments are passed on to it."""
+    scan = simulate_scan(
+        name=name,
+        obj=obj,
+        probe=probe,
+        photons=photons,
+        overlap_ratio=overlap_ratio,
+        step_px=step_px,
+        jitter_px=jitter_px,
+        noise=noise,
+        seed=seed,
+        pixel_size_m=pixel_size_m,
+        held_out=held_out,
+        recipe_hash=recipe_hash,
+    )
+    return dataclasses.replace(scan, info=dataclasses.replace(scan.info, energy_ev=energy_ev))

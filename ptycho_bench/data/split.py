@@ -1,4 +1,4 @@
-"""Train, validation and test parts of a scan, by scan row; each named choice in conf/split is a call of these."""
+"""Train, validation and test parts of a scan, by scan row or place; each choice in conf/split is a call of these."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -76,6 +76,41 @@ def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_
             f"{last_pixel:g}; take fewer training rows"
         )
     return non_empty(Split(train, validation, np.flatnonzero(row >= first_test)))
+
+
+def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validation_fraction: float) -> Split:
+    """The last part of the field for testing, for scans that are no raster: only the positions count.
+
+    Test patches lie wholly beyond a line across the field, the others wholly before it, so that no object pixel is
+    shared; patches that straddle it are left out. A patch at a fractional position has every pixel it touches.
+
+    Args:
+        scan: the scan.
+        axis: `row`: the line is horizontal, test patches lie below it; `column`: vertical, they lie to its right.
+        test_fraction: share of the field's extent along the axis that lies beyond the line, (0, 1).
+        validation_fraction: share of the patches before the line, those nearest to it, (0, 1).
+
+    Raises:
+        ValueError: another axis, a fraction outside (0, 1), or no patch left on a side of the line.
+    """
+    if axis not in ("row", "column"):
+        raise ValueError(f"split.axis must be row or column, got {axis!r}")
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"split.test_fraction must lie in (0, 1), got {test_fraction}; 25 % is written 0.25")
+    place = scan.positions_px[:, ("row", "column").index(axis)]
+    first, end = np.floor(place), np.ceil(place) + scan.patch_px
+    extent = end.max() - first.min()
+    line = np.ceil(end.max() - test_fraction * extent)
+    test, before = np.flatnonzero(first >= line), np.flatnonzero(end <= line)
+    for part, name, change in ((test, "beyond", "raise"), (before, "before", "lower")):
+        if not len(part):
+            raise ValueError(
+                f"split.test_fraction {test_fraction} leaves no patch of {scan.patch_px} px wholly {name} its line in "
+                f"a field of {extent:g} px along the {axis} axis; {change} it"
+            )
+    before = before[np.argsort(place[before], kind="stable")]
+    first_validation = len(before) - validation_count(len(before), validation_fraction)
+    return non_empty(Split(np.sort(before[:first_validation]), np.sort(before[first_validation:]), test))
 
 
 def within(index: np.ndarray, bounds: tuple[int, int]) -> np.ndarray:

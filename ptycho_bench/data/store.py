@@ -12,6 +12,7 @@ import numpy as np
 from ptycho_bench.data.check import UNITS, check_shapes, checked
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import Frames, StoredFrames, blocks_of
+from ptycho_bench.data.hdf5 import written_whole
 from ptycho_bench.data.sample import PtychoScan, ScanInfo
 from ptycho_bench.data.versions import FORMAT_VERSION
 
@@ -69,34 +70,14 @@ def write_scan(
     """
     path = Path(path)
     check_shapes(scan, str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        reserve(partial, expected_bytes(scan))
-        with h5py.File(partial, "w") as handle:
-            content_hash = write_arrays(handle, scan, str(path), on_frames)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        raise OSError(f"cannot write {path}: {error}; free some space or set outputs_dir=FOLDER") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return content_hash
+    with written_whole(path, expected_bytes(scan)) as handle:
+        return write_arrays(handle, scan, str(path), on_frames)
 
 
 def expected_bytes(scan: PtychoScan) -> int:
     """Upper estimate of a scan's size on disk: its arrays, and 256 bytes for each chunk's place in the file's index."""
     chunks = len(PER_POINT) * len(scan)
     return sum(array.nbytes for array in arrays_of(scan).values()) + 256 * chunks + 2**20
-
-
-def reserve(path: Path, size: int) -> None:
-    """Raise OSError now where `size` bytes do not fit: HDF5 that meets a full disk takes the process down with it."""
-    with open(path, "wb") as handle:
-        if hasattr(os, "posix_fallocate"):
-            try:
-                os.posix_fallocate(handle.fileno(), 0, size)
-            except OSError as error:
-                raise OSError(f"{error.strerror}, {size / 1e6:.0f} MB are needed") from error
 
 
 def write_arrays(handle: h5py.File, scan: PtychoScan, name: str, on_frames: Callable[[int], None]) -> str:
@@ -199,3 +180,12 @@ def plain(value: object) -> object:
     if isinstance(value, h5py.Empty):
         return None
     return value.item() if isinstance(value, np.generic) else value
+
+
+def is_own(path: str | os.PathLike) -> bool:
+    """True for an HDF5 file of this project, also of another version."""
+    try:
+        with h5py.File(path, "r") as handle:
+            return "format_version" in handle.attrs
+    except OSError:
+        return False

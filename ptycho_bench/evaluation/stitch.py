@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-CHUNK = 2048
+CHUNK_PX = 2**21  # pixels of patches laid at once
 SMALLEST_WEIGHT = 1e-6  # so that a pixel only a patch's corner covers is covered
 
 
@@ -28,6 +28,52 @@ def central_weight(side: int, central_px: int) -> Tensor:
     return weight
 
 
+class Canvas:
+    """Weighted mean of overlapping patches, which may come a few at a time: it holds the field, not the patches.
+
+    Args:
+        positions_px: (N, 2) top-left (y, x) of all patches to come; rounded to whole pixels. The field is their
+            bounding box.
+        weight: (H, W), not negative.
+    """
+
+    def __init__(self, positions_px: Tensor, weight: Tensor) -> None:
+        corner = positions_px.round().long()
+        self.origin = corner.amin(dim=0)
+        self.weight = weight.double()
+        self.shape = tuple((corner.amax(dim=0) - self.origin + torch.tensor(weight.shape)).tolist())
+        self.weights = torch.zeros(self.shape, dtype=torch.float64).flatten()
+        self.totals: dict[str, Tensor] = {}
+
+    def places(self, positions_px: Tensor) -> Tensor:
+        """int64, the field's pixels, flattened, that patches at these positions cover."""
+        corner = positions_px.round().long() - self.origin
+        height, width = self.weight.shape
+        inside = torch.arange(height)[:, None] * self.shape[1] + torch.arange(width)
+        return ((corner[:, 0] * self.shape[1] + corner[:, 1])[:, None, None] + inside).flatten()
+
+    def add(self, positions_px: Tensor, **patches: Tensor) -> None:
+        """Lay patches (n, H, W) of one or several kinds, real, at (n, 2) positions; every call with the same kinds."""
+        step = max(1, CHUNK_PX // self.weight.numel())
+        for first in range(0, len(positions_px), step):
+            part = slice(first, first + step)
+            places = self.places(positions_px[part])
+            self.weights.index_add_(0, places, self.weight.expand(len(positions_px[part]), -1, -1).flatten())
+            for kind, values in patches.items():
+                total = self.totals.setdefault(kind, torch.zeros_like(self.weights))
+                total.index_add_(0, places, (values[part].double() * self.weight).flatten())
+
+    @property
+    def covered(self) -> Tensor:
+        """Bool (rows, columns), True where some patch has weight."""
+        return (self.weights > 0).view(self.shape)
+
+    def field(self, kind: str) -> Tensor:
+        """Mean of one kind of patches, (rows, columns) float64; 0 where nothing lies."""
+        mean = self.totals[kind] / self.weights.where(self.weights > 0, 1.0)
+        return mean.view(self.shape)
+
+
 def stitch(patches: Tensor, positions_px: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Weighted mean of overlapping patches on their bounding box.
 
@@ -40,29 +86,18 @@ def stitch(patches: Tensor, positions_px: Tensor, weight: Tensor) -> tuple[Tenso
         field: (rows, columns) float32, row 0 and column 0 at the smallest position; 0 where nothing lies.
         covered: bool (rows, columns), True where some patch has weight.
     """
-    corner = positions_px.round().long()
-    corner = corner - corner.amin(dim=0)
-    height, width = patches.shape[-2:]
-    rows, columns = (corner.amax(dim=0) + torch.tensor([height, width])).tolist()
-    total, weights = (torch.zeros(rows * columns, dtype=torch.float64) for _ in range(2))
-    inside = torch.arange(height)[:, None] * columns + torch.arange(width)
-    for first in range(0, len(patches), CHUNK):
-        part = slice(first, first + CHUNK)
-        index = (corner[part, 0] * columns + corner[part, 1])[:, None, None] + inside
-        total.index_add_(0, index.flatten(), (patches[part].double() * weight).flatten())
-        weights.index_add_(0, index.flatten(), weight.expand(index.shape).flatten())
-    covered = weights > 0
-    field = torch.where(covered, total / weights.where(covered, 1.0), 0.0)
-    return field.float().view(rows, columns), covered.view(rows, columns)
+    canvas = Canvas(positions_px, weight)
+    canvas.add(positions_px, values=patches)
+    return canvas.field("values").float(), canvas.covered
 
 
 def stitch_phase(phase: Tensor, positions_px: Tensor, weight: Tensor, *, circular: bool) -> tuple[Tensor, Tensor]:
     """`stitch` for phases in radians; `circular` averages them as unit vectors."""
     if not circular:
         return stitch(phase, positions_px, weight)
-    cosine, covered = stitch(phase.double().cos(), positions_px, weight)
-    sine, _ = stitch(phase.double().sin(), positions_px, weight)
-    return torch.atan2(sine, cosine), covered
+    canvas = Canvas(positions_px, weight)
+    canvas.add(positions_px, cosine=phase.double().cos(), sine=phase.double().sin())
+    return torch.atan2(canvas.field("sine"), canvas.field("cosine")).float(), canvas.covered
 
 
 def scored_rectangle(shape: tuple[int, int], patch_px: int, smallest_px: int) -> tuple[slice, slice]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ptycho_bench.physics.geometry import ELECTRON_C, ELECTRON_REST_EV, PLANCK_J_S, electron_wavelength
 from ptycho_bench.physics.objects import rescale, transmission
 
-PLANCK_J_S, ELECTRON_C, ELECTRON_KG, LIGHT_M_S = 6.62607015e-34, 1.602176634e-19, 9.1093837e-31, 299792458.0
 FLUX_QUANTUM_T_M2 = PLANCK_J_S / (2 * ELECTRON_C)
 
 
@@ -18,9 +18,8 @@ def interaction_constant(voltage_v: float) -> float:
     >>> round(interaction_constant(300e3) * 1e-9, 6)
     0.006526
     """
-    rest_ev = ELECTRON_KG * LIGHT_M_S**2 / ELECTRON_C
-    wavelength_m = PLANCK_J_S * LIGHT_M_S / (ELECTRON_C * math.sqrt(voltage_v * (voltage_v + 2 * rest_ev)))
-    return 2 * math.pi / wavelength_m * (voltage_v + rest_ev) / (voltage_v * (voltage_v + 2 * rest_ev))
+    relative = (voltage_v + ELECTRON_REST_EV) / (voltage_v * (voltage_v + 2 * ELECTRON_REST_EV))
+    return 2 * math.pi / electron_wavelength(voltage_v) * relative
 
 
 def magnetic_phase(magnetisation: Tensor, *, thickness_m: float, pixel_size_m: float, induction_t: float) -> Tensor:

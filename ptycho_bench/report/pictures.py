@@ -119,3 +119,69 @@ def draw_losses(path: Path, rows: Sequence[dict[str, float]]) -> None:
         axes.set_yscale("log")
         axes.legend(fontsize=7)
     save(figure, path)
+
+
+def draw_object(path: Path, obj: np.ndarray, covered: np.ndarray, probe: np.ndarray | None, title: str) -> None:
+    """Amplitude and phase of an object, and the modulus of the probe's strongest mode.
+
+    Limits leave out the outermost hundredth at each end: thin coverage at the rim would set them else.
+
+    Args:
+        path: PNG file.
+        obj: complex (rows, columns).
+        covered: bool (rows, columns); other pixels stay white.
+        probe: complex (modes, H, W); or None.
+        title: of the figure.
+    """
+    panels = 2 if probe is None else 3
+    figure, axes = plt.subplots(1, panels, figsize=(5.2 * panels, 4.8), layout="constrained")
+    amplitude, phase = np.where(covered, np.abs(obj), np.nan), np.where(covered, np.angle(obj), np.nan)
+    shown = tuple(np.nanpercentile(amplitude, (1, 99)))
+    show(axes[0], amplitude, "amplitude", AMPLITUDE_MAP, shown, "transmission")
+    show(axes[1], phase, "phase", PHASE_MAP, (-math.pi, math.pi), "rad")
+    if probe is not None:
+        show(axes[2], np.abs(probe[0]), f"probe, mode 1 of {len(probe)}", INTENSITY_MAP, None, "sqrt(photons)")
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def draw_correlation(path: Path, frequency: np.ndarray, correlation: np.ndarray, half_bit: np.ndarray) -> None:
+    """Fourier ring correlation of two halves with its thresholds; frequency in cycles / px."""
+    figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
+    axes.plot(frequency, correlation, label="two halves of the data")
+    axes.plot(frequency, half_bit, "--", label="half bit")
+    axes.axhline(1 / 7, color="gray", linestyle=":", label="1/7")
+    axes.set_xlabel("cycles / px")
+    axes.set_ylabel("Fourier ring correlation")
+    axes.set_ylim(-0.1, 1.05)
+    axes.legend(fontsize=8)
+    save(figure, path)
+
+
+def draw_errors(path: Path, curves: dict[str, Sequence[float]]) -> None:
+    """Diffraction misfit by iteration, one curve a name."""
+    figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
+    for name, errors in curves.items():
+        axes.plot(range(1, len(errors) + 1), errors, marker=".", label=name)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("diffraction misfit")
+    axes.set_yscale("log")
+    axes.legend(fontsize=8)
+    save(figure, path)
+
+
+def draw_scan(path: Path, patterns: np.ndarray, mean: np.ndarray, positions_px: np.ndarray, title: str) -> None:
+    """A few patterns (n, H, W), the mean pattern (H, W), and where the probe stood (N, 2), in scan order by colour."""
+    panels = len(patterns) + 2
+    figure, axes = plt.subplots(1, panels, figsize=(3.4 * panels, 3.4), layout="constrained")
+    for k, pattern in enumerate(patterns):
+        show(axes[k], np.log1p(pattern), f"pattern {k}", INTENSITY_MAP, None, "log(1 + photons)")
+    show(axes[-2], np.log1p(mean), "mean pattern", INTENSITY_MAP, None, "log(1 + photons)")
+    y, x = positions_px.T
+    axes[-1].scatter(x, y, c=np.arange(len(x)), s=3, cmap="viridis")
+    axes[-1].set_aspect("equal")
+    axes[-1].invert_yaxis()
+    axes[-1].set_title("positions, px, first dark", fontsize=9)
+    axes[-1].tick_params(labelsize=7)
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)

@@ -41,7 +41,7 @@ def test_stitching_in_parts_changes_nothing(monkeypatch):
     patches, positions, _ = scanned(torch.rand(60, 75), step_px=4, jitter_px=2)
     patches = patches + torch.rand(len(patches), 1, 1)
     whole, _ = stitch(patches, positions, WEIGHTS["radial"])
-    monkeypatch.setattr("ptycho_bench.evaluation.stitch.CHUNK", 7)
+    monkeypatch.setattr("ptycho_bench.evaluation.stitch.CHUNK_PX", 7)
     torch.testing.assert_close(stitch(patches, positions, WEIGHTS["radial"])[0], whole)
 
 

@@ -1,0 +1,290 @@
+"""One reconstruction: read or import the scan, build network and solver, run them, measure, write."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
+from ptycho_bench.cli.evaluate import device_named, points_of
+from ptycho_bench.cli.identity import file_hash, sha256
+from ptycho_bench.cli.importing import import_files, stem
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.files import probe_from_file
+from ptycho_bench.data.frames import chosen
+from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.data.store import is_own, open_scan, write_scan
+from ptycho_bench.evaluation.reconstruct import MetricProtocol
+from ptycho_bench.formats.assemble import patches_of
+from ptycho_bench.formats.write import Product, write_cxi, write_ptychodus
+from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.physics.pie import PIESolver
+from ptycho_bench.reconstruction.by_network import object_by_network
+from ptycho_bench.reconstruction.by_solver import object_by_solver, pattern_source, probe_from_patterns
+from ptycho_bench.reconstruction.quality import (
+    against_truth,
+    half_against_half,
+    halves,
+    own_misfit,
+    truth_scaling,
+)
+from ptycho_bench.reconstruction.result import Reconstruction, corners_of, truth_field
+from ptycho_bench.report.environment import environment
+from ptycho_bench.report.progress import progress
+from ptycho_bench.report.record import RunFolder, write_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be reconstructed, and by what; everything built and checked."""
+
+    cfg: DictConfig
+    scan: PtychoScan
+    points: np.ndarray
+    network: PtychoNetwork | None
+    solver: PIESolver | None
+    protocol: MetricProtocol
+    device: str
+    name: str
+    what: str
+
+    @classmethod
+    def of(cls, cfg: DictConfig) -> Self:
+        """From the composed configuration; what can be refused without reading patterns is refused first."""
+        solver = build(cfg.solver) if "_target_" in cfg.solver else None
+        protocol: MetricProtocol = build(cfg.metrics)
+        device = device_named(cfg.device)
+        path = cfg.checkpoint if cfg.warm_start is None else cfg.warm_start
+        checkpoint = None if path is None else read_checkpoint(path)
+        scan = with_probe(opened(cfg), cfg)
+        points = np.arange(len(scan))
+        network, what = None, None if solver is None else solver.rule
+        if checkpoint is not None:
+            description = checkpoint["ptycho_bench"]
+            if description["size_px"] != scan.patch_px:
+                raise ValueError(
+                    f"patterns are {scan.patch_px} px, the network was trained on {description['size_px']} px; "
+                    f"import them with patterns.crop_px={description['size_px']} or choose another checkpoint"
+                )
+            network = restore_network(checkpoint).to(device)
+            points = points_of(scan, cfg.region, description["test"])
+            what = description["run"] if solver is None else f"{solver.rule}-from-{description['run']}"
+        elif cfg.region != "all":
+            raise ValueError(f"region={cfg.region} is that of a checkpoint's run; a solver alone takes region=all")
+        protocol.check(scan.patch_px)
+        return cls(
+            cfg=cfg, scan=scan, points=points, network=network, solver=solver, protocol=protocol, device=device,
+            name=stem(cfg.files[0]), what=what,
+        )  # fmt: skip
+
+    def run(self, points: np.ndarray, label: str) -> Reconstruction:
+        """Reconstruct some of the scan's points."""
+        found = None
+        if self.network is not None:
+            with progress(f"{label}, network", len(points)) as done:
+                found = object_by_network(
+                    self.network, self.scan, points, batch_size=self.cfg.batch_size,
+                    weight=self.protocol.weight(self.scan.patch_px), on_patterns=done,
+                )  # fmt: skip
+        if self.solver is None:
+            return found
+        with progress(f"{label}, {self.solver.rule}", self.solver.iterations) as done:
+            return object_by_solver(
+                self.solver, self.scan, points, start=found, cache_mb=self.cfg.cache_mb, device=self.device,
+                on_iteration=lambda iteration, error, obj: done(iteration),
+            )  # fmt: skip
+
+    def identity(self) -> str:
+        """Hash of what determines the result."""
+        path = self.cfg.checkpoint or self.cfg.warm_start
+        parts = [plain(self.cfg[name]) for name in ("solver", "metrics")]
+        return sha256([path and file_hash(path), self.scan.content_hash, self.cfg.region, *parts])
+
+
+def opened(cfg: DictConfig) -> PtychoScan:
+    """The named scan: this project's file, or one of another format, imported first.
+
+    Raises:
+        DataError: no file, or none of a known format.
+    """
+    path = Path(cfg.files[0])
+    if not path.is_file():
+        raise DataError(f"no file {path}; mend the path")
+    if len(cfg.files) == 1 and is_own(path):
+        return open_scan(path)
+    options = [plain(cfg[name]) for name in ("format", "geometry", "patterns", "positions")]
+    identity = sha256([[file_hash(file) for file in cfg.files], *options])[:10]
+    imported = Path(cfg.outputs_dir) / "imported" / f"{stem(path)}-{identity}.h5"
+    if not imported.is_file():
+        for note in import_files(cfg, imported):
+            print(f"  {note}")
+        print(f"imported as {imported}", flush=True)
+    return open_scan(imported)
+
+
+def with_probe(scan: PtychoScan, cfg: DictConfig) -> PtychoScan:
+    """The scan, with the probe the command names in place of its own.
+
+    Raises:
+        DataError: a probe of another size.
+    """
+    if cfg.probe_path is None:
+        return scan
+    probe = probe_from_file(probe_path=cfg.probe_path, probe_key=cfg.probe_key, block=1, source=None)
+    probe = probe.reshape(-1, *probe.shape[-2:]).numpy()
+    if probe.shape[1:] != (scan.patch_px, scan.patch_px):
+        raise DataError(f"{cfg.probe_path}: the probe is {probe.shape[1:]}, patterns {scan.patch_px} px; resample it")
+    return dataclasses.replace(scan, probe=probe)
+
+
+def reconstruct(request: Request) -> None:
+    """Run a request, measure it, write and print what came of it."""
+    cfg, scan = request.cfg, request.scan
+    folder = RunFolder(
+        Path(cfg.outputs_dir) / "reconstructions" / request.name / f"{request.what}-{request.identity()[:10]}"
+    )
+    folder.clear()
+    folder.open(OmegaConf.to_yaml(cfg, resolve=True), environment())
+    try:
+        result = request.run(request.points, request.name)
+        measured = measure(request, result)
+        write_files(request, result, folder.path)
+        if cfg.pictures:
+            draw(request, result, measured, folder.path / "pictures")
+        measured.pop("rings", None)
+    except Exception as error:
+        folder.fail(error)
+        raise
+    folder.finish(
+        {
+            "what": request.what,
+            "files": [str(file) for file in cfg.files],
+            "data": {"content_hash": scan.content_hash, "patterns": len(request.points), "pattern_px": scan.patch_px,
+                     **dataclasses.asdict(scan.info)},
+            "device": request.device,
+            "seconds": result.seconds,
+            "iterations": len(result.errors),
+            "stopped": result.stopped,
+            **measured,
+        }
+    )  # fmt: skip
+    print(summary(request, result, measured))
+    print(f"-> {folder.path}")
+
+
+def measure(request: Request, result: Reconstruction) -> dict:
+    """Misfit, resolution and, where the truth is known, metrics; `rings` are for the picture."""
+    cfg, scan, points = request.cfg, request.scan, request.points
+    measured = {"misfit": own_misfit(scan, points, result, corners_of(scan, points))}
+    truth = truth_field(scan, points, request.protocol.weight(scan.patch_px))
+    if truth is not None:
+        scaling: Scaling = truth_scaling(truth) if request.network is None else request.network.scaling
+        measured["truth"] = scan.info.origin
+        measured["metrics"] = against_truth(
+            result, truth, patch_px=scan.patch_px, scaling=scaling, protocol=request.protocol
+        )
+    if cfg.frc:
+        parts = halves(scan.scan_index, points)
+        both = [request.run(part, f"half {number} of 2") for number, part in enumerate(parts, 1)]
+        corners = tuple(torch.from_numpy(scan.positions_px[part]) for part in parts)
+        rings = half_against_half(*both, corners, patch_px=scan.patch_px, pixel_size_m=scan.info.pixel_size_m)
+        measured["frc"] = {
+            "half_bit": rings.half_bit_crossing._asdict(), "one_seventh": rings.one_seventh_crossing._asdict(),
+        }  # fmt: skip
+        measured["rings"] = rings
+    return measured
+
+
+def write_files(request: Request, result: Reconstruction, folder: Path) -> None:
+    """The object for other programs, the solver's misfits, and, where asked for, the scan to train on."""
+    cfg, scan, points = request.cfg, request.scan, request.points
+    corners = corners_of(scan, points).numpy()
+    probe = scan.probe if result.probe is None else result.probe.numpy()
+    comments = [f"{request.what}, by ptycho_bench"]
+    if probe is None:  # the format asks for one
+        patterns = pattern_source(scan, points, cache_mb=cfg.cache_mb)
+        probe = probe_from_patterns(patterns, len(points), scan.good_pixels()).numpy()
+        comments.append("the probe is a guess from the mean pattern")
+    known = scan.info.pixel_size_m is not None
+    if not known:
+        comments.append("pixel size not known: lengths are pixels")
+    product = Product(
+        name=request.name,
+        comments="; ".join(comments),
+        obj=result.obj.numpy(),
+        probe=probe,
+        corners_px=corners,
+        point_index=points,
+        pixel_size_m=scan.info.pixel_size_m if known else 1.0,
+        energy_ev=scan.info.energy_ev,
+        distance_m=scan.info.distance_m,
+        detector_pixel_m=scan.info.detector_pixel_m,
+        errors=result.errors,
+    )
+    write_ptychodus(folder / "object.h5", product)
+    write_cxi(folder / "object.cxi", product)
+    if result.errors:
+        write_table(folder / "errors.csv", {"iteration": range(1, len(result.errors) + 1), "misfit": result.errors})
+    if cfg.triplets:
+        write_scan(folder / "triplets.h5", solved_scan(request, result))
+
+
+def solved_scan(request: Request, result: Reconstruction) -> PtychoScan:
+    """The scan with amplitude and phase cut from the reconstructed object, its probe, and who solved it."""
+    scan, points = request.scan, request.points
+    corners, obj = corners_of(scan, points).numpy(), result.obj.numpy()
+    probe = scan.probe if result.probe is None else result.probe.numpy()
+    photons = None if probe is None else float(np.square(np.abs(probe)).sum())
+    return dataclasses.replace(
+        scan,
+        diffraction=chosen(scan.diffraction, points),
+        positions_px=corners,
+        scan_index=scan.scan_index[points],
+        amplitude=patches_of(obj, corners, scan.patch_px, np.abs),
+        phase=patches_of(obj, corners, scan.patch_px, np.angle),
+        probe=probe,
+        obj=obj,
+        info=dataclasses.replace(scan.info, origin=f"solved by {request.what}, {scan.info.origin}", photons=photons),
+    )
+
+
+def draw(request: Request, result: Reconstruction, measured: dict, folder: Path) -> None:
+    """Object, correlation and misfit as PNG."""
+    from ptycho_bench.report.pictures import draw_correlation, draw_errors, draw_object
+
+    probe = None if result.probe is None else result.probe.numpy()
+    title = f"{request.name}: {request.what}"
+    draw_object(folder / "object.png", result.obj.numpy(), result.covered.numpy(), probe, title)
+    if "rings" in measured:
+        rings = measured["rings"]
+        draw_correlation(folder / "frc.png", rings.frequency.numpy(), rings.correlation.numpy(), rings.half_bit.numpy())
+    if result.errors:
+        draw_errors(folder / "errors.png", {request.what: result.errors})
+
+
+def summary(request: Request, result: Reconstruction, measured: dict) -> str:
+    """What came of it, in a few lines."""
+    rows, columns = result.obj.shape
+    lines = [f"{request.what}: {len(request.points)} patterns to {rows} x {columns} px in {result.seconds:.1f} s"]
+    if result.errors:
+        lines.append(f"  {len(result.errors)} iterations{', then no gain' if result.stopped else ''}")
+    if measured["misfit"] is not None:
+        lines.append(f"  diffraction misfit {measured['misfit']:.4f}")
+    if "frc" in measured:
+        half_bit = measured["frc"]["half_bit"]
+        metres = half_bit["resolution_m"]
+        size = f"{half_bit['resolution_px']:.1f} px" + ("" if metres is None else f" = {metres * 1e9:.1f} nm")
+        lines.append(f"  resolution {size} (half bit{'' if half_bit['crossed'] else ', never crossed'})")
+    if "metrics" in measured:
+        found = measured["metrics"]
+        lines.append(
+            f"  against the truth ({measured['truth']}): amplitude {found['amplitude_psnr_db']:.2f} dB, SSIM "
+            f"{100 * found['amplitude_ssim']:.2f} %; phase, aligned, {found['phase_aligned_psnr_db']:.2f} dB, SSIM "
+            f"{100 * found['phase_aligned_ssim']:.2f} %"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""A scan to an object by a trained network: patches predicted batch by batch and laid onto a canvas."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ptycho_bench.data.neighbours import neighbour_table
+from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.evaluation.stitch import Canvas
+from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.reconstruction.result import Reconstruction
+
+
+def object_by_network(
+    network: PtychoNetwork,
+    scan: PtychoScan,
+    points: np.ndarray,
+    *,
+    batch_size: int,
+    weight: Tensor,
+    on_patterns: Callable[[int], None] = lambda done: None,
+) -> Reconstruction:
+    """Predict the patches of some points and stitch them; holds one batch and the field, not the scan.
+
+    Args:
+        network: trained, on its device.
+        scan: its patterns may stay in the file.
+        points: indices of the points.
+        batch_size: patterns at once.
+        weight: (H, W) of a patch in the field.
+        on_patterns: called with the number of patterns done.
+
+    Raises:
+        ValueError: a network trained on patterns of another size, or a prediction that is not finite.
+    """
+    canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight)
+    radius = network.input_transform.neighbours
+    seconds = done = 0
+    for part in np.array_split(points, -(-len(points) // batch_size)):
+        known = around(scan.scan_index, part, radius) if radius else part
+        patterns, table = scan.patterns(known), neighbour_table(scan.scan_index, part, radius, known)
+        started_s = time.perf_counter()
+        amplitude, phase = network.predict(patterns, batch_size=batch_size, neighbours=table)
+        if not (amplitude.isfinite().all() and phase.isfinite().all()):
+            raise ValueError("the network predicts NaN or infinite values for these patterns; train it again")
+        parts = {"amplitude": amplitude, "phase": phase}
+        if network.phase.circular:
+            parts = {"amplitude": amplitude, "cosine": phase.cos(), "sine": phase.sin()}
+        canvas.add(torch.from_numpy(scan.positions_px[part]), **parts)
+        seconds += time.perf_counter() - started_s
+        done += len(part)
+        on_patterns(done)
+    circular = network.phase.circular
+    phase = torch.atan2(canvas.field("sine"), canvas.field("cosine")) if circular else canvas.field("phase")
+    obj = torch.polar(canvas.field("amplitude").abs(), phase).to(torch.complex64)
+    return Reconstruction(
+        obj=obj.where(canvas.covered, 1.0), covered=canvas.covered, probe=None, refined=False, errors=[],
+        stopped=False, seconds=seconds,
+    )  # fmt: skip
+
+
+def around(scan_index: np.ndarray, points: np.ndarray, radius: int) -> np.ndarray:
+    """Numbers of the points within `radius` rows and columns of some points, themselves included, sorted."""
+    low, high = scan_index[points].min(axis=0) - radius, scan_index[points].max(axis=0) + radius
+    return np.flatnonzero(((scan_index >= low) & (scan_index <= high)).all(axis=1))

@@ -1,0 +1,94 @@
+"""How good a reconstruction is: against the truth where there is one, against its patterns, and half against half."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.evaluation.align import align_object
+from ptycho_bench.evaluation.frc import RingCorrelation, fourier_ring_correlation
+from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
+from ptycho_bench.evaluation.reconstruct import Images, MetricProtocol
+from ptycho_bench.evaluation.stitch import scored_rectangle
+from ptycho_bench.reconstruction.result import Reconstruction
+
+
+def halves(scan_index: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points parted like the squares of a chessboard, so that each half covers the whole field."""
+    odd = scan_index[points].sum(axis=1) % 2 == 1
+    return points[~odd], points[odd]
+
+
+def truth_scaling(truth: Tensor) -> Scaling:
+    """Range of a true object, complex (rows, columns), where no training part gives one."""
+    amplitude, phase = truth.abs(), truth.angle()
+    return Scaling(
+        amplitude_low=amplitude.min().item(), amplitude_high=amplitude.max().item(), phase_low=phase.min().item(),
+        phase_high=phase.max().item(), intensity_max=1.0, intensity_p995=1.0,
+    )  # fmt: skip
+
+
+def against_truth(
+    result: Reconstruction, truth: Tensor, *, patch_px: int, scaling: Scaling, protocol: MetricProtocol
+) -> dict[str, float]:
+    """Metrics of the stitched object on the rectangle between the outermost patch centres.
+
+    A solver's object is first brought to the truth by what far-field ptychography leaves open: one phase, and where the
+    probe was refined also the amplitude's scale and a phase ramp. A network's is taken as it is.
+
+    Args:
+        result: what was reconstructed.
+        truth: complex (rows, columns) on the same field.
+        patch_px: side of a patch.
+        scaling: brings both to [0, 1].
+        protocol: how metrics are taken.
+    """
+    window = scored_rectangle(tuple(truth.shape), patch_px, GAUSSIAN_SIDE)
+    obj, truth, covered = result.obj[window], truth[window], result.covered[window]
+    mask = None if covered.all() else covered
+    if result.errors:
+        obj = align_object(obj, truth, mask=mask, amplitude_scale=result.refined, ramp=result.refined)
+    pred, target = (Images(field.abs(), field.angle()) for field in (obj, truth))
+    return {name: value.item() for name, value in protocol.measure_all(pred, target, scaling, mask).items()}
+
+
+def half_against_half(
+    first: Reconstruction, second: Reconstruction, corners: tuple[Tensor, Tensor], *, patch_px: int,
+    pixel_size_m: float | None,
+) -> RingCorrelation:  # fmt: skip
+    """Fourier ring correlation of two reconstructions from one half of the patterns each, on the field both know.
+
+    Args:
+        first: from one half.
+        second: from the other.
+        corners: (n, 2) top-left positions of each half's points, in one frame.
+        patch_px: side of a patch.
+        pixel_size_m: side of an object pixel; or None.
+
+    Raises:
+        ValueError: halves whose common field is too small.
+    """
+    origins = [half.round().long().amin(dim=0) for half in corners]
+    ends = [origin + torch.tensor(half.obj.shape) for origin, half in zip(origins, (first, second), strict=True)]
+    top_left, bottom_right = torch.maximum(*origins), torch.minimum(*ends)
+    fields = []
+    for origin, half in zip(origins, (first, second), strict=True):
+        (top, left), (bottom, right) = (top_left - origin).tolist(), (bottom_right - origin).tolist()
+        field = half.obj[top:bottom, left:right]
+        fields.append(field[scored_rectangle(tuple(field.shape), patch_px, GAUSSIAN_SIDE)])
+    solved = bool(first.errors)
+    aligned = align_object(*fields, amplitude_scale=solved, ramp=first.refined) if solved else fields[0]
+    return fourier_ring_correlation(aligned, fields[1], pixel_size_m=pixel_size_m)
+
+
+def own_misfit(scan: PtychoScan, points: np.ndarray, result: Reconstruction, corners: Tensor) -> float | None:
+    """Diffraction misfit of a reconstruction against the patterns it came from; None where no probe is known."""
+    from ptycho_bench.evaluation.misfit import diffraction_misfit
+
+    if result.probe is None and scan.probe is None:
+        return None
+    probe = scan.measurement().probe if result.probe is None else result.probe
+    return diffraction_misfit(
+        lambda batch: scan.patterns(points[batch.numpy()]), corners, probe, result.obj, good=scan.good_pixels()
+    )
