@@ -1,14 +1,18 @@
 """The data set a configuration names: read where it exists, simulated where it does not."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
+import numpy as np
 from omegaconf import DictConfig
 
 from ptycho_bench.cli.build import build
-from ptycho_bench.cli.identity import data_hash, names_file
+from ptycho_bench.cli.identity import scan_hash
+from ptycho_bench.cli.scans import ScanChoice, names_file
 from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.frames import blocks_of
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.store import read_scan, write_scan
 
@@ -17,11 +21,13 @@ def cached_path(cfg: DictConfig) -> Path:
     """Where the data set lies or will lie: the given file, or the cache under the hash of what makes it."""
     if names_file(cfg):
         return Path(cfg.data.file_path)
-    return Path(cfg.outputs_dir) / "data" / f"{cfg.data.name}-{data_hash(cfg)[:10]}.h5"
+    return Path(cfg.outputs_dir) / "data" / f"{cfg.data.name}-{scan_hash(cfg)[:10]}.h5"
 
 
 def pattern_px(cfg: DictConfig) -> int:
     """Side of the patterns, without making or reading them: so that a network that cannot take them fails first."""
+    if "size_px" in cfg.data:
+        return cfg.data.size_px
     if not names_file(cfg):
         return build(cfg.data.probe).shape[-1]
     try:
@@ -31,9 +37,26 @@ def pattern_px(cfg: DictConfig) -> int:
         raise DataError(f"{cfg.data.file_path} cannot be read as a data set ({error}); is it complete?") from error
 
 
+def common_pattern_px(choices: Sequence[ScanChoice]) -> int:
+    """Side of the patterns of all scans.
+
+    Raises:
+        ValueError: they differ.
+    """
+    sides = {choice.words: pattern_px(choice.cfg) for choice in choices}
+    (first, side), *others = sides.items()
+    for words, other in others:
+        if other != side:
+            raise ValueError(
+                f"{first} has patterns of {side} px, {words} of {other} px; scans that train together need 1 side: "
+                "import or simulate them alike"
+            )
+    return side
+
+
 def simulate(cfg: DictConfig) -> PtychoScan:
     """The data set a configuration describes, not yet written."""
-    return build(cfg.data, noise=build(cfg.noise), recipe_hash=data_hash(cfg))
+    return build(cfg.data, noise=build(cfg.noise), recipe_hash=scan_hash(cfg))
 
 
 def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
@@ -53,15 +76,20 @@ def describe(scan: PtychoScan) -> str:
     overlap = f"{scan.info.overlap_ratio:.0%}" if scan.info.overlap_ratio is not None else "unknown"
     return (
         f"{len(scan)} patterns of {scan.patch_px} x {scan.patch_px} px, overlap {overlap}, jitter "
-        f"{scan.info.jitter_px} px, {scan.diffraction.sum(axis=(1, 2)).mean():.0f} counts per pattern, "
+        f"{scan.info.jitter_px} px, {mean_photons(scan):.0f} counts per pattern, "
         f"hash {scan.content_hash[:10]}"
     )
 
 
-def data_record(cfg: DictConfig, scan: PtychoScan) -> dict:
+def mean_photons(scan: PtychoScan) -> float:
+    """Mean of the patterns' sums, photons."""
+    return sum(float(block.sum(dtype=np.float64)) for block in blocks_of(scan.diffraction)) / len(scan)
+
+
+def data_record(name: str, scan: PtychoScan) -> dict:
     """What results.json says of the data."""
     return {
-        "name": cfg.data.name,
+        "name": name,
         "content_hash": scan.content_hash,
         "patterns": len(scan),
         "pattern_px": scan.patch_px,

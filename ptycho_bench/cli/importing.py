@@ -69,13 +69,10 @@ def import_files(cfg: "DictConfig", path: Path) -> list[str]:
 def read_raw(cfg: "DictConfig") -> "RawScan":
     """The scan in `cfg.files`, by the named format or the first that knows them."""
     from ptycho_bench.cli.build import build
-    from ptycho_bench.data.errors import DataError
+    from ptycho_bench.formats.paths import expand
     from ptycho_bench.formats.registry import recognise
 
-    files = [str(file) for file in cfg.files]
-    missing = next((file for file in files if not Path(file).is_file()), None)
-    if missing is not None:
-        raise DataError(f"no file {missing}; mend the path")
+    files = expand([str(file) for file in cfg.files])
     if "_target_" in cfg.format:
         return build(cfg.format).read(files)
     return recognise(files, readers())[1].read(files)

@@ -15,12 +15,10 @@ from ptycho_bench.cli.identity import file_hash, sha256
 from ptycho_bench.cli.importing import import_files, stem
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import probe_from_file
-from ptycho_bench.data.frames import chosen
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.store import is_own, open_scan, write_scan
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
-from ptycho_bench.formats.assemble import patches_of
 from ptycho_bench.formats.write import Product, write_cxi, write_ptychodus
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.physics.pie import PIESolver
@@ -34,6 +32,7 @@ from ptycho_bench.reconstruction.quality import (
     truth_scaling,
 )
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of, truth_field
+from ptycho_bench.reconstruction.training_set import training_set
 from ptycho_bench.report.environment import environment
 from ptycho_bench.report.progress import progress
 from ptycho_bench.report.record import RunFolder, write_table
@@ -231,26 +230,10 @@ def write_files(request: Request, result: Reconstruction, folder: Path) -> None:
     if result.errors:
         write_table(folder / "errors.csv", {"iteration": range(1, len(result.errors) + 1), "misfit": result.errors})
     if cfg.triplets:
-        write_scan(folder / "triplets.h5", solved_scan(request, result))
-
-
-def solved_scan(request: Request, result: Reconstruction) -> PtychoScan:
-    """The scan with amplitude and phase cut from the reconstructed object, its probe, and who solved it."""
-    scan, points = request.scan, request.points
-    corners, obj = corners_of(scan, points).numpy(), result.obj.numpy()
-    probe = scan.probe if result.probe is None else result.probe.numpy()
-    photons = None if probe is None else float(np.square(np.abs(probe)).sum())
-    return dataclasses.replace(
-        scan,
-        diffraction=chosen(scan.diffraction, points),
-        positions_px=corners,
-        scan_index=scan.scan_index[points],
-        amplitude=patches_of(obj, corners, scan.patch_px, np.abs),
-        phase=patches_of(obj, corners, scan.patch_px, np.angle),
-        probe=probe,
-        obj=obj,
-        info=dataclasses.replace(scan.info, origin=f"solved by {request.what}, {scan.info.origin}", photons=photons),
-    )
+        scan = training_set(
+            scan, points, result, bin_px=cfg.triplets_bin, trim_px=cfg.triplets_trim_px, solved_by=request.what
+        )
+        write_scan(folder / "triplets.h5", scan)
 
 
 def draw(request: Request, result: Reconstruction, measured: dict, folder: Path) -> None:

@@ -1,5 +1,6 @@
-"""Words of a command line that are file names, not overrides."""
+"""Words of a command line that Hydra would not take as they are: file names, and several data sets."""
 
+import re
 import sys
 
 from ptycho_bench.cli.entry import asks_for_help
@@ -18,3 +19,46 @@ def files_to_override(key: str) -> None:
     if files and not asks_for_help():
         rest = [word for word in words if word not in files]
         sys.argv[1:] = [f"{key}=[{','.join(map(quoted, files))}]", *rest]
+
+
+LIST = r"\[([^\[\]]*)\]"
+
+
+def scans_to_overrides(words: list[str]) -> list[str]:
+    """A command line on which data=[SCAN,...] reads data=several data.scans=[SCAN,...]; several lists are a sweep.
+
+    >>> scans_to_overrides(["data=[ltem,b.h5]", "seed=1"])
+    ['data=several', "data.scans=['ltem','b.h5']", 'seed=1']
+
+    Raises:
+        ValueError: a sweep over lists and single names, or a value of data that does not say which scan it is for.
+    """
+    rewritten = []
+    for word in words:
+        if not word.startswith("data=") or "[" not in word:
+            rewritten.append(word)
+        elif re.fullmatch(f"data={LIST}(,{LIST})*", word):
+            lists = (list_override(items) for items in re.findall(LIST, word))
+            rewritten += ["data=several", f"data.scans={','.join(lists)}"]
+        else:
+            raise ValueError(f"cannot read {word!r}; write data=[SCAN,SCAN], in a sweep data=[SCAN,SCAN],[SCAN,SCAN]")
+    if {"data=several", "data=folder"} & set(rewritten):
+        for word in rewritten:
+            refuse_ambiguous(word)
+    return rewritten
+
+
+def list_override(items: str) -> str:
+    """Names, parted by commas, as a list that Hydra reads."""
+    names = (item.strip().strip("'\"") for item in items.split(","))
+    return f"[{','.join(quoted(name) for name in names if name)}]"
+
+
+def refuse_ambiguous(word: str) -> None:
+    """Raise ValueError for a value of data, such as data.photons=1e4, beside several scans."""
+    key = word.lstrip("+~").partition("=")[0]
+    if key.startswith("data.") and key not in ("data.scans", "data.folder_path"):
+        raise ValueError(
+            f"{word} does not say which of several scans it is for; write that scan with ptycho-simulate data=NAME "
+            f"{word} out=FILE.h5 and name the file, data=[FILE.h5,...]"
+        )

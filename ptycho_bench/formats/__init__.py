@@ -1,1 +1,1 @@
-"""Other projects' files: readers give a `RawScan` each, `assemble` brings it into this project's frame, writers go out."""
+"""Files of other projects: a reader gives a `RawScan`, `assemble` brings it into our frame, writers lead out again."""

@@ -26,6 +26,7 @@ class RawScan:
         raster: rows and columns of a raster scan, row by row in the order of the frames.
         probe: complex (modes, H, W).
         obj: complex (rows, columns), the specimen as somebody reconstructed it, pixels as the probe's.
+        obj_centre: (row, column) in the positions' unit of the middle of the object array.
         amplitude: (N, H, W) modulus of the object under each frame.
         phase: (N, H, W), radians.
         mask: bool (H, W), True = bad pixel.
@@ -50,6 +51,7 @@ class RawScan:
     raster: tuple[int, int] | None = None
     probe: np.ndarray | None = None
     obj: np.ndarray | None = None
+    obj_centre: tuple[float, float] | None = None
     amplitude: FrameStream | None = None
     phase: FrameStream | None = None
     mask: np.ndarray | None = None

@@ -10,7 +10,8 @@ from torch import Tensor
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
-from ptycho_bench.physics.pie import PIESolver, mean_photons
+from ptycho_bench.physics.patterns import mean_photons
+from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.physics.probe import scale_to_photons
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of
 

@@ -1,0 +1,290 @@
+"""A raw scan in this project's frame: joined by index, in pixels and counts, bad pixels masked, its doubts said."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.files import load_array
+from ptycho_bench.data.frames import FrameStream, frames_per_block
+from ptycho_bench.data.sample import PtychoScan, ScanInfo
+from ptycho_bench.formats.patterns import PatternOptions, Window, mask_of, prepared, window_of
+from ptycho_bench.formats.positions import Joined, PositionOptions, join, nearest_step
+from ptycho_bench.formats.raw import RawScan
+from ptycho_bench.formats.survey import Survey, survey
+from ptycho_bench.physics.forward import far_field, object_plane
+from ptycho_bench.physics.geometry import WAVELENGTHS, far_field_pixel, fresnel_number
+
+FAR_FIELD = 1.0  # largest Fresnel number that passes
+AGREE = 0.02  # largest relative difference of two pixel sizes that are taken for one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """What a file does not say of its geometry, or says wrongly; None: as the file says.
+
+    Args:
+        beam: photons or electrons.
+        energy_ev: beam energy.
+        distance_m: specimen to detector.
+        detector_pixel_m: side of a detector pixel.
+        pixel_size_m: side of an object pixel, of the uncropped pattern; counts before energy and distance.
+    """
+
+    beam: str
+    energy_ev: float | None
+    distance_m: float | None
+    detector_pixel_m: float | None
+    pixel_size_m: float | None
+
+    def __post_init__(self) -> None:
+        if self.beam not in WAVELENGTHS:
+            raise ValueError(f"geometry.beam must be {' or '.join(WAVELENGTHS)}, got {self.beam!r}")
+        for name in ("energy_ev", "distance_m", "detector_pixel_m", "pixel_size_m"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"geometry.{name} must be above 0, got {value}")
+
+    def completed(self, raw: RawScan) -> "Geometry":
+        """With what the file says where nothing was given."""
+        names = ("energy_ev", "distance_m", "detector_pixel_m", "pixel_size_m")
+        values = {name: getattr(raw, name) if getattr(self, name) is None else getattr(self, name) for name in names}
+        return Geometry(beam=self.beam, **values)
+
+    @property
+    def wavelength_m(self) -> float | None:
+        """Of the beam; None where the energy is not known."""
+        return None if self.energy_ev is None else WAVELENGTHS[self.beam](self.energy_ev)
+
+    def derived_pixel_m(self, side_px: int) -> float | None:
+        """Object pixel that a pattern of this side gives; None where something is not known."""
+        if self.wavelength_m is None or self.distance_m is None or self.detector_pixel_m is None:
+            return None
+        return far_field_pixel(self.wavelength_m, self.distance_m, self.detector_pixel_m, side_px)
+
+
+def assemble(
+    raw: RawScan,
+    *,
+    geometry: Geometry,
+    patterns: PatternOptions,
+    positions: PositionOptions,
+    look: Callable[[FrameStream], Survey] = survey,
+) -> tuple[PtychoScan, list[str]]:
+    """Bring a raw scan into this project's frame. Frames are looked at once here, and again when the scan is written.
+
+    Args:
+        raw: what a reader gave.
+        geometry: see there, as the next two.
+        patterns: likewise.
+        positions: likewise.
+        look: what looks at the frames, for bad pixels and photons; `survey` of some is quicker, and may miss some.
+
+    Returns:
+        The scan, its patterns still a stream; and one line for each thing that was decided, dropped or is in doubt.
+
+    Raises:
+        DataError: frames and positions that cannot be joined, a geometry that is not known or in the near field, or
+            numbers that do not fit together.
+    """
+    notes = list(raw.notes)
+    joined = join(raw, positions)
+    notes += joined.notes
+    frames = raw.frames if joined.kept.all() else raw.frames.keep(joined.kept)
+    window = window_of(frames.shape, patterns, patterns.zero_frequency or raw.zero_frequency, raw.source)
+    if window.side_px != min(frames.shape[1:]) or frames.shape[1] != frames.shape[2]:
+        notes.append(f"patterns of {frames.shape[1]} x {frames.shape[2]} px are cut to {window.side_px} px")
+    geometry = geometry.completed(raw)
+    zoom = frames.shape[1] / window.side_px  # a narrower detector sees larger object pixels
+    pixel_m = object_pixel(raw, geometry, frames.shape[1], notes)
+    unit_px = 1 / zoom if not joined.metric else 1 / (zoom * pixel_m)
+    places_px = joined.places * unit_px
+    side = window.side_px // window.bin
+    refuse_near_field(raw, geometry, places_px, None if pixel_m is None else pixel_m * zoom)
+    seen = look(frames)
+    bad = seen.bad | given_mask(raw, patterns, frames.shape[1:])
+    notes += doubts(seen, bad, frames)
+    diffraction = prepared(
+        frames, bad, window, quantity=patterns.quantity or raw.quantity, background=patterns.background
+    )
+    probe = fitted_probe(raw, window, notes)
+    untouched = zoom == 1 and positions.orientation == "as_is"
+    middle_px = np.array(raw.obj_centre) * unit_px if untouched and raw.obj_centre is not None else None
+    obj, corner_px = placed_object(raw, middle_px, places_px, side, notes)
+    amplitude, phase = labels(raw, joined, obj, corner_px, side, notes)
+    step = nearest_step(corner_px)
+    scan = PtychoScan(
+        diffraction=diffraction,
+        amplitude=amplitude,
+        phase=phase,
+        positions_px=corner_px,
+        scan_index=joined.scan_index,
+        probe=probe,
+        obj=obj,
+        mask=mask_of(bad, window),
+        info=ScanInfo(
+            origin=f"{raw.origin} from {raw.format}",
+            photons=None if probe is None else float(np.square(np.abs(probe)).sum()),
+            step_px=step,
+            pixel_size_m=None if pixel_m is None else pixel_m * zoom,
+            energy_ev=geometry.energy_ev,
+            distance_m=geometry.distance_m,
+            detector_pixel_m=None if geometry.detector_pixel_m is None else geometry.detector_pixel_m * window.bin,
+        ),
+    )
+    return scan, notes
+
+
+def object_pixel(raw: RawScan, geometry: Geometry, side_px: int, notes: list[str]) -> float | None:
+    """Side of an object pixel of the whole frame, m; None where positions are in pixels and nothing says more.
+
+    Raises:
+        DataError: positions in metres and no way to pixels.
+    """
+    derived, given = geometry.derived_pixel_m(side_px), geometry.pixel_size_m
+    if given is not None and derived is not None and abs(given / derived - 1) > AGREE:
+        notes.append(
+            f"the object pixel is given as {given * 1e9:.4g} nm, but energy, distance and detector make it "
+            f"{derived * 1e9:.4g} nm; the former is taken"
+        )
+    pixel_m = derived if given is None else given
+    if pixel_m is None and raw.positions_px is None:
+        names = {"energy_ev": geometry.energy_ev, "distance_m": geometry.distance_m}
+        names["detector_pixel_m"] = geometry.detector_pixel_m
+        missing = ", ".join(name for name, value in names.items() if value is None)
+        raise DataError(
+            f"{raw.source}: positions are metres, and no object pixel is known: {missing} missing; set them as "
+            f"geometry.{missing.split(', ')[0]}=VALUE, or geometry.pixel_size_m=VALUE"
+            + "".join(f"; {note}" for note in raw.notes if "energy" in note)
+        )
+    return pixel_m
+
+
+def refuse_near_field(raw: RawScan, geometry: Geometry, places_px: np.ndarray, pixel_m: float | None) -> None:
+    """Raise DataError where the file says near field, or the Fresnel number of one scan step does."""
+    if raw.near_field:
+        raise DataError(f"{raw.source} is a near-field scan by its own word; networks and solvers here are far-field")
+    step_px = nearest_step(places_px)
+    if pixel_m is None or step_px is None or geometry.wavelength_m is None or geometry.distance_m is None:
+        return
+    number = fresnel_number(step_px * pixel_m, geometry.wavelength_m, geometry.distance_m)
+    if number >= FAR_FIELD:
+        raise DataError(
+            f"{raw.source}: near field: a beam one scan step wide, {step_px * pixel_m:.3g} m, has the Fresnel number "
+            f"{number:.3g}, far field asks for less than {FAR_FIELD:g}; check geometry.distance_m and energy_ev"
+        )
+
+
+def given_mask(raw: RawScan, patterns: PatternOptions, shape: tuple[int, int]) -> np.ndarray:
+    """Bool (H, W), True = bad, of the file's mask and the user's.
+
+    Raises:
+        DataError: a mask of another shape than the frames.
+    """
+    bad = np.zeros(shape, bool)
+    masks = {raw.source: raw.mask}
+    if patterns.mask_path is not None:
+        image = np.squeeze(load_array(patterns.mask_path, key=patterns.mask_key))
+        masks[patterns.mask_path] = image != patterns.mask_good
+    for name, mask in masks.items():
+        if mask is None:
+            continue
+        if mask.shape != shape:
+            raise DataError(f"{name}: the mask has shape {mask.shape}, frames are {shape}; crop it to the detector")
+        bad |= mask
+    return bad
+
+
+def doubts(seen: Survey, bad: np.ndarray, frames: FrameStream) -> list[str]:
+    """What is to be said of the frames' values.
+
+    Raises:
+        DataError: nothing but bad pixels.
+    """
+    if bad.all():
+        raise DataError("every pixel is bad in some frame; nothing is left to compare with; mend the file's mask")
+    notes = []
+    if bad.any():
+        notes.append(f"{int(bad.sum())} of {bad.size} pixels are masked ({seen.bad_values} values not measured)")
+    dark = int((seen.totals == 0).sum())
+    if dark and dark < len(seen.totals):
+        notes.append(f"{dark} of {len(frames)} frames are empty")
+    if seen.at_largest > len(frames) // 10 + 1 and seen.largest > 1:
+        notes.append(f"{seen.at_largest} values stand at the largest, {seen.largest:g}: is the detector saturated?")
+    return notes
+
+
+def fitted_probe(raw: RawScan, window: Window, notes: list[str]) -> np.ndarray | None:
+    """The file's probe, complex64 (modes, side, side), on the grid of the cut and binned patterns.
+
+    A crop of the detector is one of the probe's far field, binning one of the probe itself.
+    """
+    if raw.probe is None:
+        return None
+    probe = torch.from_numpy(np.ascontiguousarray(raw.probe, np.complex64))
+    if probe.shape[-2:] != raw.frames.shape[1:]:
+        notes.append(f"the file's probe of {tuple(probe.shape[-2:])} px does not fit its patterns and is left out")
+        return None
+    centred = Window(top=window.top, left=window.left, side_px=window.side_px, centred=True, bin=1)
+    probe = object_plane(torch.from_numpy(np.ascontiguousarray(centred.cut(far_field(probe).numpy()))))
+    side = window.side_px // window.bin
+    first = window.side_px // 2 - side // 2
+    return probe[..., first : first + side, first : first + side].contiguous().numpy()
+
+
+def placed_object(
+    raw: RawScan, middle_px: np.ndarray | None, places_px: np.ndarray, side: int, notes: list[str]
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """The file's object, complex64, where it can be laid under the positions; and the patches' top-left positions.
+
+    Without an object the field begins at the first patch.
+    """
+    corners = places_px - side // 2
+    if raw.obj is None or middle_px is None:
+        if raw.obj is not None:
+            notes.append(
+                "the file's object is left out: patterns were cut, positions turned, or its place not known"
+            )
+        return None, corners - corners.min(axis=0)
+    obj = np.ascontiguousarray(raw.obj, np.complex64)
+    corners = corners - middle_px + np.array(obj.shape) / 2
+    last = np.array(obj.shape) - side
+    if (corners.round() < 0).any() or (corners.round() > last).any():
+        notes.append("the file's object is left out: some positions lie outside it")
+        return None, corners - corners.min(axis=0)
+    return obj, corners
+
+
+def labels(
+    raw: RawScan, joined: Joined, obj: np.ndarray | None, corners: np.ndarray, side: int, notes: list[str]
+) -> tuple[FrameStream | None, FrameStream | None]:
+    """Amplitude and phase of each patch: the file's own, else cut from its object; else None."""
+    if raw.amplitude is not None and raw.phase is not None:
+        if raw.amplitude.shape[1:] != (side, side):
+            notes.append(f"the file's amplitude and phase, {raw.amplitude.shape[1:]} px, do not fit {side} px patterns")
+            return None, None
+        return tuple(
+            (stream if joined.kept.all() else stream.keep(joined.kept)).map(lambda block: block.astype(np.float32))
+            for stream in (raw.amplitude, raw.phase)
+        )
+    if obj is None:
+        return None, None
+    return patches_of(obj, corners, side, np.abs), patches_of(obj, corners, side, np.angle)
+
+
+def patches_of(
+    obj: np.ndarray, corners: np.ndarray, side: int, part: Callable[[np.ndarray], np.ndarray]
+) -> FrameStream:
+    """A real part of the object under each point, float32 (N, side, side), cut when asked for."""
+    windows = np.lib.stride_tricks.sliding_window_view(obj, (side, side))
+    places, shape, dtype = corners.round().astype(int), (len(corners), side, side), np.dtype(np.float32)
+    step = frames_per_block(shape, dtype)
+
+    def blocks() -> Iterator[np.ndarray]:
+        for first in range(0, len(places), step):
+            rows, columns = places[first : first + step].T
+            yield part(windows[rows, columns]).astype(dtype)
+
+    return FrameStream(shape, dtype, blocks)

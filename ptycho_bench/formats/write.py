@@ -1,0 +1,103 @@
+"""Reconstructions as files that other programs open: ptychodus' product and CXI."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ptycho_bench.data.hdf5 import written_whole
+from ptycho_bench.physics.geometry import ELECTRON_C
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """An object with what made it.
+
+    Args:
+        name: of the reconstruction.
+        comments: how it was made.
+        obj: complex64 (rows, columns).
+        probe: complex64 (modes, H, W), sqrt(photons).
+        corners_px: float64 (N, 2), top-left (row, column) of each patch in the object.
+        point_index: int (N,), number of each point in its scan.
+        pixel_size_m: side of an object pixel; 1 where it is not known, and `comments` say so.
+        energy_ev: beam energy; or None.
+        distance_m: specimen to detector; or None.
+        detector_pixel_m: side of a detector pixel; or None.
+        errors: misfit of each iteration.
+    """
+
+    name: str
+    comments: str
+    obj: np.ndarray
+    probe: np.ndarray
+    corners_px: np.ndarray
+    point_index: np.ndarray
+    pixel_size_m: float
+    energy_ev: float | None
+    distance_m: float | None
+    detector_pixel_m: float | None
+    errors: list[float]
+
+    @property
+    def positions_m(self) -> np.ndarray:
+        """float64 (N, 2), (row, column) of each patch's middle from the object's middle, metres."""
+        middle = self.corners_px + np.array(self.probe.shape[-2:]) / 2 - np.array(self.obj.shape) / 2
+        return middle * self.pixel_size_m
+
+
+def write_ptychodus(path: Path, product: Product) -> None:
+    """A ptychodus product: object (layers, H, W), probe (1, modes, H, W), positions about the object's middle, metres.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with written_whole(path) as handle:
+        handle.attrs.update(
+            name=product.name,
+            comments=product.comments,
+            detector_object_distance_m=product.distance_m or 0.0,
+            probe_energy_eV=product.energy_ev or 0.0,
+            probe_photon_count=float(np.square(np.abs(product.probe)).sum()),
+            exposure_time_s=0.0,
+            mass_attenuation_m2_kg=0.0,
+            tomography_angle_deg=0.0,
+        )
+        pixel = {"pixel_height_m": product.pixel_size_m, "pixel_width_m": product.pixel_size_m}
+        handle.create_dataset("object", data=product.obj[None]).attrs.update(center_x_m=0.0, center_y_m=0.0, **pixel)
+        handle.create_dataset("object_layer_spacing_m", data=np.zeros(0))
+        handle.create_dataset("probe", data=product.probe[None]).attrs.update(pixel)
+        handle.create_dataset("probe_position_indexes", data=product.point_index.astype(np.int64))
+        handle.create_dataset("probe_position_y_m", data=product.positions_m[:, 0])
+        handle.create_dataset("probe_position_x_m", data=product.positions_m[:, 1])
+        handle.create_dataset("loss_epochs", data=np.arange(len(product.errors)))
+        handle.create_dataset("loss_values", data=np.array(product.errors, np.float64))
+
+
+def write_cxi(path: Path, product: Product) -> None:
+    """CXI 1.6: probe in image_1, object in image_2, geometry in instrument_1; lengths in metres, energy in joules.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with written_whole(path) as handle:
+        handle["cxi_version"] = 160
+        handle["number_of_entries"] = 1
+        entry = handle.create_group("entry_1")
+        entry["title"] = product.name
+        pixel = np.array([product.pixel_size_m, product.pixel_size_m, 0.0])
+        for number, image in ((1, product.probe), (2, product.obj)):
+            group = entry.create_group(f"image_{number}")
+            group["data"] = image
+            group["data_space"] = "real"
+            group["data_type"] = "complex transmission" if number == 2 else "wavefield, sqrt(photons)"
+            group["image_size"] = pixel * [*image.shape[:-3:-1], 0]
+        instrument = entry.create_group("instrument_1")
+        if product.energy_ev is not None:
+            instrument["source_1/energy"] = product.energy_ev * ELECTRON_C
+        for name, value in (("distance", product.distance_m), ("x_pixel_size", product.detector_pixel_m),
+                            ("y_pixel_size", product.detector_pixel_m)):  # fmt: skip
+            if value is not None:
+                instrument[f"detector_1/{name}"] = value
+        y, x = product.positions_m.T
+        entry["sample_1/geometry_1/translation"] = np.stack([x, y, np.zeros_like(x)], axis=1)

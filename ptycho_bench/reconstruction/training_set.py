@@ -1,0 +1,97 @@
+"""A reconstructed scan as one to train on: amplitude and phase of every patch, cut from the object."""
+
+import dataclasses
+
+import numpy as np
+
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.frames import FrameStream, chosen
+from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.formats.assemble import patches_of
+from ptycho_bench.physics.pie import PIESolver
+from ptycho_bench.reconstruction.by_solver import object_by_solver
+from ptycho_bench.reconstruction.result import Reconstruction, corners_of
+
+
+def training_set(
+    scan: PtychoScan, points: np.ndarray, result: Reconstruction, *, bin_px: int, trim_px: int, solved_by: str
+) -> PtychoScan:
+    """Patterns with amplitude and phase cut from a reconstructed object, and the probe that goes with it.
+
+    Args:
+        scan: the measured scan.
+        points: those the object was reconstructed from.
+        result: the reconstruction.
+        bin_px: detector pixels added up per axis; a patch is then the middle of the one the pattern came from, as
+            narrower as the pattern is, where the probe was bright.
+        trim_px: points whose patch comes closer to the field's edge are left out: coverage is thin there.
+        solved_by: what reconstructed it, for the record.
+
+    Raises:
+        DataError: a bin that does not divide the pattern, or no point left.
+    """
+    side = scan.patch_px // bin_px
+    if bin_px < 1 or side * bin_px != scan.patch_px:
+        raise DataError(f"a bin of {bin_px} px does not divide patterns of {scan.patch_px} px; take a power of two")
+    margin = (scan.patch_px - side) // 2
+    corners = corners_of(scan, points).numpy() + margin
+    last = np.array(result.obj.shape) - side - trim_px
+    kept = ((corners >= trim_px) & (corners <= last)).all(axis=1)
+    if not kept.any():
+        raise DataError(f"no patch lies {trim_px} px inside the field of {tuple(result.obj.shape)} px; lower the trim")
+    points, corners, obj = points[kept], corners[kept], result.obj.numpy()
+    probe = scan.probe if result.probe is None else result.probe.numpy()
+    if probe is not None:
+        probe = np.ascontiguousarray(probe[:, margin : margin + side, margin : margin + side])
+    info = dataclasses.replace(
+        scan.info,
+        origin=f"solved by {solved_by}, {scan.info.origin}",
+        photons=None if probe is None else float(np.square(np.abs(probe)).sum()),
+        detector_pixel_m=None if scan.info.detector_pixel_m is None else scan.info.detector_pixel_m * bin_px,
+    )
+    mask = scan.mask
+    return dataclasses.replace(
+        scan,
+        diffraction=binned(chosen(scan.diffraction, points), bin_px),
+        positions_px=corners,
+        scan_index=scan.scan_index[points],
+        amplitude=patches_of(obj, corners, side, np.abs),
+        phase=patches_of(obj, corners, side, np.angle),
+        probe=probe,
+        obj=obj,
+        mask=None if mask is None else squares(mask, bin_px).max(axis=(-3, -1)),
+        info=info,
+    )
+
+
+def squares(images: np.ndarray, bin_px: int) -> np.ndarray:
+    """Pixels of one square in axes -3 and -1: (..., H, W) to (..., H / bin, bin, W / bin, bin)."""
+    height, width = images.shape[-2:]
+    return images.reshape(*images.shape[:-2], height // bin_px, bin_px, width // bin_px, bin_px)
+
+
+def binned(frames: FrameStream, bin_px: int) -> FrameStream:
+    """Squares of bin_px x bin_px detector pixels added up; the same frames for 1."""
+    if bin_px == 1:
+        return frames
+    kind = np.uint32 if frames.dtype.kind == "u" else np.float32
+    return frames.map(lambda block: squares(block, bin_px).sum(axis=(-3, -1), dtype=np.float64).astype(kind))
+
+
+def solved_scan(*, scan: PtychoScan, solver: PIESolver, bin_px: int, trim_px: int) -> PtychoScan:
+    """A measured scan solved on the spot; its amplitude and phase are the solver's, and the record says so.
+
+    Args:
+        scan: measured.
+        solver: what solves it, on the CPU.
+        bin_px: see `training_set`.
+        trim_px: likewise.
+    """
+    if isinstance(scan.diffraction, FrameStream):
+        scan = dataclasses.replace(scan, diffraction=np.concatenate(list(scan.diffraction.blocks())))
+    points = np.arange(len(scan))
+    result = object_by_solver(solver, scan, points, start=None, cache_mb=np.inf, device="cpu")
+    solved_by = (
+        f"{solver.rule}, {solver.modes} modes, {len(result.errors)} iterations to misfit {result.errors[-1]:.3f}"
+    )
+    return training_set(scan, points, result, bin_px=bin_px, trim_px=trim_px, solved_by=solved_by)

@@ -1,0 +1,123 @@
+"""Frames and positions are joined by index; what does not fit is said or refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.frames import stream_array
+from ptycho_bench.formats.positions import PositionOptions, join, nearest_step
+from ptycho_bench.formats.raw import RawScan
+
+AS_STORED = PositionOptions(orientation="as_is", raster=None, step_m=None, step_px=None)
+
+
+def raw(count: int = 6, **changes) -> RawScan:
+    frames = stream_array(np.ones((count, 4, 4), np.uint16))
+    return RawScan(source="scan.h5", format="keys", frames=frames, **changes)
+
+
+def line(*numbers: float) -> np.ndarray:
+    """Positions that carry their number as column."""
+    return np.stack([np.zeros(len(numbers)), np.array(numbers, float)], axis=1)
+
+
+def test_equal_numbers_without_index_go_in_order():
+    joined = join(raw(positions_m=line(0, 1, 2, 3, 4, 5)), AS_STORED)
+    assert joined.kept.all() and joined.metric and not joined.notes
+    np.testing.assert_array_equal(joined.places, line(0, 1, 2, 3, 4, 5))
+
+
+def test_different_numbers_without_index_are_refused():
+    with pytest.raises(DataError, match="6 frames, but 5 positions and no index that joins them"):
+        join(raw(positions_m=line(0, 1, 2, 3, 4)), AS_STORED)
+
+
+def test_frames_find_their_position_by_index_whatever_the_order():
+    joined = join(raw(positions_px=line(50, 20, 40, 10, 0, 30), position_index=np.array([5, 2, 4, 1, 0, 3])), AS_STORED)
+    np.testing.assert_array_equal(joined.places, line(0, 10, 20, 30, 40, 50))
+    assert not joined.metric
+
+
+def test_dropped_frames_and_lost_positions_are_counted():
+    scan = raw(positions_m=line(10, 20, 30, 90), position_index=np.array([1, 2, 3, 9]), frame_index=np.arange(6))
+    joined = join(scan, AS_STORED)
+    assert joined.kept.tolist() == [False, True, True, True, False, False]
+    np.testing.assert_array_equal(joined.places, line(10, 20, 30))
+    assert joined.notes == ("3 frames have no position and are dropped", "1 positions have no frame and are dropped")
+
+
+def test_several_positions_of_one_frame_become_their_mean():
+    scan = raw(2, positions_m=line(10, 30, 7), position_index=np.array([0, 0, 1]))
+    joined = join(scan, AS_STORED)
+    np.testing.assert_array_equal(joined.places, line(20, 7))
+    assert "1 points have several positions; their mean is taken" in joined.notes
+
+
+def test_a_frame_number_that_comes_twice_is_kept_once():
+    scan = raw(3, positions_m=line(0, 1), frame_index=np.array([0, 1, 1]))
+    joined = join(scan, AS_STORED)
+    assert joined.kept.tolist() == [True, True, False]
+    assert joined.notes == ("1 frames repeat an index; the first of each is kept",)
+
+
+def test_a_position_that_is_no_number_drops_its_frame():
+    joined = join(raw(3, positions_m=line(0, np.nan, 2)), AS_STORED)
+    assert joined.kept.tolist() == [True, False, True]
+    assert any("NaN or infinite" in note for note in joined.notes)
+
+
+def test_points_on_one_place_are_reported():
+    assert any("where another one lies" in note for note in join(raw(3, positions_m=line(0, 0, 2)), AS_STORED).notes)
+
+
+def test_indices_that_share_nothing_are_refused():
+    with pytest.raises(DataError, match="no frame has a position"):
+        join(raw(2, positions_m=line(0, 1), position_index=np.array([7, 8])), AS_STORED)
+
+
+def test_a_raster_without_positions_is_laid_out_row_by_row():
+    options = dataclasses.replace(AS_STORED, raster=(2, 3), step_px=4.0)
+    joined = join(raw(), options)
+    np.testing.assert_array_equal(joined.places, [[0, 0], [0, 4], [0, 8], [4, 0], [4, 4], [4, 8]])
+    np.testing.assert_array_equal(joined.scan_index, [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]])
+    assert joined.raster and not joined.metric
+
+
+def test_a_raster_keeps_its_rows_and_columns_where_frames_are_dropped():
+    scan = raw(positions_m=line(0, 1, 2, 3, 5), position_index=np.array([0, 1, 2, 3, 5]), raster=(2, 3))
+    np.testing.assert_array_equal(join(scan, AS_STORED).scan_index, [[0, 0], [0, 1], [0, 2], [1, 0], [1, 2]])
+
+
+def test_neither_positions_nor_raster_is_refused_with_the_way_out():
+    with pytest.raises(DataError, match=r"holds no positions; .*positions\.raster=\[rows,columns\]"):
+        join(raw(), AS_STORED)
+
+
+def test_a_raster_of_another_size_is_refused():
+    with pytest.raises(DataError, match="a raster of 2 x 2 points has 4 frames, the file 6"):
+        join(raw(), dataclasses.replace(AS_STORED, raster=(2, 2), step_px=4.0))
+
+
+def test_axes_are_swapped_and_flipped_on_request():
+    joined = join(raw(3, positions_m=line(0, 1, 5)), dataclasses.replace(AS_STORED, orientation="swap_flip_rows"))
+    np.testing.assert_array_equal(joined.places, [[5, 0], [4, 0], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"orientation": "upside_down"}, "positions.orientation must be one of as_is"),
+        ({"step_m": 1.0, "step_px": 2.0}, "exclude each other"),
+        ({"raster": (0, 3)}, "positions.raster must be"),
+    ],
+)
+def test_impossible_options_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(AS_STORED, **change)
+
+
+def test_the_step_is_the_median_nearest_neighbour():
+    assert nearest_step(line(0, 2, 4, 10)) == 2.0
+    assert nearest_step(line(0)) is None
