@@ -85,20 +85,20 @@ def write_arrays(handle: h5py.File, scan: PtychoScan, name: str, on_frames: Call
     content = ContentHash(scan.info)
     for key, array in arrays_of(scan).items():
         chunks = (1, *array.shape[1:]) if key in PER_POINT else None
-        stored = handle.create_dataset(key, array.shape, array.dtype, chunks=chunks)
-        stored.attrs["unit"] = UNITS[key]
+        data = handle.create_dataset(key, array.shape, array.dtype, chunks=chunks)
+        data.attrs["unit"] = UNITS[key]
         first = 0
         for part in content.over(key, array, checked(blocks_of(array), key, name)):
-            stored[first : first + len(part)] = part
+            data[first : first + len(part)] = part
             first += len(part)
             if key == "diffraction":
                 on_frames(first)
         if first != len(array):
             raise DataError(f"{name}: {key} ended after {first} of {len(array)} frames; is the source complete?")
     handle.attrs["format_version"] = FORMAT_VERSION
-    handle.attrs["content_hash"] = content.text()
+    handle.attrs["content_hash"] = stored(content.text())
     for key, value in dataclasses.asdict(scan.info).items():
-        handle.attrs[key] = h5py.Empty("f") if value is None else value
+        handle.attrs[key] = stored(value)
     return content.text()
 
 
@@ -157,8 +157,8 @@ def scan_from(handle: h5py.File, path: Path, frames: Callable[[str], Frames]) ->
     arrays = {name: frames(name) if name in PER_POINT else handle[name][()] for name in present}
     known = {f.name for f in dataclasses.fields(ScanInfo)} & set(handle.attrs)
     info = ScanInfo(**{"origin": "imported", **{name: plain(handle.attrs[name]) for name in known}})
-    stored = str(handle.attrs.get("content_hash", ""))
-    scan = PtychoScan(obj=arrays.pop("object", None), info=info, content_hash=stored, **arrays)
+    content_hash = plain(handle.attrs.get("content_hash", b""))
+    scan = PtychoScan(obj=arrays.pop("object", None), info=info, content_hash=content_hash, **arrays)
     check_shapes(scan, str(path))
     return scan
 
@@ -175,10 +175,20 @@ def read_arrays(handle: h5py.File, path: Path) -> PtychoScan:
     return dataclasses.replace(scan, content_hash=content.text())
 
 
+def stored(value: object) -> object:
+    """An attribute as HDF5 keeps it; texts have a fixed length, since a damaged file can send the reader of others
+    round in circles."""
+    if value is None:
+        return h5py.Empty("f")
+    return np.bytes_(value.encode()) if isinstance(value, str) else value
+
+
 def plain(value: object) -> object:
     """An attribute as Python knows it."""
     if isinstance(value, h5py.Empty):
         return None
+    if isinstance(value, bytes):
+        return value.decode()
     return value.item() if isinstance(value, np.generic) else value
 
 

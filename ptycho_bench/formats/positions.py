@@ -16,12 +16,14 @@ class PositionOptions:
     Args:
         orientation: flips and swap that bring the positions to the detector's rows and columns, see
             `physics.orientation`.
+        points: first position that belongs to a frame, and the one after the last, where a file holds more; or None.
         raster: rows and columns of a raster whose file holds no positions; None: as the file says.
         step_m: its step, metres; or None.
         step_px: its step, object pixels; or None.
     """
 
     orientation: str
+    points: tuple[int, int] | None
     raster: tuple[int, int] | None
     step_m: float | None
     step_px: float | None
@@ -29,6 +31,8 @@ class PositionOptions:
     def __post_init__(self) -> None:
         if self.orientation not in EIGHT:
             raise ValueError(f"positions.orientation must be one of {', '.join(EIGHT)}, got {self.orientation!r}")
+        if self.points is not None and (len(self.points) != 2 or not 0 <= self.points[0] < self.points[1]):
+            raise ValueError(f"positions.points must be [first,end] with first < end, got {list(self.points)}")
         if self.step_m is not None and self.step_px is not None:
             raise ValueError(f"positions.step_m and step_px exclude each other, got {self.step_m} and {self.step_px}")
         if self.raster is not None and (len(self.raster) != 2 or min(self.raster) < 1):
@@ -75,7 +79,8 @@ def join(raw: RawScan, options: PositionOptions) -> Joined:
         places, metric = raster_places(raw, raster, options), options.step_m is not None
         kept, notes = np.ones(count, bool), ()
     else:
-        kept, places, notes = matched(raw, np.asarray(given, np.float64))
+        chosen = slice(*(options.points or (0, len(given))))
+        kept, places, notes = matched(raw, np.asarray(given, np.float64), chosen)
         metric = raw.positions_m is not None
     numbers = np.flatnonzero(kept)
     index = np.stack([np.zeros_like(numbers), numbers] if raster is None else np.divmod(numbers, raster[1]), axis=1)
@@ -99,20 +104,21 @@ def raster_places(raw: RawScan, raster: tuple[int, int] | None, options: Positio
     return np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1).reshape(-1, 2) * step
 
 
-def matched(raw: RawScan, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Which frames have a position, (N,) bool; their positions; what is to be said."""
-    count = len(raw.frames)
+def matched(raw: RawScan, positions: np.ndarray, chosen: slice) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Which frames have one of the chosen positions, (N,) bool; their positions; what is to be said."""
+    count, held = len(raw.frames), len(positions)
+    positions = positions[chosen]
     if raw.position_index is None and raw.frame_index is None:
         if len(positions) != count:
             raise DataError(
                 f"{raw.source}: {count} frames, but {len(positions)} positions and no index that joins them; name the "
-                "index's key (format=keys), or cut both to the points they share"
+                "index's key (format=keys), or say which positions these are: positions.points=[FIRST,END]"
             )
         frame_index = position_index = np.arange(count)
     else:
         frame_index = np.arange(count) if raw.frame_index is None else np.asarray(raw.frame_index).astype(np.int64)
-        position_index = np.arange(len(positions)) if raw.position_index is None else np.asarray(raw.position_index)
-        position_index = position_index.astype(np.int64)
+        position_index = np.arange(held) if raw.position_index is None else np.asarray(raw.position_index)
+        position_index = position_index[chosen].astype(np.int64)
     unique, inverse, repeats = np.unique(position_index, return_inverse=True, return_counts=True)
     mean = np.stack([np.bincount(inverse, column) / repeats for column in positions.T], axis=1)
     finite = np.isfinite(mean).all(axis=1)

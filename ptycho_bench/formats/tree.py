@@ -5,7 +5,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ptycho_bench.formats.hdf5 import FILTER_NAMES, is_hdf5, opened, unit_of
+from ptycho_bench.formats.filters import FILTER_NAMES
+from ptycho_bench.formats.hdf5 import is_hdf5, opened, unit_of
 from ptycho_bench.formats.npz import NPZ_SUFFIXES, open_npy, opened_npz
 from ptycho_bench.formats.paths import require_file, suffix_of
 

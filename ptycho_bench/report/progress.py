@@ -1,8 +1,11 @@
-"""How far a long pass over patterns or iterations is: a bar on a terminal, a line every tenth elsewhere."""
+"""How far a long pass over patterns or iterations is: a bar on a terminal, a line now and then elsewhere."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+QUIET_S = 10.0
 
 
 @contextmanager
@@ -23,12 +26,12 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
             bar = bars.add_task(label, total=total)
             yield lambda done: bars.update(bar, completed=done)
     else:
-        shown = 0
+        last_s = time.monotonic()
 
         def line(done: int) -> None:
-            nonlocal shown
-            if done * 10 // total > shown:
-                shown = done * 10 // total
+            nonlocal last_s
+            if time.monotonic() - last_s >= QUIET_S:
+                last_s = time.monotonic()
                 print(f"{label}: {done} of {total}", file=sys.stderr, flush=True)
 
         yield line

@@ -7,18 +7,24 @@ import numpy as np
 import pytest
 import torch
 
-from ptycho_bench.data.simulate import simulate_scan
-from ptycho_bench.physics.noise import NoNoise, PPNNoise
+from ptycho_bench.data import simulate as simulate_module
+from ptycho_bench.data.simulate import simulate_scan, simulate_xray_scan
+from ptycho_bench.data.store import read_scan, write_scan
+from ptycho_bench.physics.forward import diffraction_intensity
+from ptycho_bench.physics.noise import CPRNoise, DetectorNoise, NoNoise, PPNNoise, blend_with_mean
+from ptycho_bench.physics.probe import scale_to_photons
+from ptycho_bench.physics.scan import cut_patches, raster_scan
 
 NOISE = PPNNoise(efficiency=0.5, coherence=1.0, readout_counts=1.0)
+DETECTOR = DetectorNoise(efficiency=1.0, saturation_counts=300, dead_pixels=3, hot_pixels=2, pixel_seed=0)
 
 
 @pytest.fixture
 def simulate(tiny_object, tiny_probe):
-    def call(**changes):
+    def call(simulate=simulate_scan, **changes):
         settings = {"photons": 1e4, "overlap_ratio": 0.5, "step_px": None, "jitter_px": 2, "noise": NOISE, "seed": 0}
         settings |= {"name": "tiny", "obj": tiny_object, "probe": tiny_probe, "pixel_size_m": None, "held_out": False}
-        return simulate_scan(**settings | changes)
+        return simulate(**settings | changes)
 
     return call
 
@@ -102,3 +108,56 @@ def test_the_measurements_probe_expects_the_counts_of_the_detector(simulate):
     expected = (torch.fft.fft2(waves, norm="ortho").abs() ** 2).sum()
     assert scan.diffraction.sum() == pytest.approx(expected.item(), rel=1e-3)
     assert (scan.measurement().probe.abs() ** 2).sum().item() == pytest.approx(0.5e6, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "noise", [NoNoise(), NOISE, dataclasses.replace(NOISE, coherence=0.6), CPRNoise(sigma_counts=2)]
+)
+def test_a_scan_made_in_chunks_is_bit_for_bit_that_made_from_all_patches(
+    simulate, tiny_object, tiny_probe, noise, monkeypatch
+):
+    monkeypatch.setattr(simulate_module, "CHUNK", 50)
+    generator = torch.Generator().manual_seed(0)
+    positions, _, _ = raster_scan((96, 96), 16, overlap_ratio=0.5, step_px=None, jitter_px=2, generator=generator)
+    patches = cut_patches(tiny_object, positions, (16, 16))
+    probe = scale_to_photons(tiny_probe, 1e4)
+    parts = [
+        noise(diffraction_intensity(probe, blend_with_mean(p, noise.coherence)), generator) for p in patches.split(50)
+    ]
+    scan = simulate(noise=noise)
+    np.testing.assert_array_equal(scan.diffraction, torch.cat(parts))
+    np.testing.assert_array_equal(scan.amplitude, patches.abs())
+    np.testing.assert_array_equal(scan.phase, patches.angle())
+    assert {scan.diffraction.dtype, scan.amplitude.dtype, scan.phase.dtype} == {np.dtype("float32")}
+    assert not scan.mask.any()
+
+
+def test_a_detectors_counts_are_stored_whole_and_its_bad_pixels_masked(simulate, tmp_path):
+    scan = simulate(noise=DETECTOR)
+    assert scan.diffraction.dtype == np.uint16
+    dead, hot = (pixels.numpy() for pixels in DETECTOR.bad_pixels((16, 16)))
+    np.testing.assert_array_equal(scan.mask, (dead | hot).astype(np.uint8))
+    assert (scan.diffraction[:, hot] == 300).all()
+    assert (scan.diffraction[:, dead] == 0).all()
+    assert (scan.diffraction[:, scan.mask == 0] == 300).any()
+    np.testing.assert_array_equal(scan.measurement().good, scan.mask == 0)
+    write_scan(tmp_path / "scan.h5", scan)
+    stored = read_scan(tmp_path / "scan.h5")
+    assert stored.diffraction.dtype == np.uint16
+    np.testing.assert_array_equal(stored.diffraction, scan.diffraction)
+    np.testing.assert_array_equal(stored.mask, scan.mask)
+    assert json.loads(stored.info.noise)["pixel_seed"] == 0
+
+
+def test_good_pixels_of_a_detector_count_as_poisson_does(simulate):
+    plain = simulate(noise=CPRNoise(sigma_counts=0.0), photons=1e3).diffraction
+    counts = simulate(noise=DETECTOR, photons=1e3)
+    good = counts.mask == 0
+    assert counts.diffraction[:, good].mean() == pytest.approx(plain[:, good].mean(), rel=0.02)
+
+
+def test_a_scan_with_x_rays_records_their_energy_and_is_the_same_otherwise(simulate):
+    plain, scan = simulate(), simulate(simulate_xray_scan, energy_ev=8800.0)
+    assert (plain.info.energy_ev, scan.info.energy_ev) == (None, 8800.0)
+    assert dataclasses.replace(scan.info, energy_ev=None) == plain.info
+    np.testing.assert_array_equal(scan.diffraction, plain.diffraction)

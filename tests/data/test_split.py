@@ -9,7 +9,7 @@ from torch import Generator
 
 from ptycho_bench.data import split as splits
 from ptycho_bench.data.sample import PtychoScan, ScanInfo
-from ptycho_bench.data.split import disjoint_split, published_split
+from ptycho_bench.data.split import disjoint_split, published_split, region_split
 from ptycho_bench.physics.scan import raster_scan
 
 CONF = Path(__file__).parents[2] / "conf" / "split"
@@ -46,16 +46,39 @@ def scan():
     return raster()
 
 
+@pytest.fixture(scope="module")
+def fine_scan():
+    """161 x 161 points, as at 26-ID; patches of 8 px keep it small."""
+    return raster(object_px=8 + 160 * 3, probe_px=8, step_px=3, jitter_px=0)
+
+
+def spiral(count=900, patch_px=24, seed=0):
+    """Points of a Fermat spiral, at fractional positions, all in one scan row, in random order."""
+    rng = np.random.default_rng(seed)
+    turn = rng.permutation(count)
+    angle = turn * np.pi * (3 - 5**0.5)
+    positions = 6 * np.sqrt(turn)[:, None] * np.stack((np.sin(angle), np.cos(angle)), axis=1)
+    index = np.stack((np.zeros(count, int), np.arange(count)), axis=1)
+    return scan_at(positions - positions.min(axis=0), index, patch_px)
+
+
+def named_settings(name):
+    file = OmegaConf.load(CONF / f"{name}.yaml")
+    base = [named_settings(other) for other in file.pop("defaults", []) if other != "_self_"]
+    return OmegaConf.to_container(OmegaConf.merge(*base, file))
+
+
 def named_split(name, scan):
-    settings = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"))
+    settings = named_settings(name)
     return getattr(splits, settings.pop("_target_").rpartition(".")[2])(scan, **settings)
 
 
 def touched(scan, points):
-    """Object pixels that the patches of these points cover."""
-    mask = np.zeros(scan.positions_px.max(axis=0).astype(int) + scan.patch_px, bool)
-    for y, x in scan.positions_px[points].astype(int):
-        mask[y : y + scan.patch_px, x : x + scan.patch_px] = True
+    """Object pixels that the patches of these points cover, in part too."""
+    mask = np.zeros(np.ceil(scan.positions_px.max(axis=0)).astype(int) + scan.patch_px, bool)
+    first, last = np.floor(scan.positions_px).astype(int), np.ceil(scan.positions_px).astype(int)
+    for (top, left), (bottom, right) in zip(first[points], last[points], strict=True):
+        mask[top : bottom + scan.patch_px, left : right + scan.patch_px] = True
     return mask
 
 
@@ -70,9 +93,18 @@ def test_published_splits_have_the_papers_counts(scan, name, train, validation, 
     assert [len(part) for part in named_split(name, scan)] == [train, validation, test]
 
 
+@pytest.mark.parametrize(("name", "validation"), [("aps26id", 805), ("wnet", 1610)])
+def test_the_splits_of_26_id_have_the_papers_counts_and_places(fine_scan, name, validation):
+    split = named_split(name, fine_scan)
+    assert [len(part) for part in split] == [16100 - validation, validation, 3600]
+    assert set(fine_scan.scan_index[np.concatenate(split[:2]), 0]) == set(range(100))
+    for column in fine_scan.scan_index[split.test].T:
+        assert set(column) == set(range(101, 161))
+
+
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
-def test_no_point_is_in_two_parts(scan, path):
-    everything = np.concatenate(named_split(path.stem, scan))
+def test_no_point_is_in_two_parts(scan, fine_scan, path):
+    everything = np.concatenate(named_split(path.stem, fine_scan if path.stem in ("aps26id", "wnet") else scan))
     assert len(np.unique(everything)) == len(everything)
 
 
@@ -149,3 +181,57 @@ def test_impossible_published_splits_are_refused(scan, changes, message):
 def test_impossible_disjoint_splits_are_refused(scan, train_rows, fraction, message):
     with pytest.raises(ValueError, match=message):
         disjoint_split(scan, train_rows=train_rows, validation_fraction=fraction)
+
+
+@pytest.mark.parametrize("axis", ["row", "column"])
+@pytest.mark.parametrize("test_fraction", [0.2, 0.35, 0.6])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_region_shares_no_pixel_wherever_the_points_are(axis, test_fraction, seed):
+    for scan in (spiral(seed=seed), raster(object_px=128, probe_px=16, jitter_px=7, seed=seed)):
+        split = region_split(scan, axis=axis, test_fraction=test_fraction, validation_fraction=0.1)
+        assert shared_pixels(scan, split) == 0
+        assert len(np.unique(np.concatenate(split))) == sum(map(len, split))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_region_is_the_fields_last_part_and_validation_lies_next_to_it(axis):
+    scan = spiral()
+    split = region_split(scan, axis=("row", "column")[axis], test_fraction=0.25, validation_fraction=0.1)
+    place = scan.positions_px[:, axis]
+    train, validation, test = (place[part] for part in split)
+    line = 0.75 * (place.max() + 24)
+    assert train.max() <= validation.min() <= validation.max() <= line - 24 + 2  # within a pixel, and the line's own
+    assert test.min() >= line - 1
+    assert len(validation) == round(0.1 * (len(train) + len(validation)))
+    left_out = np.setdiff1d(np.arange(len(scan)), np.concatenate(split))
+    assert (place[left_out] < line + 1).all()
+    assert (place[left_out] + 24 > line - 1).all()
+
+
+def test_a_region_does_not_ask_for_a_raster_or_an_order():
+    scan = spiral()
+    order = np.random.default_rng(3).permutation(len(scan))
+    shuffled = scan_at(scan.positions_px[order], scan.scan_index, scan.patch_px)
+    settings = {"axis": "row", "test_fraction": 0.3, "validation_fraction": 0.1}
+    for part, other in zip(region_split(scan, **settings), region_split(shuffled, **settings), strict=True):
+        assert set(part) == set(order[other])
+        assert (np.diff(part) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"axis": "diagonal"}, "split.axis must be row or column, got 'diagonal'"),
+        ({"test_fraction": 25}, r"test_fraction must lie in \(0, 1\), got 25; 25 % is written 0\.25"),
+        (
+            {"test_fraction": 0.05},
+            r"0\.05 leaves no patch of 32 px wholly beyond its line in a field of 512 px .* raise",
+        ),
+        ({"test_fraction": 0.95}, r"0\.95 leaves no patch of 32 px wholly before its line .* lower it"),
+        ({"validation_fraction": 1.0}, r"validation_fraction must lie in \(0, 1\), got 1"),
+    ],
+)
+def test_impossible_regions_are_refused(scan, changes, message):
+    settings = {"axis": "row", "test_fraction": 0.25, "validation_fraction": 0.05} | changes
+    with pytest.raises(ValueError, match=message):
+        region_split(scan, **settings)

@@ -187,6 +187,13 @@ def test_a_changed_attribute_is_noticed(path):
         read_scan(path)
 
 
+def test_texts_have_a_fixed_length(path):
+    """HDF5 may never return from a text of variable length in a damaged file."""
+    with h5py.File(path) as handle:
+        kinds = {name: handle.attrs.get_id(name).dtype.kind for name in ("origin", "noise", "content_hash")}
+    assert set(kinds.values()) == {"S"}
+
+
 def test_no_damaged_byte_of_the_header_escapes_as_another_error(tmp_path, tiny_scan):
     path, arrays = tmp_path / "small.h5", {name: getattr(tiny_scan, name) for name in ("diffraction", *LABELS)}
     write_scan(path, dataclasses.replace(tiny_scan, obj=None, **{name: array[:2] for name, array in arrays.items()}))

@@ -10,7 +10,7 @@ from ptycho_bench.data.frames import stream_array
 from ptycho_bench.formats.positions import PositionOptions, join, nearest_step
 from ptycho_bench.formats.raw import RawScan
 
-AS_STORED = PositionOptions(orientation="as_is", raster=None, step_m=None, step_px=None)
+AS_STORED = PositionOptions(orientation="as_is", points=None, raster=None, step_m=None, step_px=None)
 
 
 def raw(count: int = 6, **changes) -> RawScan:
@@ -32,6 +32,14 @@ def test_equal_numbers_without_index_go_in_order():
 def test_different_numbers_without_index_are_refused():
     with pytest.raises(DataError, match="6 frames, but 5 positions and no index that joins them"):
         join(raw(positions_m=line(0, 1, 2, 3, 4)), AS_STORED)
+
+
+def test_the_user_may_say_which_positions_the_frames_have():
+    joined = join(raw(3, positions_m=line(0, 1, 2, 3, 4)), dataclasses.replace(AS_STORED, points=(1, 4)))
+    np.testing.assert_array_equal(joined.places, line(1, 2, 3))
+    indexed = raw(3, positions_m=line(0, 1, 2, 3, 4), position_index=np.array([9, 0, 1, 2, 8]))
+    joined = join(indexed, dataclasses.replace(AS_STORED, points=(1, 4)))
+    np.testing.assert_array_equal(joined.places, line(1, 2, 3))
 
 
 def test_frames_find_their_position_by_index_whatever_the_order():
@@ -110,6 +118,7 @@ def test_axes_are_swapped_and_flipped_on_request():
     [
         ({"orientation": "upside_down"}, "positions.orientation must be one of as_is"),
         ({"step_m": 1.0, "step_px": 2.0}, "exclude each other"),
+        ({"points": (3, 3)}, "positions.points must be"),
         ({"raster": (0, 3)}, "positions.raster must be"),
     ],
 )

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Generator
 
-from ptycho_bench.physics.noise import CPRNoise, NoNoise, PPNNoise, blend_with_mean
+from ptycho_bench.physics.noise import CPRNoise, DetectorNoise, NoNoise, PPNNoise, blend_with_mean
 
 PPN = {"efficiency": 0.5, "coherence": 1.0, "readout_counts": 2.0}
+DETECTOR = {"efficiency": 0.5, "saturation_counts": 4095, "dead_pixels": 0, "hot_pixels": 0, "pixel_seed": 0}
 
 
 def counts_of(noise, photons, seed=0):
@@ -70,3 +71,74 @@ def test_impossible_ppn_noise_is_refused(changes, message):
 def test_a_negative_cpr_noise_is_refused():
     with pytest.raises(ValueError, match=r"sigma_counts must be at least 0, got -1"):
         CPRNoise(sigma_counts=-1.0)
+
+
+def test_a_detector_counts_photons():
+    counts = counts_of(DetectorNoise(**DETECTOR), 400.0)
+    assert counts.mean() == pytest.approx(0.5 * 400, abs=0.2)
+    assert counts.var() == pytest.approx(0.5 * 400, rel=0.02)
+    assert torch.equal(counts, counts.round())
+
+
+def test_a_full_counter_counts_no_further():
+    counts = counts_of(DetectorNoise(**DETECTOR | {"saturation_counts": 200}), 400.0)
+    assert counts.max() == 200
+    assert (counts == 200).float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_dead_and_hot_pixels_are_the_same_in_each_pattern_and_read_the_same():
+    noise = DetectorNoise(**DETECTOR | {"dead_pixels": 3, "hot_pixels": 5})
+    dead, hot = noise.bad_pixels((16, 24))
+    assert (dead.sum(), hot.sum(), (dead & hot).sum()) == (3, 5, 0)
+    for seed in (0, 1):
+        counts = noise(torch.full((7, 16, 24), 400.0), Generator().manual_seed(seed))
+        assert (counts[:, dead] == 0).all()
+        assert (counts[:, hot] == 4095).all()
+        good = counts[:, ~(dead | hot)]
+        assert 0 < good.min() <= good.max() < 4095
+
+
+def test_bad_pixels_are_the_detectors_and_leave_the_generator_alone():
+    bad = {"dead_pixels": 30, "hot_pixels": 40}
+    places = [DetectorNoise(**DETECTOR | bad | {"pixel_seed": seed}).bad_pixels((64, 64)) for seed in (0, 0, 1)]
+    assert torch.equal(places[0].hot, places[1].hot)
+    assert not torch.equal(places[0].hot, places[2].hot)
+    plain, spotted = (counts_of(DetectorNoise(**DETECTOR | bad), 400.0) for bad in ({}, bad))
+    dead, hot = DetectorNoise(**DETECTOR | bad).bad_pixels((200, 1000))
+    assert torch.equal(plain[~(dead | hot)], spotted[~(dead | hot)])
+
+
+def test_the_generator_alone_decides_a_detectors_counts():
+    state = torch.get_rng_state()
+    noise = DetectorNoise(**DETECTOR)
+    assert torch.equal(counts_of(noise, 50.0, seed=1), counts_of(noise, 50.0, seed=1))
+    assert not torch.equal(counts_of(noise, 50.0, seed=1), counts_of(noise, 50.0, seed=2))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("noise", [NoNoise(), PPNNoise(**PPN), CPRNoise(sigma_counts=1.0)])
+def test_other_detectors_have_no_bad_pixels(noise):
+    dead, hot = noise.bad_pixels((6, 9))
+    assert dead.shape == hot.shape == (6, 9)
+    assert not (dead | hot).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"efficiency": 50}, r"efficiency must lie in \[0, 1\], got 50; 50 % is written 0\.5"),
+        ({"saturation_counts": 0}, r"saturation_counts must lie in \[1, 65535\], got 0"),
+        ({"saturation_counts": 65536}, r"saturation_counts must lie in \[1, 65535\], got 65536; 12 bits reach 4095"),
+        ({"dead_pixels": -1}, "dead_pixels must be at least 0, got -1"),
+        ({"hot_pixels": -2}, "hot_pixels must be at least 0, got -2"),
+    ],
+)
+def test_an_impossible_detector_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        DetectorNoise(**DETECTOR | changes)
+
+
+def test_more_bad_pixels_than_pixels_are_refused():
+    noise = DetectorNoise(**DETECTOR | {"dead_pixels": 9, "hot_pixels": 8})
+    with pytest.raises(ValueError, match="must be at most 16, the detector's pixels, got 17"):
+        noise.bad_pixels((4, 4))

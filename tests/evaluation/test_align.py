@@ -1,0 +1,103 @@
+"""Global phase, amplitude scale and phase ramp are found and removed; all else stays."""
+
+import math
+
+import pytest
+import torch
+from torch import Generator
+
+from ptycho_bench.evaluation.align import align_object, phase_ramp, plane_wave
+
+SHAPE = (48, 61)
+EVERYTHING = {"amplitude_scale": True, "ramp": True}
+
+
+def field(*shape, seed=0):
+    """Smooth amplitude in [0.3, 1] and a phase that wraps."""
+    generator = Generator().manual_seed(seed)
+    y, x = (torch.linspace(0, 1, side) for side in shape)
+    along_y, along_x, start = (torch.rand(3, 2, 6, 1, 1, generator=generator) * 25).unbind()
+    amplitude, phase = torch.cos(along_y * y[:, None] + along_x * x + start).mean(dim=1)
+    return torch.polar(0.65 + 0.35 * amplitude, 4 * phase)
+
+
+def ramped(obj, cycles):
+    """The object times a phase ramp of so many turns across the field, (y, x)."""
+    slope = 2 * math.pi * torch.tensor(cycles, dtype=torch.float64) / torch.tensor(obj.shape)
+    return (obj * plane_wave(slope, obj.shape)).to(obj.dtype)
+
+
+def noisy(obj, sigma=0.1):
+    return obj + sigma * torch.randn(obj.shape, generator=Generator().manual_seed(9), dtype=obj.dtype)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("cycles", [(0.0, 0.0), (0.3, -0.45), (-3.27, 7.61), (20.5, -25.25), (23.9, 30.4)])
+def test_phase_scale_and_fractional_ramp_are_removed(seed, cycles):
+    truth = field(*SHAPE, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    phase, scale = 6.28 * torch.rand((), generator=generator), 0.2 + 3 * torch.rand((), generator=generator)
+    obj = ramped(truth, cycles) * torch.polar(scale, phase)
+    aligned = align_object(obj, truth, **EVERYTHING)
+    assert aligned.dtype == torch.complex64
+    torch.testing.assert_close(aligned, truth, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("amplitude_scale", [False, True])
+@pytest.mark.parametrize("ramp", [False, True])
+def test_an_object_that_is_the_truth_stays_as_it_is(amplitude_scale, ramp):
+    truth = field(*SHAPE)
+    torch.testing.assert_close(align_object(truth, truth, amplitude_scale=amplitude_scale, ramp=ramp), truth)
+
+
+def test_only_what_is_asked_for_is_removed():
+    truth = field(*SHAPE)
+    bright, tilted = 2 * truth, ramped(truth, (2.3, 0.0))
+    torch.testing.assert_close(align_object(-bright, truth, amplitude_scale=False, ramp=True), bright)
+    kept = align_object(1j * tilted, truth, amplitude_scale=True, ramp=False)
+    torch.testing.assert_close((kept / tilted).angle(), (kept / tilted).angle().mean().expand(SHAPE), atol=1e-5, rtol=0)
+    assert (kept - truth).abs().max() > 0.5
+
+
+def test_the_mask_decides_and_everything_is_changed():
+    truth = field(*SHAPE)
+    mask = torch.zeros(SHAPE, dtype=torch.bool)
+    mask[5:31, 12:50] = True
+    spoiled = ramped(truth, (-1.4, 2.2)).where(mask, 30 * noisy(truth, 3.0)) * torch.polar(
+        torch.tensor(0.5), torch.tensor(2.0)
+    )
+    aligned = align_object(spoiled, truth, mask=mask, **EVERYTHING)
+    torch.testing.assert_close(aligned[mask], truth[mask], atol=1e-3, rtol=0)
+    assert (aligned != spoiled).all()
+
+
+def test_noise_is_left_and_no_more():
+    truth = field(96, 96)
+    obj = noisy(ramped(truth, (4.37, -2.71)) * torch.polar(torch.tensor(0.7), torch.tensor(-1.0)), sigma=0.2)
+    error = align_object(obj, truth, **EVERYTHING) - truth
+    assert error.abs().square().mean().sqrt() == pytest.approx(0.2 / 0.7, rel=0.1)
+    slope = phase_ramp((obj * truth.conj()).to(torch.complex128)) * 96 / (2 * math.pi)
+    torch.testing.assert_close(slope, torch.tensor([4.37, -2.71], dtype=torch.float64), atol=0.01, rtol=0)
+
+
+def test_the_result_is_the_least_squares_one():
+    truth = field(*SHAPE)
+    obj = noisy(ramped(1.3j * truth, (0.7, 1.2)))
+    aligned = align_object(obj, truth, **EVERYTHING)
+    best = (aligned - truth).abs().square().sum()
+    changes = [plane_wave(torch.tensor(slope), SHAPE) for slope in ((0.002, 0.0), (0.0, -0.002), (-0.001, 0.001))]
+    changes += [torch.tensor(1.01), torch.tensor(0.99), torch.polar(torch.tensor(1.0), torch.tensor(0.01))]
+    assert all((aligned * change - truth).abs().square().sum() > best for change in changes)
+
+
+@pytest.mark.parametrize(
+    ("obj", "mask", "message"),
+    [
+        (torch.ones(4, 5), None, r"obj is \(4, 5\), truth \(4, 4\); give two fields of one shape"),
+        (torch.ones(4, 4), torch.zeros(4, 4, dtype=torch.bool), r"mask of \(4, 4\) px has no True pixel"),
+        (torch.zeros(4, 4), None, "have overlap 0 on the scored pixels"),
+    ],
+)
+def test_what_cannot_be_aligned_is_refused(obj, mask, message):
+    with pytest.raises(ValueError, match=message):
+        align_object(obj.to(torch.complex64), torch.ones(4, 4, dtype=torch.complex64), mask=mask, **EVERYTHING)
