@@ -85,7 +85,7 @@ class BatchWindows:
         self.illumination.index_add_(0, place, each.reshape(-1))
         total = self.illumination.index_select(0, place).view_as(each)
         if len(self.illumination) > 8 * len(place):  # a run through it all is slower than one by index
-            pass
+            self.illumination.index_fill_(0, place, 0.0)
         else:
             self.illumination.zero_()
         return total

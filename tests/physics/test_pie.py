@@ -321,6 +321,26 @@ def test_positions_between_pixels_are_used_as_such(tiny_object, tiny_probe, dens
     assert aligned_phase_error(between.obj, tiny_object) < 0.5 * aligned_phase_error(rounded.obj, tiny_object)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_the_change_of_a_probe_between_pixels_is_moved_back_to_the_whole_pixel(batch_size):
+    problem, fraction = Problem(count=1), torch.tensor([[0.3, -0.4]], dtype=torch.float64)
+    one = solver(subpixel=True, batch_size=batch_size)
+    y, x = problem.positions_px[0].long().tolist()
+    obj, patch = problem.start.numpy().copy(), problem.start.numpy()[y : y + 8, x : x + 8]
+    probe = shifted(problem.probe[0], fraction)[0].numpy()
+    far = far_field(probe * patch)
+    change = object_plane(far / abs(far) * np.sqrt(problem.intensity[0].numpy())) - probe * patch
+    moved = shifted(torch.from_numpy(patch.conj() * change), -fraction)[0].numpy()
+    # the illumination is that of the probe on the whole pixel
+    illumination = abs(problem.probe[0].numpy()) ** 2
+    obj[y : y + 8, x : x + 8] += one.object_step * probe.conj() * change * weight("rpie", one.alpha, illumination)
+    found = one.solve(
+        lambda index: problem.intensity[index], problem.positions_px + fraction, problem.probe, obj=problem.start
+    )
+    close(found.obj, obj)
+    close(found.probe - problem.probe, one.probe_step * moved[None] * weight("rpie", one.alpha, abs(patch) ** 2))
+
+
 def test_whole_pixel_positions_cost_no_shift():
     problem = Problem()
     whole, same = (problem.solve(solver(subpixel=subpixel)) for subpixel in (False, True))
