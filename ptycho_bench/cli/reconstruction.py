@@ -179,7 +179,8 @@ def reconstruct(request: Request) -> None:
 def measure(request: Request, result: Reconstruction) -> dict:
     """Misfit, resolution and, where the truth is known, metrics; `rings` are for the picture."""
     cfg, scan, points = request.cfg, request.scan, request.points
-    measured = {"misfit": own_misfit(scan, points, result, corners_of(scan, points))}
+    misfit = own_misfit(scan, points, result, corners_of(scan, points))
+    measured = {"misfit": None if misfit is None else misfit._asdict()}
     truth = truth_field(scan, points, request.protocol.weight(scan.patch_px))
     if truth is not None:
         scaling: Scaling = truth_scaling(truth) if request.network is None else request.network.scaling
@@ -257,7 +258,7 @@ def summary(request: Request, result: Reconstruction, measured: dict) -> str:
     if result.errors:
         lines.append(f"  {len(result.errors)} iterations{', then no gain' if result.stopped else ''}")
     if measured["misfit"] is not None:
-        lines.append(f"  diffraction misfit {measured['misfit']:.4f}")
+        lines.append("  diffraction misfit {mean:.4f} (mean), {rms:.4f} (rms)".format(**measured["misfit"]))
     if "frc" in measured:
         half_bit = measured["frc"]["half_bit"]
         metres = half_bit["resolution_m"]

@@ -1,12 +1,25 @@
 """How far an object's diffraction patterns are from the measured ones; needs no truth."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ptycho_bench.physics.forward import diffraction_intensity
+from ptycho_bench.physics.forward import diffraction_intensity, far_field, object_plane
+from ptycho_bench.physics.pie_windows import split_positions
+from ptycho_bench.physics.probe_modes import shift_phase
 from ptycho_bench.physics.scan import cut_patches
+
+
+class Misfit(NamedTuple):
+    """Distance between measured and predicted moduli; 0 is a perfect fit.
+
+    `mean`: sum |sqrt(I) - |F(P O)|| / sum sqrt(I); `rms`: the root of sum (sqrt(I) - |F(P O)|)^2 / sum I.
+    """
+
+    mean: float
+    rms: float
 
 
 @torch.no_grad()
@@ -17,35 +30,47 @@ def diffraction_misfit(
     obj: Tensor,
     *,
     good: Tensor | None = None,
+    subpixel: bool = False,
     batch_size: int = 64,
-) -> float:
-    """sum |sqrt(I) - |F(P O)|| / sum sqrt(I) over all patterns, which are asked for batch by batch; 0 is a perfect fit.
+) -> Misfit:
+    """Misfit over all patterns, which are asked for batch by batch.
 
     Args:
         patterns: takes int64 numbers (n,) on the CPU; returns their photons, real (n, H, W).
-        positions_px: (N, 2), a patch's top-left (y, x) in the object; rounded to whole pixels.
+        positions_px: (N, 2), a patch's top-left (y, x) in the object.
         probe: complex (H, W), or (modes, H, W) whose intensities add; sqrt(photons), on the scale of the patterns.
         obj: complex (rows, columns); its device is where the work is done.
         good: bool (H, W), pixels that count; None: all.
+        subpixel: the probe is moved by the positions' fractions; else they are rounded to whole pixels.
         batch_size: patterns at once.
 
     Raises:
         ValueError: positions outside the object, a probe of another size than the patterns, or patterns without a
             photon on the pixels that count.
     """
-    device, corners = obj.device, positions_px.round()
-    probe = probe.to(device)
-    difference = total = torch.zeros((), dtype=torch.float64, device=device)
+    device, probe = obj.device, probe.to(obj.device)
+    corners, fraction_px = split_positions(positions_px)
+    sums = torch.zeros(4, dtype=torch.float64, device=device)  # of |residual|, its square, modulus, its square
     for batch in torch.arange(len(corners)).split(batch_size):
         measured = patterns(batch).to(device).sqrt()
         sides, patch_px = tuple(measured.shape[-2:]), tuple(probe.shape[-2:])
         if sides != patch_px:
             raise ValueError(f"patterns are {sides} px, the probe {patch_px} px; crop one of them")
-        patches = cut_patches(obj, corners[batch], patch_px)
-        residual = (measured - diffraction_intensity(probe, patches).sqrt()).abs()
+        patches = cut_patches(obj, corners[batch].double(), patch_px)
+        beam = moved(probe, fraction_px[batch].to(device)) if subpixel else probe
+        residual = (measured - diffraction_intensity(beam, patches).sqrt()).abs()
         if good is not None:
             measured, residual = (values[:, good.to(device)] for values in (measured, residual))
-        difference, total = difference + residual.sum().double(), total + measured.sum().double()
+        sums += torch.stack(
+            [part.sum().double() for part in (residual, residual.square(), measured, measured.square())]
+        )
+    difference, squared, total, photons = sums.tolist()
     if not total > 0:
         raise ValueError("the patterns sum to 0 on the pixels that count, bound: above 0; was the shutter closed?")
-    return (difference / total).item()
+    return Misfit(difference / total, (squared / photons) ** 0.5)
+
+
+def moved(probe: Tensor, fraction_px: Tensor) -> Tensor:
+    """The probe (H, W) or (modes, H, W) moved by each of (n, 2) fractions of a pixel: (n, modes, H, W)."""
+    modes = probe if probe.ndim == 3 else probe[None]
+    return object_plane(far_field(modes) * shift_phase(fraction_px, *probe.shape[-2:]))

@@ -57,8 +57,8 @@ def object_by_network(
     phase = torch.atan2(canvas.field("sine"), canvas.field("cosine")) if circular else canvas.field("phase")
     obj = torch.polar(canvas.field("amplitude").abs(), phase).to(torch.complex64)
     return Reconstruction(
-        obj=obj.where(canvas.covered, 1.0), covered=canvas.covered, probe=None, refined=False, errors=[],
-        stopped=False, seconds=seconds,
+        obj=obj.where(canvas.covered, 1.0), covered=canvas.covered, probe=None, refined=False, subpixel=False,
+        errors=[], stopped=False, seconds=seconds,
     )  # fmt: skip
 
 

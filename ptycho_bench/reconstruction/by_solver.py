@@ -96,5 +96,6 @@ def object_by_solver(
     canvas.add(corners)
     return Reconstruction(
         obj=solution.obj.cpu(), covered=canvas.covered, probe=solution.probe.cpu(), refined=solver.refine_probe,
+        subpixel=solver.subpixel,
         errors=solution.errors, stopped=solution.stopped, seconds=seconds,
     )  # fmt: skip

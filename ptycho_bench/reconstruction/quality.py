@@ -9,6 +9,7 @@ from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.evaluation.align import align_object
 from ptycho_bench.evaluation.frc import RingCorrelation, fourier_ring_correlation
 from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
+from ptycho_bench.evaluation.misfit import Misfit, diffraction_misfit
 from ptycho_bench.evaluation.reconstruct import Images, MetricProtocol
 from ptycho_bench.evaluation.stitch import scored_rectangle
 from ptycho_bench.reconstruction.result import Reconstruction
@@ -82,13 +83,16 @@ def half_against_half(
     return fourier_ring_correlation(aligned, fields[1], pixel_size_m=pixel_size_m)
 
 
-def own_misfit(scan: PtychoScan, points: np.ndarray, result: Reconstruction, corners: Tensor) -> float | None:
+def own_misfit(scan: PtychoScan, points: np.ndarray, result: Reconstruction, corners: Tensor) -> Misfit | None:
     """Diffraction misfit of a reconstruction against the patterns it came from; None where no probe is known."""
-    from ptycho_bench.evaluation.misfit import diffraction_misfit
-
     if result.probe is None and scan.probe is None:
         return None
     probe = scan.measurement().probe if result.probe is None else result.probe
     return diffraction_misfit(
-        lambda batch: scan.patterns(points[batch.numpy()]), corners, probe, result.obj, good=scan.good_pixels()
+        lambda batch: scan.patterns(points[batch.numpy()]),
+        corners,
+        probe,
+        result.obj,
+        good=scan.good_pixels(),
+        subpixel=result.subpixel,
     )

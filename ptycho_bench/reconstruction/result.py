@@ -19,6 +19,7 @@ class Reconstruction:
         covered: bool (rows, columns), True where some patch lies.
         probe: complex64 (modes, H, W), sqrt(photons); None: not needed.
         refined: the probe is the solver's own, so that the object's amplitude scale and phase ramp are open.
+        subpixel: the probe stood at fractions of pixels; else positions were rounded.
         errors: misfit of each iteration; empty for a network.
         stopped: the solver ended for stagnation.
         seconds: without reading files.
@@ -28,6 +29,7 @@ class Reconstruction:
     covered: Tensor
     probe: Tensor | None
     refined: bool
+    subpixel: bool
     errors: list[float]
     stopped: bool
     seconds: float

@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ptycho_bench.cli import evaluate, simulate, train
+from ptycho_bench.cli import evaluate, importing, inspecting, reconstruct, simulate, train
 
-COMMANDS = {"train": train.main, "simulate": simulate.main, "evaluate": evaluate.main}
+COMMANDS = {
+    "train": train.main,
+    "simulate": simulate.main,
+    "evaluate": evaluate.main,
+    "import": importing.main,
+    "inspect": inspecting.main,
+    "reconstruct": reconstruct.main,
+}
 SMALL_SCAN = (
     "data.obj.size_px=128",
     "data.probe.size_px=16",

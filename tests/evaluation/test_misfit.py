@@ -20,26 +20,27 @@ def spoil(obj):
 
 
 def test_the_truth_fits_and_another_object_does_not(scan):
-    assert diffraction_misfit(*scan) < 1e-4
+    assert diffraction_misfit(*scan).mean < 1e-4
     patterns, positions, probe, obj = scan
-    assert diffraction_misfit(patterns, positions, probe, spoil(obj)) > 0.05
-    assert diffraction_misfit(patterns, positions, probe, 0 * obj) == pytest.approx(1.0)
+    assert diffraction_misfit(patterns, positions, probe, spoil(obj)).mean > 0.05
+    assert diffraction_misfit(patterns, positions, probe, 0 * obj).mean == pytest.approx(1.0)
 
 
 def test_the_misfit_is_that_of_a_plain_loop(scan):
     patterns, positions, probe, obj = scan
     modes, obj = torch.cat((0.8 * probe, 0.5j * probe.mT)), spoil(obj)
     good = torch.rand(16, 16, generator=Generator().manual_seed(1)) > 0.2
-    top = bottom = 0.0
+    sums = np.zeros(4)
     for n, (y, x) in enumerate(positions.numpy().astype(int)):
         measured = np.sqrt(patterns(torch.tensor([n]))[0].numpy())
         waves = np.fft.fftshift(np.fft.fft2(modes.numpy() * obj[y : y + 16, x : x + 16].numpy(), norm="ortho"), (1, 2))
         model = np.sqrt((np.abs(waves) ** 2).sum(axis=0))
-        top += np.abs(measured - model)[good.numpy()].sum()
-        bottom += measured[good.numpy()].sum()
+        residual, measured = (values[good.numpy()] for values in (measured - model, measured))
+        sums += np.abs(residual).sum(), measured.sum(), (residual**2).sum(), (measured**2).sum()
     for batch_size in (1, 50, 1000):
         found = diffraction_misfit(patterns, positions, modes, obj, good=good, batch_size=batch_size)
-        assert found == pytest.approx(top / bottom, rel=1e-5)
+        expected = (sums[0] / sums[1], np.sqrt(sums[2] / sums[3]))
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_bad_pixels_do_not_count(scan):
@@ -47,15 +48,32 @@ def test_bad_pixels_do_not_count(scan):
     good = torch.ones(16, 16, dtype=torch.bool)
     good[3, 4] = False
     hot = torch.zeros(16, 16).masked_fill(~good, 1e9)
-    assert diffraction_misfit(lambda points: patterns(points) + hot, *rest, good=good) < 1e-4
-    assert diffraction_misfit(lambda points: patterns(points) + hot, *rest) > 0.5
+    assert diffraction_misfit(lambda points: patterns(points) + hot, *rest, good=good).mean < 1e-4
+    assert diffraction_misfit(lambda points: patterns(points) + hot, *rest).mean > 0.5
 
 
 def test_positions_are_rounded(scan):
     patterns, positions, probe, obj = scan
     inside = positions.clamp(min=0.4, max=96 - 16 - 0.4) - positions
     shifted = positions + torch.where(inside == 0, 0.4, inside)
-    assert diffraction_misfit(patterns, shifted, probe, obj) == diffraction_misfit(*scan)
+    assert diffraction_misfit(patterns, shifted, probe, obj).mean == diffraction_misfit(*scan).mean
+
+
+def test_a_probe_moved_by_fractions_is_the_one_a_phase_ramp_moves(scan):
+    _, positions, probe, obj = scan
+    fraction = torch.tensor([0.3, -0.4])
+    y, x = (np.fft.fftfreq(16) for _ in range(2))
+    ramp = np.exp(-2j * np.pi * (0.3 * y[:, None] - 0.4 * x))
+    shifted = np.fft.ifft2(np.fft.fft2(probe.numpy()) * ramp)
+    inner = positions[(positions.min(dim=1).values >= 1) & (positions.max(dim=1).values < 79)]
+
+    def patterns(points):
+        cut = np.stack([obj[y : y + 16, x : x + 16].numpy() for y, x in inner[points].long().tolist()])
+        waves = np.fft.fftshift(np.fft.fft2(shifted[0] * cut, norm="ortho"), (1, 2))
+        return torch.from_numpy(np.abs(waves) ** 2).float()
+
+    assert diffraction_misfit(patterns, inner + fraction, probe, obj, subpixel=True).rms < 1e-4
+    assert diffraction_misfit(patterns, inner + fraction, probe, obj).rms > 0.05
 
 
 def test_what_does_not_fit_is_refused(scan):
