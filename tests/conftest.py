@@ -1,18 +1,22 @@
 """The tiny object, probe and scan that several tests share, and composed configurations; do not write into them."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
 import hydra
+import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from ptycho_bench.cli.build import plain
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.simulate import simulate_scan
 from ptycho_bench.physics.film import Film
+from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.ltem_chart import ltem_chart
-from ptycho_bench.physics.noise import NoNoise
+from ptycho_bench.physics.noise import NoNoise, PPNNoise, blend_with_mean
 from ptycho_bench.physics.probe import defocused_aperture
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -68,3 +72,37 @@ def tiny_scan(tiny_object: Tensor, tiny_probe: Tensor) -> PtychoScan:
         pixel_size_m=4e-9,
         held_out=False,
     )
+
+
+@pytest.fixture(scope="session")
+def other_scan(tiny_object: Tensor) -> PtychoScan:
+    """What differs from `tiny_scan`: object, a probe of two modes, dose, coherence, step (10), and bad pixels."""
+    modes = [
+        defocused_aperture(size_px=16, aperture_radius=0.6, stop_radius=0.1, defocus_waves=waves)
+        for waves in (0.2, 0.7)
+    ]
+    scan = simulate_scan(
+        name="other",
+        obj=0.8 * tiny_object.conj(),
+        probe=torch.stack(modes),
+        photons=3e3,
+        overlap_ratio=None,
+        step_px=10,
+        jitter_px=1,
+        noise=PPNNoise(efficiency=0.7, coherence=0.6, readout_counts=0.0),
+        seed=5,
+        pixel_size_m=None,
+        held_out=False,
+    )
+    expected = expected_counts(scan)
+    expected[:, 0, :3] = 4095  # hot; in a corner, so that SSIM has windows left
+    mask = np.zeros((16, 16), np.uint8)
+    mask[0, :3] = 1
+    return dataclasses.replace(scan, diffraction=expected, mask=mask, content_hash="other")
+
+
+def expected_counts(scan: PtychoScan) -> np.ndarray:
+    """Patterns of a scan as its probe, coherence and truth predict them, without noise."""
+    probe, coherence, _ = scan.measurement()
+    patches = torch.polar(torch.from_numpy(scan.amplitude), torch.from_numpy(scan.phase))
+    return diffraction_intensity(probe, blend_with_mean(patches, coherence)).numpy()

@@ -117,9 +117,16 @@ def build_loss(node: DictConfig | dict, amplitude: DictConfig | dict, phase: Dic
     return build(node, channels=Channels(amplitude_range, represented.data_range, represented.circular))
 
 
-def build_network(description: Mapping, model: torch.nn.Module) -> PtychoNetwork:
-    """The whole network from its description, which also holds `scaling`."""
-    scaling = Scaling(**description["scaling"])
+def build_network(description: Mapping, model: torch.nn.Module, content_hash: str | None = None) -> PtychoNetwork:
+    """The whole network from its description.
+
+    Args:
+        description: what `build_model` takes, and `scaling`; with `own_scaling`, by content hash, where each scan has
+            its own.
+        model: the architecture.
+        content_hash: of the scan it is for; one without a scaling of its own, or None, takes the joint one.
+    """
+    scaling = Scaling(**description.get("own_scaling", {}).get(content_hash, description["scaling"]))
     return PtychoNetwork(
         model=model,
         input_transform=build(description["input"], scaling=scaling),
@@ -149,16 +156,21 @@ def read_checkpoint(path: str | Path) -> dict:
     return checkpoint
 
 
-def restore_network(checkpoint: Mapping) -> PtychoNetwork:
-    """Trained network from what `read_checkpoint` gives; in evaluation mode, on the CPU."""
+def restore_network(checkpoint: Mapping, content_hash: str | None = None) -> PtychoNetwork:
+    """Trained network from what `read_checkpoint` gives; in evaluation mode, on the CPU.
+
+    Args:
+        checkpoint: the file's content.
+        content_hash: of the scan it is for, see `build_network`.
+    """
     description = checkpoint["ptycho_bench"]
-    network = build_network(description, build_model(description))
+    network = build_network(description, build_model(description), content_hash)
     prefix = "network."
     weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
     network.load_state_dict(weights)
     return network.eval()
 
 
-def load_network(path: str | Path) -> PtychoNetwork:
+def load_network(path: str | Path, content_hash: str | None = None) -> PtychoNetwork:
     """Trained network from a checkpoint file, with no other file; see `restore_network`."""
-    return restore_network(read_checkpoint(path))
+    return restore_network(read_checkpoint(path), content_hash)

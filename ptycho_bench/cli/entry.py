@@ -58,6 +58,22 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
         sys.exit(1)
 
 
+def rewrite_words(change: Callable[[list[str]], list[str]], config_name: str) -> None:
+    """Change the command line before Hydra reads it, except where it asks for help; a refusal ends the command.
+
+    Args:
+        change: takes its words and gives those to be read instead; ValueError refuses them.
+        config_name: root file in conf/.
+    """
+    if asks_for_help():
+        return
+    try:
+        sys.argv[1:] = change(sys.argv[1:])
+    except ValueError as error:
+        report(error, os.environ.get(FULL_ERROR) == "1", config_name)
+        sys.exit(1)
+
+
 def asks_for_help() -> bool:
     """True where the command line has -h or --help."""
     return bool({"-h", "--help"} & set(sys.argv[1:]))

@@ -1,12 +1,10 @@
 """ptycho-evaluate: score a trained network on another data set, overlap or noise."""
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptycho_bench.cli.entry import asks_for_help, report, run_command
-from ptycho_bench.cli.errors import FULL_ERROR
+from ptycho_bench.cli.entry import rewrite_words, run_command
+from ptycho_bench.cli.words import quoted, scans_to_overrides
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +22,8 @@ ptycho-evaluate CHECKPOINT scores a trained network with the functions and pictu
   ptycho-evaluate CHECKPOINT noise=ppn                                   with noise
   ptycho-evaluate CHECKPOINT data.overlap_ratio=0.5                      a new scan of the same test field
   ptycho-evaluate CHECKPOINT data=ad_ltem region=all data_root=FOLDER    another object, every patch
+  ptycho-evaluate CHECKPOINT data=ltem                                   one of several it was trained on
+  ptycho-evaluate CHECKPOINT -m data=ltem,ad_ltem                        one after the other
 
 Choices, as group=default (the run's own, unless named) and what else there is:
 """
@@ -37,6 +37,7 @@ def task(cfg: "DictConfig") -> float:
     from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
     from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
     from ptycho_bench.cli.identity import SCHEMA, file_hash, sha256
+    from ptycho_bench.cli.scans import only_scan
     from ptycho_bench.report.environment import environment
     from ptycho_bench.report.record import RunFolder
     from ptycho_bench.report.score import score_network
@@ -44,26 +45,28 @@ def task(cfg: "DictConfig") -> float:
     checkpoint = read_checkpoint(cfg.checkpoint)
     description = checkpoint["ptycho_bench"]
     take_over(cfg, description["config"], list(HydraConfig.get().overrides.task))
-    network = restore_network(checkpoint)
-    if pattern_px(cfg) != description["size_px"]:
+    choice = only_scan(cfg)
+    side = pattern_px(choice.cfg)
+    if side != description["size_px"]:
         raise ValueError(
-            f"data.{cfg.data.name} has patterns of {pattern_px(cfg)} px, the network was trained on "
-            f"{description['size_px']} px; crop them or choose another checkpoint"
+            f"{choice.words} has patterns of {side} px, the network was trained on {description['size_px']} px; crop "
+            "them or choose another checkpoint"
         )
     protocol = build(cfg.metrics)
     protocol.check(description["size_px"])
     device = device_named(cfg.device)
-    scan = load_scan(cfg, say=True)
-    points = points_of(scan, cfg.region, description["test"])
+    scan = load_scan(choice.cfg, say=True)
+    points = points_of(scan, cfg.region, description["test"], choice.name)
+    network = restore_network(checkpoint, scan.content_hash)
     what = sha256([file_hash(cfg.checkpoint), scan.content_hash, cfg.region, plain(cfg.metrics)])[:10]
-    folder = RunFolder(Path(cfg.outputs_dir) / "evaluations" / description["run"] / f"{cfg.data.name}-{what}")
+    folder = RunFolder(Path(cfg.outputs_dir) / "evaluations" / description["run"] / f"{choice.name}-{what}")
     machine = environment()
     folder.clear()
     folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
     try:
         results = score_network(
             network.to(device), scan, points, protocol=protocol, batch_size=cfg.batch_size, folder=folder.path,
-            title=f"{description['run']} on {cfg.data.name}, {cfg.region}", pictures=cfg.pictures, rows=None,
+            title=f"{description['run']} on {choice.name}, {cfg.region}", pictures=cfg.pictures, rows=None,
         )  # fmt: skip
     except Exception as error:
         folder.fail(error)
@@ -74,7 +77,7 @@ def task(cfg: "DictConfig") -> float:
             "run": description["run"],
             "checkpoint": str(cfg.checkpoint),
             "region": cfg.region,
-            "data": data_record(cfg, scan),
+            "data": data_record(choice.name, scan),
             "environment": machine,
             **results,
         }
@@ -110,17 +113,18 @@ def take_over(cfg: "DictConfig", trained: dict, overrides: list[str]) -> None:
                 OmegaConf.update(cfg, override.key_or_group, override.value())
 
 
-def points_of(scan: "PtychoScan", region: str, test: dict) -> "np.ndarray":
+def points_of(scan: "PtychoScan", region: str, test: dict | list[dict], name: str | None = None) -> "np.ndarray":
     """Indices of the scan points to score.
 
     Args:
         scan: the scan.
         region: `test`: in the data of training the points the run was tested on, in another scan of the field the
             patches that lie within the object rectangle those cover; `all`: every point.
-        test: what the checkpoint says of the run's test points.
+        test: what the checkpoint says of the run's test points; of several scans, a list.
+        name: of the data set; of several scans it tells which field another scan is of.
 
     Raises:
-        ValueError: an unknown region, or no patch inside the tested rectangle.
+        ValueError: an unknown region, no patch inside the tested rectangle, or none of several scans to take it from.
     """
     import numpy as np
 
@@ -128,6 +132,8 @@ def points_of(scan: "PtychoScan", region: str, test: dict) -> "np.ndarray":
         return np.arange(len(scan))
     if region != "test":
         raise ValueError(f"region must be test or all, got {region!r}")
+    if isinstance(test, list):
+        test = tested_scan(scan, test, name)
     if scan.content_hash == test["content_hash"]:
         return np.array(test["points"])
     top, bottom, left, right = test["region_px"]
@@ -141,30 +147,59 @@ def points_of(scan: "PtychoScan", region: str, test: dict) -> "np.ndarray":
     return np.flatnonzero(inside)
 
 
+def tested_scan(scan: "PtychoScan", tested: list[dict], name: str | None) -> dict:
+    """Of several scans a run was tested on, this one, or else the one that goes by its name.
+
+    Raises:
+        ValueError: neither.
+    """
+    for one in tested:
+        if one["content_hash"] == scan.content_hash:
+            return one
+    for one in tested:
+        if one["name"] == name:
+            return one
+    raise ValueError(
+        f"this scan is none of the {len(tested)} that were tested, {', '.join(one['name'] for one in tested)}, so it "
+        "has no test region; use region=all"
+    )
+
+
 def main() -> None:
-    """Entry point: the word that ends in .ckpt is the checkpoint; its run's choices come before the user's."""
-    words = sys.argv[1:]
-    path = next((word for word in words if word.endswith(".ckpt") and not word.startswith("checkpoint=")), None)
-    if path is not None and not asks_for_help():
-        words.remove(path)
-        try:
-            words = choices_of_run(path, words) + words
-        except ValueError as error:
-            report(error, os.environ.get(FULL_ERROR) == "1", CONFIG)
-            sys.exit(1)
-    sys.argv[1:] = words
+    """Entry point."""
+    rewrite_words(with_checkpoint, CONFIG)
     run_command(task, CONFIG, USAGE)
 
 
+def with_checkpoint(words: list[str]) -> list[str]:
+    """The command line: the word that ends in .ckpt is the checkpoint; its run's choices come before the user's."""
+    words = scans_to_overrides(words)
+    path = next((word for word in words if word.endswith(".ckpt") and not word.startswith("checkpoint=")), None)
+    if path is None:
+        return words
+    flags = [word for word in words if word in ("-m", "--multirun")]  # argparse takes none among the overrides
+    words = [word for word in words if word not in (path, *flags)]
+    return flags + choices_of_run(path, words) + words
+
+
 def choices_of_run(path: str, words: list[str]) -> list[str]:
-    """Overrides that name the checkpoint and the groups to inherit from its run: those the user chose no file of."""
+    """Overrides that name the checkpoint and the groups to inherit from its run: those the user chose no file of.
+
+    Raises:
+        ValueError: no checkpoint, or one of a run on several scans, and none of them is named.
+    """
     from ptycho_bench.cli.build import read_checkpoint
 
-    choices = read_checkpoint(path)["ptycho_bench"]["choices"]
+    description = read_checkpoint(path)["ptycho_bench"]
+    choices, tested = description["choices"], description["test"]
     chosen = {word.partition("=")[0] for word in words}
+    if isinstance(tested, list) and "data" not in chosen:
+        raise ValueError(
+            f"{path} was trained on {len(tested)} scans and 1 is scored at a time; add one of: "
+            + ", ".join(one["words"] for one in tested)
+        )
     inherit = [group for group in INHERITABLE if group not in chosen]
-    quoted = path.replace("'", "\\'")
-    return [f"checkpoint='{quoted}'", f"inherit=[{','.join(inherit)}]", *(f"{g}={choices[g]}" for g in inherit)]
+    return [f"checkpoint={quoted(path)}", f"inherit=[{','.join(inherit)}]", *(f"{g}={choices[g]}" for g in inherit)]
 
 
 if __name__ == "__main__":

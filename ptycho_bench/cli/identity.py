@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from ptycho_bench.cli.scans import names_file, scan_choices
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.versions import FORMAT_VERSION, PROTOCOL_VERSION, SIMULATION_VERSION, TRAINING_VERSION
 
@@ -63,18 +65,35 @@ def stored_hash(path: str) -> str:
 
     try:
         with h5py.File(path, "r") as handle:
-            return str(handle.attrs["content_hash"])
+            stored = handle.attrs["content_hash"]
+            return stored.decode() if isinstance(stored, bytes) else str(stored)
     except (OSError, KeyError):
         return file_hash(path)
 
 
-def names_file(cfg: DictConfig) -> bool:
-    """True where the data set is a given file, False where it is simulated."""
-    return "file_path" in list(cfg.data)  # `in` the node itself is False while the value is missing
-
-
 def data_hash(cfg: DictConfig) -> str:
-    """Hash of what a data set is made from: object, probe, scan, noise, the code's versions; or of the given file."""
+    """Hash of what is trained on: that of the one scan, or over those of several, in order.
+
+    Raises:
+        ValueError: the same scan twice.
+    """
+    named = [(choice.words, scan_hash(choice.cfg)) for choice in scan_choices(cfg)]
+    refuse_twice(named)
+    hashes = [digest for _, digest in named]
+    return sha256(hashes) if len(hashes) > 1 else hashes[0]
+
+
+def refuse_twice(named: Iterable[tuple[str, str]]) -> None:
+    """Raise ValueError where two scans, each given by what names it and by its hash, are the same."""
+    known: dict[str, str] = {}
+    for words, digest in named:
+        if digest in known:
+            raise ValueError(f"{words} is the same scan as {known[digest]}; name each scan once")
+        known[digest] = words
+
+
+def scan_hash(cfg: DictConfig) -> str:
+    """Hash of what a scan is made from: object, probe, scan, noise, the code's versions; or of the given file."""
     if names_file(cfg):
         return stored_hash(cfg.data.file_path)
     data = OmegaConf.to_container(cfg.data, resolve=True)
@@ -88,6 +107,8 @@ def run_hash(cfg: DictConfig) -> str:
     root = OmegaConf.to_container(cfg, resolve=True)
     result = {key: value for key, value in root.items() if key not in NOT_RESULT}
     result["precision"] = root["trainer"]["precision"]
+    if len(scan_choices(cfg)) == 1:
+        del result["scaling"]  # joint and own are one
     return sha256([SCHEMA, TRAINING_VERSION, PROTOCOL_VERSION, data_hash(cfg), result])
 
 

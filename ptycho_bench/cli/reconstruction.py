@@ -70,7 +70,7 @@ class Request:
                     f"patterns are {scan.patch_px} px, the network was trained on {description['size_px']} px; "
                     f"import them with patterns.crop_px={description['size_px']} or choose another checkpoint"
                 )
-            network = restore_network(checkpoint).to(device)
+            network = restore_network(checkpoint, scan.content_hash).to(device)
             points = points_of(scan, cfg.region, description["test"])
             what = description["run"] if solver is None else f"{solver.rule}-from-{description['run']}"
         elif cfg.region != "all":

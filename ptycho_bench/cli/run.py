@@ -1,113 +1,26 @@
 """One training run: build everything from a composed configuration, train, evaluate, record."""
 
-import dataclasses
 import hashlib
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.cli.build import (
-    build,
-    build_loss,
-    build_model,
-    build_network,
-    check_forward,
-    check_type,
-    load_network,
-    plain,
-)
-from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
-from ptycho_bench.cli.identity import SCHEMA
-from ptycho_bench.data.datamodule import PtychoDataModule
+from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
+from ptycho_bench.cli.datasets import data_record
+from ptycho_bench.cli.identity import SCHEMA, sha256
+from ptycho_bench.cli.job import Job, prepare
+from ptycho_bench.data.parted import PartedScan
 from ptycho_bench.data.sample import PtychoScan
-from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
-from ptycho_bench.evaluation.reconstruct import MetricProtocol
+from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.report.environment import environment
 from ptycho_bench.report.record import RunFolder
 from ptycho_bench.report.score import score_network
-from ptycho_bench.training.fit import BEST, DETERMINISTIC, fit, make_trainer
-from ptycho_bench.training.module import PtychoModule
+from ptycho_bench.report.several import score_several
+from ptycho_bench.training.fit import BEST, DETERMINISTIC, fit
 from ptycho_bench.training.processes import shares_work
-from ptycho_bench.training.recipe import Recipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """Everything one run is made of, built and checked; nothing of it written but the data set."""
-
-    scan: PtychoScan
-    split: Split
-    protocol: MetricProtocol
-    trainer: L.Trainer
-    module: PtychoModule
-    data: PtychoDataModule
-
-
-def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str) -> Job:
-    """Build a run. What can be refused without data is refused before any is made.
-
-    Args:
-        cfg: composed configuration of ptycho-train.
-        choices: name of the file taken from each group of conf/.
-        folder: where the run will be recorded.
-        name: of the run.
-    """
-    check_type("seed", cfg.seed, int)
-    L.seed_everything(cfg.seed, workers=True, verbose=False)
-    loss = build_loss(cfg.loss, cfg.amplitude, cfg.phase)
-    recipe: Recipe = build(cfg.recipe)
-    options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
-    trainer = make_trainer(recipe, folder=folder.path, write_row=folder.append_row, **options)
-    protocol: MetricProtocol = build(cfg.metrics)
-    description = {"schema": SCHEMA, "run": name, "choices": choices, "size_px": pattern_px(cfg)}
-    protocol.check(description["size_px"])
-    description |= {part: plain(cfg[part]) for part in ("model", "input", "amplitude", "phase")}
-    check_forward(description)
-    model = build_model(description)
-
-    refuse_held_out(cfg.data.get("held_out", False), cfg.data.name)
-    scan = load_scan(cfg, say=not shares_work())
-    refuse_held_out(scan.info.held_out, cfg.data.name)
-    split: Split = build(cfg.split, scan=scan)
-    description["scaling"] = dataclasses.asdict(Scaling.of(scan, split.train))
-    description["test"] = tested_patches(scan, split)
-    description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
-    network = build_network(description, model)
-    loss.attach(scan.measurement())
-    return Job(
-        scan=scan,
-        split=split,
-        protocol=protocol,
-        trainer=trainer,
-        module=PtychoModule(
-            network=network,
-            loss=loss,
-            recipe=recipe,
-            description=description,
-            channels_last=cfg.trainer.channels_last,
-        ),
-        data=PtychoDataModule(
-            scan=scan,
-            split=split,
-            network=network,
-            with_intensity=loss.needs_measurement,
-            batch_size=recipe.batch_size,
-            seed=cfg.seed,
-        ),
-    )
-
-
-def refuse_held_out(held_out: bool, name: str) -> None:
-    """Raise ValueError for a data set that is there for testing alone."""
-    if held_out:
-        raise ValueError(
-            f"data={name} is held out: it is never trained on; score a trained network on it with ptycho-evaluate "
-            f"CHECKPOINT data={name} region=all"
-        )
 
 
 def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str, identity: str) -> float | None:
@@ -129,22 +42,19 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
     """
     started_s = time.perf_counter()
     job = prepare(cfg, choices, folder, name)
-    recipe, device, machine = job.module.recipe, job.trainer.strategy.root_device, environment()
+    recipe, machine = job.module.recipe, environment()
     if not shares_work():
         if cfg.overwrite:
             folder.clear()
         folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
-        parts = ", ".join(f"{len(points)} {part}" for part, points in job.split._asdict().items())
-        print(f"{name}: {parameters(job):,} parameters; {parts}; {recipe.epochs} epochs -> {folder.path}", flush=True)
+        size = f"{parameters(job):,} parameters; {points_by_part(job.scans)}; {recipe.epochs} epochs"
+        print(f"{name}: {size} -> {folder.path}", flush=True)
     fit_mirrored(cfg, job, folder, name)
     if not job.trainer.is_global_zero:
         return None
     rows = folder.rows()
     best = best_row(rows)
-    metrics = score_network(
-        load_network(folder.path / BEST).to(device), job.scan, job.split.test, protocol=job.protocol,
-        batch_size=recipe.batch_size, folder=folder.path, title=name, pictures=cfg.pictures, rows=rows,
-    )  # fmt: skip
+    scored = score(job, folder, name, pictures=cfg.pictures, rows=rows)
     folder.finish(
         {
             "schema": SCHEMA,
@@ -152,15 +62,14 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
             "identity": identity,
             "choices": choices,
             "seed": cfg.seed,
-            "data": data_record(cfg, job.scan),
-            "split": split_record(job.split),
+            **data_and_split(job.scans),
             "training": {
                 **training_record(job, rows, best),
-                "device": str(device),
+                "device": str(job.trainer.strategy.root_device),
                 "seconds_whole_command": time.perf_counter() - started_s,
             },
             "environment": machine,
-            **metrics,
+            **scored,
         }
     )
     return best["val_total"]
@@ -181,6 +90,29 @@ def fit_mirrored(cfg: DictConfig, job: Job, folder: RunFolder, name: str) -> Non
         finish = getattr(mirror.experiment, "finish", None)
         if finish:
             finish(exit_code=exit_code)
+
+
+def score(job: Job, folder: RunFolder, name: str, *, pictures: bool, rows: list[dict[str, float]]) -> dict:
+    """`metrics` and `inference` of results.json, of the best network; of several scans also `scans`, each one's own."""
+    checkpoint = read_checkpoint(folder.path / BEST)
+    settings = {"protocol": job.protocol, "batch_size": job.module.recipe.batch_size, "folder": folder.path}
+    settings |= {"title": name, "pictures": pictures, "rows": rows}
+
+    def network_for(scan: PtychoScan) -> PtychoNetwork:
+        return restore_network(checkpoint, scan.content_hash).to(job.trainer.strategy.root_device)
+
+    if len(job.scans) == 1:
+        _, scan, split = job.scans[0]
+        return score_network(network_for(scan), scan, split.test, **settings)
+    together, apart = score_several(network_for, job.scans, **settings)
+    return {**together, "scans": {part.name: {**data_and_split([part]), **apart[part.name]} for part in job.scans}}
+
+
+def points_by_part(scans: Sequence[PartedScan]) -> str:
+    """How many points each part has, over all scans."""
+    counts = data_and_split(scans)["split"]
+    text = ", ".join(f"{counts[part]} {part}" for part in Split._fields)
+    return text if len(scans) == 1 else f"{text} of {len(scans)} scans ({', '.join(part.name for part in scans)})"
 
 
 def parameters(job: Job) -> int:
@@ -219,15 +151,23 @@ def training_record(job: Job, rows: list[dict[str, float]], best: dict[str, floa
     }
 
 
-def tested_patches(scan: PtychoScan, split: Split) -> dict:
-    """Which patches were tested: their points in the data of that hash, and the rectangle of object pixels
-    [first row, end row, first column, end column] they cover, for other scans of the same field."""
-    positions = scan.positions_px[split.test]
-    (top, left), (bottom, right) = positions.min(axis=0), positions.max(axis=0) + scan.patch_px
+def data_and_split(scans: Sequence[PartedScan]) -> dict:
+    """`data` and `split` of results.json; of several scans what they are together: names, sums, hashes over theirs."""
+    data = [data_record(part.name, part.scan) for part in scans]
+    splits = [split_record(part.split) for part in scans]
+    if len(scans) == 1:
+        return {"data": data[0], "split": splits[0]}
     return {
-        "content_hash": scan.content_hash,
-        "points": split.test.tolist(),
-        "region_px": [float(edge) for edge in (top, bottom, left, right)],
+        "data": {
+            "name": "+".join(part.name for part in scans),
+            "content_hash": sha256([record["content_hash"] for record in data]),
+            "patterns": sum(record["patterns"] for record in data),
+            "pattern_px": data[0]["pattern_px"],
+        },
+        "split": {
+            **{part: sum(record[part] for record in splits) for part in Split._fields},
+            "hash": sha256([record["hash"] for record in splits]),
+        },
     }
 
 

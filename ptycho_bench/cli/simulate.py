@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from ptycho_bench.cli.entry import run_command
+from ptycho_bench.cli.entry import rewrite_words, run_command
+from ptycho_bench.cli.words import scans_to_overrides
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+CONFIG = "simulate"
 
 USAGE = """
 ptycho-simulate writes one data set as HDF5.
@@ -21,10 +24,10 @@ Choices, as group=default and what else there is:
 def task(cfg: "DictConfig") -> None:
     """Simulate the named data set into `out`, or into the cache ptycho-train looks in."""
     from ptycho_bench.cli.datasets import cached_path, describe, simulate
-    from ptycho_bench.cli.identity import names_file
+    from ptycho_bench.cli.scans import names_file, only_scan
     from ptycho_bench.data.store import read_scan, write_scan
 
-    if names_file(cfg):
+    if names_file(only_scan(cfg).cfg):
         raise ValueError("data=file names a file that exists; to simulate, choose another data set")
     path = cfg.out or cached_path(cfg)
     write_scan(path, simulate(cfg))
@@ -33,7 +36,8 @@ def task(cfg: "DictConfig") -> None:
 
 def main() -> None:
     """Entry point."""
-    run_command(task, "simulate", USAGE)
+    rewrite_words(scans_to_overrides, CONFIG)
+    run_command(task, CONFIG, USAGE)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,21 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptycho_bench.cli.entry import run_command
+from ptycho_bench.cli.entry import rewrite_words, run_command
+from ptycho_bench.cli.words import scans_to_overrides
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+CONFIG = "config"
+
 USAGE = """
-ptycho-train trains one network on one data set, measures it and draws it.
+ptycho-train trains one network on one data set, or on several as one, measures it and draws it.
 
   ptycho-train model=ppn loss=weighted            one run; a finished one is skipped, a killed one resumed
   ptycho-train data=ad_ltem data_root=FOLDER      another data set
+  ptycho-train data=[ltem,scan.h5]                several as one set, reported apart and together
+  ptycho-train data=folder data.folder_path=DIR   every scan in a folder, likewise
   ptycho-train recipe.epochs=4 seed=1             any value, by its dotted name
   ptycho-train -m seed=0,1,2 model=ppn,ptychonn   every combination
   ptycho-train --cfg job                          the composed configuration with every name
@@ -61,7 +66,8 @@ def refuse_nested_processes(cfg: "DictConfig", *, multirun: bool) -> None:
 
 def main() -> None:
     """Entry point."""
-    run_command(task, "config", USAGE)
+    rewrite_words(scans_to_overrides, CONFIG)
+    run_command(task, CONFIG, USAGE)
 
 
 if __name__ == "__main__":

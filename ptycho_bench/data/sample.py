@@ -147,11 +147,13 @@ class Target(NamedTuple):
     amplitude: (B, 1, H, W), encoded truth.
     phase: (B, C, H, W), encoded truth.
     intensity: (B, H, W), photons, as measured; None unless the loss asks for it.
+    scan: int64 (B,), which of several scans each sample is of; None: there is one.
     """
 
     amplitude: Tensor
     phase: Tensor
     intensity: Tensor | None = None
+    scan: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Target":
         """Every tensor there is, changed."""

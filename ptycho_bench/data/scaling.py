@@ -1,6 +1,7 @@
 """Numbers that bring physical values to a network's range; from the training part only, kept in the checkpoint."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -32,14 +33,23 @@ class Scaling:
     @classmethod
     def of(cls, scan: PtychoScan, points: np.ndarray) -> Self:
         """Ranges of the given scan points, the training part."""
-        amplitude, phase, intensity = scan.amplitude[points], scan.phase[points], scan.diffraction[points]
+        return cls.over([(scan, points)])
+
+    @classmethod
+    def over(cls, parts: Sequence[tuple[PtychoScan, np.ndarray]]) -> Self:
+        """One range over the given points of several scans, their training parts."""
+
+        def values(name: str) -> np.ndarray:
+            return np.concatenate([getattr(scan, name)[points].ravel() for scan, points in parts])
+
+        amplitude, phase, intensity = map(values, ("amplitude", "phase", "diffraction"))
         return cls(
             amplitude_low=float(amplitude.min()),
             amplitude_high=float(amplitude.max()),
             phase_low=float(phase.min()),
             phase_high=float(phase.max()),
             intensity_max=float(intensity.max()),
-            intensity_p995=float(np.quantile(intensity, 0.995)),
+            intensity_p995=float(np.quantile(intensity, 0.995, overwrite_input=True)),
         )
 
     @property

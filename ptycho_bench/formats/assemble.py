@@ -244,9 +244,7 @@ def placed_object(
     corners = places_px - side // 2
     if raw.obj is None or middle_px is None:
         if raw.obj is not None:
-            notes.append(
-                "the file's object is left out: patterns were cut, positions turned, or its place not known"
-            )
+            notes.append("the file's object is left out: patterns were cut, positions turned, or its place not known")
         return None, corners - corners.min(axis=0)
     obj = np.ascontiguousarray(raw.obj, np.complex64)
     corners = corners - middle_px + np.array(obj.shape) / 2

@@ -9,8 +9,14 @@ ROWS = {"amplitude": "amplitude", "phase": "phase", "phase_aligned": "phase, ali
 COLUMNS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM (%)", "mse": "MSE", "mae": "MAE"}
 
 
-def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]]) -> None:
-    """Per-patch mean (PSNR and SSIM with standard deviation) and stitched value of each metric; 80 columns wide."""
+def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]], note: str = "") -> None:
+    """Per-patch mean (PSNR and SSIM with standard deviation) and stitched value of each metric; 80 columns wide.
+
+    Args:
+        title: above the table.
+        summary: see `Evaluation.summary`.
+        note: below it, beside what is always said there.
+    """
     table = Table("", title=title, title_justify="left", caption_justify="left")
     for column in COLUMNS.values():
         table.add_column(column, justify="right", no_wrap=True)
@@ -23,6 +29,8 @@ def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]]) -> Non
     skipped = max(summary["patch_skipped"].values())
     if skipped:
         table.caption += f"; {skipped} flat patches without range left out"
+    if note:
+        table.caption += f"; {note}"
     Console().print(table)
 
 

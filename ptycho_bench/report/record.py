@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import json
 import math
 import shutil
@@ -34,10 +35,13 @@ def finite(value: object) -> object:
 
 
 def write_table(path: Path, columns: Mapping[str, Iterable]) -> None:
-    """Columns of equal length as CSV."""
-    lines = [",".join(columns)]
-    lines += [",".join(format(value, ".8g") for value in row) for row in zip(*columns.values(), strict=True)]
-    write_text(path, "\n".join(lines) + "\n")
+    """Columns of equal length, numbers or texts, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(value if isinstance(value, str) else format(value, ".8g") for value in row)
+    write_text(path, text.getvalue())
 
 
 class RunFolder:

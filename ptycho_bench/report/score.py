@@ -2,7 +2,9 @@
 
 import io
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +21,19 @@ from ptycho_bench.report.pictures import draw_field, draw_losses, draw_patches
 from ptycho_bench.report.record import write_table
 
 SAMPLES = 4
+
+
+class Scored(NamedTuple):
+    """What scoring a network on one scan yields.
+
+    result: metrics and fields.
+    table: columns of patches.csv, one value a point.
+    inference: patterns, seconds and device, as results.json has them.
+    """
+
+    result: Evaluation
+    table: dict[str, Sequence]
+    inference: dict
 
 
 def score_network(
@@ -49,6 +64,47 @@ def score_network(
     Returns:
         `metrics` and `inference` parts of results.json.
     """
+    scored = score_scan(
+        network, scan, points, protocol=protocol, batch_size=batch_size, folder=folder, suffix="",
+        title=title if pictures else None,
+    )  # fmt: skip
+    write_table(folder / "patches.csv", scored.table)
+    if pictures and rows:
+        draw_losses(folder / "pictures" / "losses.png", rows)
+    summary = scored.result.summary()
+    print_metrics(f"{title}: {len(points)} test patches of {scan.info.origin}", summary)
+    print(f"-> {folder}", flush=True)
+    return {"metrics": measured_by(protocol, summary), "inference": scored.inference}
+
+
+def measured_by(protocol: MetricProtocol, summary: dict) -> dict:
+    """The `metrics` part of results.json."""
+    return {"protocol_version": PROTOCOL_VERSION, "protocol": vars(protocol), **summary}
+
+
+def score_scan(
+    network: PtychoNetwork,
+    scan: PtychoScan,
+    points: np.ndarray,
+    *,
+    protocol: MetricProtocol,
+    batch_size: int,
+    folder: Path,
+    suffix: str,
+    title: str | None,
+) -> Scored:
+    """Predict and measure one scan; write its field, and its pictures where they have a title.
+
+    Args:
+        network: see `score_network`, as what is not named here.
+        scan: likewise.
+        points: likewise.
+        protocol: likewise.
+        batch_size: likewise.
+        folder: likewise.
+        suffix: of the names of files.
+        title: of pictures; None draws none.
+    """
     intensity, amplitude, phase = scan.tensors(points)
     radius = network.input_transform.neighbours
     known = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be looked at
@@ -62,25 +118,26 @@ def score_network(
     result = evaluate(
         pred, truth, positions, scaling=network.scaling, protocol=protocol, circular=network.phase.circular
     )
+    write_field(folder / f"field{suffix}.npz", result)
+    if title is not None:
+        draw(folder / "pictures", scan, points, intensity, truth, pred, result, title, suffix)
     place = {"point": points, "scan_row": scan.scan_index[points, 0], "scan_column": scan.scan_index[points, 1]}
     place |= {"y_px": scan.positions_px[points, 0], "x_px": scan.positions_px[points, 1]}
-    write_table(folder / "patches.csv", {**place, **{k: v.tolist() for k, v in result.patches.items()}})
+    device = str(next(network.parameters()).device)
+    return Scored(
+        result=result,
+        table={**place, **{name: values.tolist() for name, values in result.patches.items()}},
+        inference={"patterns": len(points), "seconds": seconds, "device": device},
+    )
+
+
+def write_field(path: Path, result: Evaluation) -> None:
+    """Stitched prediction and truth as NPZ."""
     names = {"amplitude": result.field.amplitude, "phase": result.field.phase}
     names |= {"true_amplitude": result.truth.amplitude, "true_phase": result.truth.phase, "covered": result.covered}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: image.numpy() for name, image in names.items()})
-    write_bytes(folder / "field.npz", buffer.getvalue())
-    if pictures:
-        draw(folder / "pictures", scan, points, intensity, truth, pred, result, title)
-        if rows:
-            draw_losses(folder / "pictures" / "losses.png", rows)
-    summary = result.summary()
-    print_metrics(f"{title}: {len(points)} test patches of {scan.info.origin}", summary)
-    print(f"-> {folder}", flush=True)
-    return {
-        "metrics": {"protocol_version": PROTOCOL_VERSION, "protocol": vars(protocol), **summary},
-        "inference": {"patterns": len(points), "seconds": seconds, "device": str(next(network.parameters()).device)},
-    }
+    write_bytes(path, buffer.getvalue())
 
 
 def draw(
@@ -92,13 +149,14 @@ def draw(
     pred: Images,
     result: Evaluation,
     title: str,
+    suffix: str,
 ) -> None:
     """Stitched field and sample patches; the samples are spread evenly over those whose truth varies most."""
-    draw_field(folder / "field.png", result.truth, result.field, title)
+    draw_field(folder / f"field{suffix}.png", result.truth, result.field, title)
     contrast = truth.amplitude.flatten(1).std(dim=1) + truth.phase.flatten(1).std(dim=1)
     telling = torch.nonzero(contrast >= contrast.median()).flatten()
     chosen = telling[torch.linspace(0, len(telling) - 1, min(SAMPLES, len(telling))).long()]
     places = scan.scan_index[points[chosen.numpy()]]
     samples = [Images(*(image[chosen] for image in images)) for images in (truth, pred)]
     labels = [f"row {row}, column {column}" for row, column in places]
-    draw_patches(folder / "patches.png", intensity[chosen].numpy(), *samples, labels)
+    draw_patches(folder / f"patches{suffix}.png", intensity[chosen].numpy(), *samples, labels)

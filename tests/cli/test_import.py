@@ -137,7 +137,7 @@ def unknown_filter(path):
 MIDDLE = np.linspace(0, 1e-6, 121)
 BAD = {
     "truncated": (truncate, "truncated"),
-    "0 bytes": (lambda path: path.write_bytes(b""), "is empty (0 bytes)"),
+    "0 bytes": (lambda path: path.write_bytes(b""), "is empty .0 bytes."),
     "not HDF5": (lambda path: path.write_text("y,x\n" * 500), "is not HDF5|cannot be read|no format"),
     "wrong key": (lambda path: change(path, data_1__data=None, data_1__frames=np.ones((3, 8, 8))), "has no .*data"),
     "no positions": (lambda path: change(path, data_1__translation=None), "no positions"),

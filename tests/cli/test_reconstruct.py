@@ -68,13 +68,13 @@ def test_the_tested_region_alone_gives_the_training_runs_stitched_metrics(comman
 
 def test_a_solver_may_start_where_a_network_ends(command, small_run, scan, tmp_path):
     assert command("reconstruct", str(scan), *SHORT, "frc=false", "pictures=false")[0] == 0
-    _, cold = results(tmp_path, "epie-*")
+    cold_folder, cold = results(tmp_path, "epie-*")
     words = (f"warm_start={small_run / 'best.ckpt'}", "frc=false", "pictures=false")
     code, _, err = command("reconstruct", str(scan), *SHORT, *words)
     assert code == 0, err
     folder, warm = results(tmp_path, "epie-from-*")
     first = [float((f / "errors.csv").read_text().splitlines()[1].split(",")[1])
-             for f in (folder, results(tmp_path, "epie-[0-9a-f]*")[0])]  # fmt: skip
+             for f in (folder, cold_folder)]  # fmt: skip
     assert first[0] != first[1]
     assert warm["iterations"] == cold["iterations"] == 4
 
@@ -102,12 +102,10 @@ def test_a_ptychodus_product_comes_back_as_it_went_out(command, scan, tmp_path):
     assert "read as ptychodus" in out
     back = read_scan(tmp_path / "back.h5")
     np.testing.assert_allclose(back.positions_px, own.positions_px, atol=1e-6)
-    np.testing.assert_allclose(back.probe, own.probe, atol=1e-6)
+    np.testing.assert_allclose(back.probe, own.probe, atol=1e-4)
     with h5py.File(folder / "object.h5") as handle:
         y, x = own.positions_px[77].astype(int)
-        np.testing.assert_allclose(
-            back.amplitude[77], np.abs(handle["object"][0])[y : y + 16, x : x + 16], rtol=1e-5
-        )
+        np.testing.assert_allclose(back.amplitude[77], np.abs(handle["object"][0])[y : y + 16, x : x + 16], rtol=1e-5)
 
 
 def test_a_file_of_another_project_is_imported_first(command, scan, tmp_path):
@@ -118,7 +116,7 @@ def test_a_file_of_another_project_is_imported_first(command, scan, tmp_path):
     assert code == 0, err
     assert "read as tike" in out
     _, record = results(tmp_path)
-    assert record["misfit"]["mean"] < 0.1
+    assert record["misfit"]["mean"] < 0.2
     assert "metrics" not in record
 
 

@@ -1,0 +1,178 @@
+"""Everything one training run is made of, built from a composed configuration and checked."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import lightning as L
+from omegaconf import DictConfig, OmegaConf
+
+from ptycho_bench.cli.build import build, build_loss, build_model, build_network, check_forward, check_type, plain
+from ptycho_bench.cli.datasets import common_pattern_px, load_scan
+from ptycho_bench.cli.identity import SCHEMA, refuse_twice
+from ptycho_bench.cli.scans import ScanChoice, scan_choices
+from ptycho_bench.data.datamodule import PtychoDataModule
+from ptycho_bench.data.parted import PartedScan
+from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.data.split import Split
+from ptycho_bench.evaluation.reconstruct import MetricProtocol
+from ptycho_bench.losses.base import Loss
+from ptycho_bench.losses.by_scan import LossByScan
+from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.report.record import RunFolder
+from ptycho_bench.training.fit import make_trainer
+from ptycho_bench.training.module import PtychoModule
+from ptycho_bench.training.processes import shares_work
+from ptycho_bench.training.recipe import Recipe
+
+SCALINGS = ("joint", "own")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything one run is made of, built and checked; nothing of it written but the data sets."""
+
+    scans: list[PartedScan]
+    protocol: MetricProtocol
+    trainer: L.Trainer
+    module: PtychoModule
+    data: PtychoDataModule
+
+
+def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str) -> Job:
+    """Build a run. What can be refused without data is refused before any is made.
+
+    Args:
+        cfg: composed configuration of ptycho-train.
+        choices: name of the file taken from each group of conf/.
+        folder: where the run will be recorded.
+        name: of the run.
+    """
+    check_type("seed", cfg.seed, int)
+    if cfg.scaling not in SCALINGS:
+        raise ValueError(f"scaling must be {' or '.join(SCALINGS)}, got {cfg.scaling!r}; one scan has one scaling")
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    loss = build_loss(cfg.loss, cfg.amplitude, cfg.phase)
+    recipe: Recipe = build(cfg.recipe)
+    options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
+    trainer = make_trainer(recipe, folder=folder.path, write_row=folder.append_row, **options)
+    protocol: MetricProtocol = build(cfg.metrics)
+    named = scan_choices(cfg)
+    for choice in named:
+        refuse_held_out(choice.cfg.data.get("held_out", False), choice.words)
+    description = {"schema": SCHEMA, "run": name, "choices": choices, "size_px": common_pattern_px(named)}
+    protocol.check(description["size_px"])
+    description |= {part: plain(cfg[part]) for part in ("model", "input", "amplitude", "phase")}
+    check_forward(description)
+    model = build_model(description)
+
+    scans = parted_scans(cfg, named)
+    description |= fitted(scans, cfg.scaling)
+    description["test"] = tested_patches(scans, named)
+    description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
+    networks = [build_network(description, model, part.scan.content_hash) for part in scans]
+    return Job(
+        scans=scans,
+        protocol=protocol,
+        trainer=trainer,
+        module=PtychoModule(
+            network=build_network(description, model),
+            loss=attached(cfg, loss, scans, networks),
+            recipe=recipe,
+            description=description,
+            channels_last=cfg.trainer.channels_last,
+        ),
+        data=PtychoDataModule(
+            scans=scans,
+            networks=networks,
+            with_intensity=loss.needs_measurement,
+            batch_size=recipe.batch_size,
+            seed=cfg.seed,
+        ),
+    )
+
+
+def parted_scans(cfg: DictConfig, named: Sequence[ScanChoice]) -> list[PartedScan]:
+    """Each scan, made where it is missing, with its split.
+
+    Raises:
+        ValueError: one that is held out, has no labels or does not fit the split, or the same one twice.
+    """
+    scans = []
+    for choice in named:
+        scan = load_scan(choice.cfg, say=not shares_work())
+        refuse_held_out(scan.info.held_out, choice.words)
+        with told_which(choice.words, len(named)):
+            scan.require_labels()
+            split: Split = build(cfg.split, scan=scan)
+        scans.append(PartedScan(choice.name, scan, split))
+    refuse_twice((choice.words, part.scan.content_hash) for choice, part in zip(named, scans, strict=True))
+    return scans
+
+
+@contextmanager
+def told_which(words: str, count: int) -> Iterator[None]:
+    """An error inside says which of `count` scans it is about, where there are several."""
+    try:
+        yield
+    except ValueError as error:
+        if count == 1:
+            raise
+        raise ValueError(f"{words}: {error}") from error
+
+
+def refuse_held_out(held_out: bool, words: str) -> None:
+    """Raise ValueError for a data set that is there for testing alone."""
+    if held_out:
+        raise ValueError(
+            f"{words} is held out: it is never trained on; score a trained network on it with ptycho-evaluate "
+            f"CHECKPOINT {words} region=all"
+        )
+
+
+def fitted(scans: Sequence[PartedScan], scaling: str) -> dict:
+    """What the description of a checkpoint says of scaling, from the training parts."""
+    joint = Scaling.over([(part.scan, part.split.train) for part in scans])
+    if scaling == "joint" or len(scans) == 1:
+        return {"scaling": dataclasses.asdict(joint)}
+    own = {part.scan.content_hash: dataclasses.asdict(Scaling.of(part.scan, part.split.train)) for part in scans}
+    return {"scaling": dataclasses.asdict(joint), "own_scaling": own}
+
+
+def attached(cfg: DictConfig, loss: Loss, scans: Sequence[PartedScan], networks: Sequence[PtychoNetwork]) -> Loss:
+    """The loss, knowing how each scan was measured where it needs to.
+
+    Raises:
+        DataError: it needs a probe that a scan does not have.
+    """
+    if not loss.needs_measurement:
+        return loss
+    losses = [loss, *(build_loss(cfg.loss, cfg.amplitude, cfg.phase) for _ in scans[1:])]
+    for one, part in zip(losses, scans, strict=True):
+        with told_which(part.name, len(scans)):
+            one.attach(part.scan.measurement())
+    return loss if len(scans) == 1 else LossByScan(losses, [network.decode for network in networks])
+
+
+def tested_patches(scans: Sequence[PartedScan], named: Sequence[ScanChoice]) -> dict | list[dict]:
+    """Which patches are tested of the one scan; of several, a list that also names each."""
+    if len(scans) == 1:
+        return tested_of(scans[0].scan, scans[0].split)
+    return [
+        {"name": choice.name, "words": choice.words, **tested_of(part.scan, part.split)}
+        for choice, part in zip(named, scans, strict=True)
+    ]
+
+
+def tested_of(scan: PtychoScan, split: Split) -> dict:
+    """Which patches were tested: their points in the data of that hash, and the rectangle of object pixels
+    [first row, end row, first column, end column] they cover, for other scans of the same field."""
+    positions = scan.positions_px[split.test]
+    (top, left), (bottom, right) = positions.min(axis=0), positions.max(axis=0) + scan.patch_px
+    return {
+        "content_hash": scan.content_hash,
+        "points": split.test.tolist(),
+        "region_px": [float(edge) for edge in (top, bottom, left, right)],
+    }

@@ -1,0 +1,45 @@
+"""A loss between patterns, of samples that several scans measured."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from ptycho_bench.data.sample import Prediction, Target
+from ptycho_bench.losses.base import Loss
+
+
+class LossByScan(Loss):
+    """One loss a scan, so that each sample is compared through the probe, mask and coherence of its own scan.
+
+    Every term is the mean over a batch's samples, as that of one loss is.
+
+    Args:
+        losses: one for each scan, attached to its measurement; what they train, as a probe's correction, is their own.
+        decodes: for each scan, what brings predicted channels to physical values (see `Prediction.decode`).
+    """
+
+    needs_measurement = True
+
+    def __init__(
+        self, losses: Sequence[Loss], decodes: Sequence[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]]
+    ) -> None:
+        super().__init__(channels=losses[0].channels)
+        self.of_scan = nn.ModuleList(losses)
+        self.decodes = decodes
+
+    def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
+        order = target.scan.argsort(stable=True)
+        counts = target.scan.bincount(minlength=len(self.of_scan)).tolist()
+        target = target.map(lambda part: part[order])
+        heads = {name: getattr(pred, name)[order] for name in ("amplitude", "phase", "unprojected")}
+        sums: dict[str, Tensor] = {}
+        first = 0
+        for loss, decode, count in zip(self.of_scan, self.decodes, counts, strict=True):
+            # a scan the batch lacks counts for nothing, but takes part: every process then has the same gradients
+            mine = slice(first, first + count) if count else slice(0, 1)
+            own = dataclasses.replace(pred, decode=decode, **{name: head[mine] for name, head in heads.items()})
+            for name, term in loss.terms(own, target.map(lambda part, mine=mine: part[mine])).items():
+                sums[name] = sums.get(name, 0.0) + count / len(order) * term
+            first += count
+        return sums
