@@ -67,7 +67,7 @@ def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
     write_scan(path, simulate(cfg))
     scan = read_scan(path)
     if say:
-        print(f"simulated {path}: {describe(scan)}", flush=True)
+        print(f"made {path}: {describe(scan)}", flush=True)
     return scan
 
 

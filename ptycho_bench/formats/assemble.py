@@ -105,7 +105,7 @@ def assemble(
     refuse_near_field(raw, geometry, places_px, None if pixel_m is None else pixel_m * zoom)
     seen = look(frames)
     bad = seen.bad | given_mask(raw, patterns, frames.shape[1:])
-    notes += doubts(seen, bad, frames)
+    notes += doubts(raw.source, seen, bad, frames)
     diffraction = prepared(
         frames, bad, window, quantity=patterns.quantity or raw.quantity, background=patterns.background
     )
@@ -155,7 +155,7 @@ def object_pixel(raw: RawScan, geometry: Geometry, side_px: int, notes: list[str
         names["detector_pixel_m"] = geometry.detector_pixel_m
         missing = ", ".join(name for name, value in names.items() if value is None)
         raise DataError(
-            f"{raw.source}: positions are metres, and no object pixel is known: {missing} missing; set them as "
+            f"{raw.source}: positions are metres, and no object pixel is known: {missing} missing; set "
             f"geometry.{missing.split(', ')[0]}=VALUE, or geometry.pixel_size_m=VALUE"
             + "".join(f"; {note}" for note in raw.notes if "energy" in note)
         )
@@ -197,14 +197,16 @@ def given_mask(raw: RawScan, patterns: PatternOptions, shape: tuple[int, int]) -
     return bad
 
 
-def doubts(seen: Survey, bad: np.ndarray, frames: FrameStream) -> list[str]:
+def doubts(source: str, seen: Survey, bad: np.ndarray, frames: FrameStream) -> list[str]:
     """What is to be said of the frames' values.
 
     Raises:
-        DataError: nothing but bad pixels.
+        DataError: nothing but bad pixels, or no photon at all.
     """
     if bad.all():
-        raise DataError("every pixel is bad in some frame; nothing is left to compare with; mend the file's mask")
+        raise DataError(f"{source}: every pixel is masked or bad in some frame; mend the mask, or patterns.mask_good")
+    if seen.largest == 0:
+        raise DataError(f"{source}: every frame is zero where it is not masked; was the shutter closed?")
     notes = []
     if bad.any():
         notes.append(f"{int(bad.sum())} of {bad.size} pixels are masked ({seen.bad_values} values not measured)")

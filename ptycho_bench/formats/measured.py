@@ -1,6 +1,7 @@
 """Measured data sets by name: imported from others' files, and solved where they bring no object."""
 
 import dataclasses
+from collections.abc import Callable
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.sample import PtychoScan
@@ -12,14 +13,20 @@ from ptycho_bench.physics.noise import NoNoise
 
 
 def measured_scan(
-    *, name: str, size_px: int, scan: PtychoScan, held_out: bool, noise: object, recipe_hash: str | None = None
+    *,
+    name: str,
+    size_px: int,
+    scan: Callable[[], PtychoScan],
+    held_out: bool,
+    noise: object,
+    recipe_hash: str | None = None,
 ) -> PtychoScan:
     """A measured scan as a data set one trains on.
 
     Args:
         name: of the data set, for the record.
         size_px: side its patterns have; lets a network that cannot take them fail before anything is read.
-        scan: imported or solved.
+        scan: imports or solves it; called once all else was checked.
         held_out: for testing alone.
         noise: of a simulated detector; none but `NoNoise` makes sense here.
         recipe_hash: hash of what the scan is made from.
@@ -30,10 +37,11 @@ def measured_scan(
     """
     if not isinstance(noise, NoNoise):
         raise ValueError(f"data={name} was measured, {type(noise).__name__} is for simulated data; use noise=none")
-    if scan.patch_px != size_px:
-        raise DataError(f"data={name}: patterns are {scan.patch_px} px, but data.size_px={size_px}; set it to that")
-    info = dataclasses.replace(scan.info, recipe_hash=recipe_hash, held_out=held_out)
-    return dataclasses.replace(scan, info=info)
+    found = scan()
+    if found.patch_px != size_px:
+        raise DataError(f"data={name}: patterns are {found.patch_px} px, but data.size_px={size_px}; set it to that")
+    info = dataclasses.replace(found.info, recipe_hash=recipe_hash, held_out=held_out)
+    return dataclasses.replace(found, info=info)
 
 
 def import_scan(

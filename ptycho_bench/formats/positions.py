@@ -122,6 +122,8 @@ def matched(raw: RawScan, positions: np.ndarray, chosen: slice) -> tuple[np.ndar
     unique, inverse, repeats = np.unique(position_index, return_inverse=True, return_counts=True)
     mean = np.stack([np.bincount(inverse, column) / repeats for column in positions.T], axis=1)
     finite = np.isfinite(mean).all(axis=1)
+    if not finite.any():
+        raise DataError(f"{raw.source}: all {held} positions are NaN or infinite; name others, or lay out a raster")
     unique, mean = unique[finite], mean[finite]
     place = np.searchsorted(unique, frame_index).clip(max=max(0, len(unique) - 1))
     found = unique[place] == frame_index if len(unique) else np.zeros(count, bool)

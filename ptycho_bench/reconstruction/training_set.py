@@ -1,11 +1,12 @@
 """A reconstructed scan as one to train on: amplitude and phase of every patch, cut from the object."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.frames import FrameStream, chosen
+from ptycho_bench.data.frames import FrameStream, blocks_of, chosen
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.formats.assemble import patches_of
 from ptycho_bench.physics.pie import PIESolver
@@ -78,20 +79,20 @@ def binned(frames: FrameStream, bin_px: int) -> FrameStream:
     return frames.map(lambda block: squares(block, bin_px).sum(axis=(-3, -1), dtype=np.float64).astype(kind))
 
 
-def solved_scan(*, scan: PtychoScan, solver: PIESolver, bin_px: int, trim_px: int) -> PtychoScan:
+def solved_scan(*, scan: Callable[[], PtychoScan], solver: PIESolver, bin_px: int, trim_px: int) -> PtychoScan:
     """A measured scan solved on the spot; its amplitude and phase are the solver's, and the record says so.
 
     Args:
-        scan: measured.
+        scan: imports the measured one.
         solver: what solves it, on the CPU.
         bin_px: see `training_set`.
         trim_px: likewise.
     """
-    if isinstance(scan.diffraction, FrameStream):
-        scan = dataclasses.replace(scan, diffraction=np.concatenate(list(scan.diffraction.blocks())))
-    points = np.arange(len(scan))
-    result = object_by_solver(solver, scan, points, start=None, cache_mb=np.inf, device="cpu")
+    measured = scan()
+    measured = dataclasses.replace(measured, diffraction=np.concatenate(list(blocks_of(measured.diffraction))))
+    points = np.arange(len(measured))
+    result = object_by_solver(solver, measured, points, start=None, cache_mb=np.inf, device="cpu")
     solved_by = (
         f"{solver.rule}, {solver.modes} modes, {len(result.errors)} iterations to misfit {result.errors[-1]:.3f}"
     )
-    return training_set(scan, points, result, bin_px=bin_px, trim_px=trim_px, solved_by=solved_by)
+    return training_set(measured, points, result, bin_px=bin_px, trim_px=trim_px, solved_by=solved_by)
