@@ -7,10 +7,7 @@ from ptycho_bench.cli.entry import rewrite_words, run_command
 from ptycho_bench.cli.words import quoted, scans_to_overrides
 
 if TYPE_CHECKING:
-    import numpy as np
     from omegaconf import DictConfig
-
-    from ptycho_bench.data.sample import PtychoScan
 
 CONFIG = "evaluate"
 INHERITABLE = ("data", "noise", "metrics")
@@ -37,6 +34,7 @@ def task(cfg: "DictConfig") -> float:
     from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
     from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
     from ptycho_bench.cli.identity import SCHEMA, file_hash, sha256
+    from ptycho_bench.cli.region import points_of
     from ptycho_bench.cli.scans import only_scan
     from ptycho_bench.report.environment import environment
     from ptycho_bench.report.record import RunFolder
@@ -56,9 +54,10 @@ def task(cfg: "DictConfig") -> float:
     protocol.check(description["size_px"])
     device = device_named(cfg.device)
     scan = load_scan(choice.cfg, say=True)
-    points = points_of(scan, cfg.region, description["test"], choice.name)
+    region = cfg.region if isinstance(cfg.region, str) else list(cfg.region)
+    points = points_of(scan, region, description["test"], choice.name)
     network = restore_network(checkpoint, scan.content_hash)
-    what = sha256([file_hash(cfg.checkpoint), scan.content_hash, cfg.region, plain(cfg.metrics)])[:10]
+    what = sha256([file_hash(cfg.checkpoint), scan.content_hash, region, plain(cfg.metrics)])[:10]
     folder = RunFolder(Path(cfg.outputs_dir) / "evaluations" / description["run"] / f"{choice.name}-{what}")
     machine = environment()
     folder.clear()
@@ -76,7 +75,7 @@ def task(cfg: "DictConfig") -> float:
             "schema": SCHEMA,
             "run": description["run"],
             "checkpoint": str(cfg.checkpoint),
-            "region": cfg.region,
+            "region": region,
             "data": data_record(choice.name, scan),
             "environment": machine,
             **results,
@@ -111,58 +110,6 @@ def take_over(cfg: "DictConfig", trained: dict, overrides: list[str]) -> None:
         for override in parsed:
             if override.key_or_group.startswith(f"{group}."):
                 OmegaConf.update(cfg, override.key_or_group, override.value())
-
-
-def points_of(scan: "PtychoScan", region: str, test: dict | list[dict], name: str | None = None) -> "np.ndarray":
-    """Indices of the scan points to score.
-
-    Args:
-        scan: the scan.
-        region: `test`: in the data of training the points the run was tested on, in another scan of the field the
-            patches that lie within the object rectangle those cover; `all`: every point.
-        test: what the checkpoint says of the run's test points; of several scans, a list.
-        name: of the data set; of several scans it tells which field another scan is of.
-
-    Raises:
-        ValueError: an unknown region, no patch inside the tested rectangle, or none of several scans to take it from.
-    """
-    import numpy as np
-
-    if region == "all":
-        return np.arange(len(scan))
-    if region != "test":
-        raise ValueError(f"region must be test or all, got {region!r}")
-    if isinstance(test, list):
-        test = tested_scan(scan, test, name)
-    if scan.content_hash == test["content_hash"]:
-        return np.array(test["points"])
-    top, bottom, left, right = test["region_px"]
-    y, x = scan.positions_px.T
-    inside = (y >= top) & (y + scan.patch_px <= bottom) & (x >= left) & (x + scan.patch_px <= right)
-    if not inside.any():
-        raise ValueError(
-            f"no patch of this scan lies in the tested rectangle, rows {top:g}..{bottom:g} px, columns "
-            f"{left:g}..{right:g} px; use region=all"
-        )
-    return np.flatnonzero(inside)
-
-
-def tested_scan(scan: "PtychoScan", tested: list[dict], name: str | None) -> dict:
-    """Of several scans a run was tested on, this one, or else the one that goes by its name.
-
-    Raises:
-        ValueError: neither.
-    """
-    for one in tested:
-        if one["content_hash"] == scan.content_hash:
-            return one
-    for one in tested:
-        if one["name"] == name:
-            return one
-    raise ValueError(
-        f"this scan is none of the {len(tested)} that were tested, {', '.join(one['name'] for one in tested)}, so it "
-        "has no test region; use region=all"
-    )
 
 
 def main() -> None:

@@ -10,9 +10,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
-from ptycho_bench.cli.evaluate import device_named, points_of
+from ptycho_bench.cli.evaluate import device_named
 from ptycho_bench.cli.identity import file_hash, sha256
 from ptycho_bench.cli.importing import import_files, stem
+from ptycho_bench.cli.region import points_of
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import probe_from_file
 from ptycho_bench.data.sample import PtychoScan
@@ -61,7 +62,9 @@ class Request:
         path = cfg.checkpoint if cfg.warm_start is None else cfg.warm_start
         checkpoint = None if path is None else read_checkpoint(path)
         scan = with_probe(opened(cfg), cfg)
-        points = np.arange(len(scan))
+        region = cfg.region if isinstance(cfg.region, str) else list(cfg.region)
+        tested = None if checkpoint is None else checkpoint["ptycho_bench"]["test"]
+        points = points_of(scan, region, tested)
         network, what = None, None if solver is None else solver.rule
         if checkpoint is not None:
             description = checkpoint["ptycho_bench"]
@@ -71,10 +74,7 @@ class Request:
                     f"import them with patterns.crop_px={description['size_px']} or choose another checkpoint"
                 )
             network = restore_network(checkpoint, scan.content_hash).to(device)
-            points = points_of(scan, cfg.region, description["test"])
             what = description["run"] if solver is None else f"{solver.rule}-from-{description['run']}"
-        elif cfg.region != "all":
-            raise ValueError(f"region={cfg.region} is that of a checkpoint's run; a solver alone takes region=all")
         protocol.check(scan.patch_px)
         return cls(
             cfg=cfg, scan=scan, points=points, network=network, solver=solver, protocol=protocol, device=device,
@@ -102,7 +102,7 @@ class Request:
         """Hash of what determines the result."""
         path = self.cfg.checkpoint or self.cfg.warm_start
         parts = [plain(self.cfg[name]) for name in ("solver", "metrics")]
-        return sha256([path and file_hash(path), self.scan.content_hash, self.cfg.region, *parts])
+        return sha256([path and file_hash(path), self.scan.content_hash, self.points.tolist(), *parts])
 
 
 def opened(cfg: DictConfig) -> PtychoScan:
