@@ -136,9 +136,9 @@ def draw_object(path: Path, obj: np.ndarray, covered: np.ndarray, probe: np.ndar
     panels = 2 if probe is None else 3
     figure, axes = plt.subplots(1, panels, figsize=(5.2 * panels, 4.8), layout="constrained")
     amplitude, phase = np.where(covered, np.abs(obj), np.nan), np.where(covered, np.angle(obj), np.nan)
-    shown = tuple(np.nanpercentile(amplitude, (1, 99)))
-    show(axes[0], amplitude, "amplitude", AMPLITUDE_MAP, shown, "transmission")
-    show(axes[1], phase, "phase", PHASE_MAP, (-math.pi, math.pi), "rad")
+    limits = [np.nanpercentile(image, (1, 99)) for image in (amplitude, phase)]
+    show(axes[0], amplitude, "amplitude", AMPLITUDE_MAP, tuple(limits[0]), "transmission")
+    show(axes[1], phase, "phase", PHASE_MAP, phase_limits(limits[1]), "rad")
     if probe is not None:
         show(axes[2], np.abs(probe[0]), f"probe, mode 1 of {len(probe)}", INTENSITY_MAP, None, "sqrt(photons)")
     figure.suptitle(title, fontsize=10)

@@ -1,0 +1,67 @@
+"""What is said of a scan and of a file's tree."""
+
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+
+from ptycho_bench.formats.inspection import overlap_of, probe_diameter, what_is_missing
+from ptycho_bench.formats.tree import tree
+
+
+def test_a_discs_diameter_is_its_own():
+    y, x = np.mgrid[:64, :64] - 31.5
+    disc = (np.hypot(y, x) <= 12).astype(np.complex64)
+    assert probe_diameter(disc[None]) == pytest.approx(24, rel=0.02)
+    assert probe_diameter(np.roll(disc, 9, axis=0)[None]) == pytest.approx(24, rel=0.02)
+
+
+def test_overlap_is_of_the_probe_where_it_is_known(tiny_scan):
+    known, bare = overlap_of(tiny_scan), overlap_of(dataclasses.replace(tiny_scan, probe=None))
+    assert bare.width_px == 16
+    assert bare.ratio == pytest.approx(1 - bare.step_px / 16)
+    assert known.ratio == pytest.approx(1 - known.step_px / probe_diameter(tiny_scan.probe))
+
+
+def test_what_a_scan_lacks_is_named_with_the_way_to_it(tiny_scan):
+    assert what_is_missing(tiny_scan) == []
+    bare = dataclasses.replace(
+        tiny_scan, amplitude=None, phase=None, probe=None, info=dataclasses.replace(tiny_scan.info, pixel_size_m=None)
+    )
+    lines = what_is_missing(bare)
+    assert [line.split(":")[0] for line in lines] == [
+        "for training", "for reconstruction", "for a scale in nanometres"
+    ]  # fmt: skip
+
+
+def test_the_tree_shows_shapes_units_filters_links_and_values(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as handle:
+        handle.attrs["creator"] = "beamline"
+        data = handle.create_dataset("entry/data", data=np.ones((3, 8, 8), np.uint16), chunks=(1, 8, 8), compression=4)
+        data.attrs["units"] = "counts"
+        handle["entry/energy"] = 8.8
+        handle["entry/energy"].attrs["units"] = "keV"
+        handle["soft"] = h5py.SoftLink("/entry/data")
+        handle["part"] = h5py.ExternalLink("absent.h5", "/data")
+    text = "\n".join(tree(str(tmp_path / "a.h5")))
+    for line in (
+        "@creator = beamline", "entry/", "data  uint16 (3, 8, 8) [counts], chunks (1, 8, 8), gzip",
+        "energy  = 8.8 [keV]", "soft -> /entry/data", "part -> absent.h5:/data (missing)",
+    ):  # fmt: skip
+        assert line in text, line
+
+
+def test_a_tree_of_many_branches_ends(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as handle:
+        for number in range(500):
+            handle[f"data_{number}"] = number
+    lines = tree(str(tmp_path / "a.h5"))
+    assert len(lines) == 201 and lines[-1] == "... and 300 more"
+
+
+def test_the_tree_of_npz_and_npy_comes_from_their_headers(tmp_path):
+    np.savez(tmp_path / "a.npz", data=np.zeros((2, 3), np.float32), probe=np.asfortranarray(np.zeros((4, 5), complex)))
+    np.save(tmp_path / "b.npy", np.zeros((6, 7), np.uint16))
+    assert tree(str(tmp_path / "a.npz")) == ["data  float32 (2, 3)", "probe  complex128 (4, 5), Fortran order"]
+    assert tree(str(tmp_path / "b.npy")) == ["uint16 (6, 7)"]
