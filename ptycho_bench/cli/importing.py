@@ -60,7 +60,7 @@ def import_files(cfg: "DictConfig", path: Path) -> list[str]:
     options = {name: build(cfg[name]) for name in ("geometry", "patterns", "positions")}
     raw = read_raw(cfg)
     with progress("looking at frames", len(raw.frames)) as done:
-        scan, notes = assemble(raw, **options, look=lambda frames: survey(frames, done))
+        scan, notes = assemble(raw, **options, look=lambda frames, masked: survey(frames, masked, done))
     with progress("writing", len(scan)) as write:
         write_scan(path, scan, on_frames=write)
     return [f"read as {raw.format}", *notes]

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ptycho_bench.physics.scan import whole_px
+
 CHUNK_PX = 2**21  # pixels of patches laid at once
 SMALLEST_WEIGHT = 1e-6  # so that a pixel only a patch's corner covers is covered
 
@@ -38,7 +40,7 @@ class Canvas:
     """
 
     def __init__(self, positions_px: Tensor, weight: Tensor) -> None:
-        corner = positions_px.round().long()
+        corner = whole_px(positions_px)
         self.origin = corner.amin(dim=0)
         self.weight = weight.double()
         self.shape = tuple((corner.amax(dim=0) - self.origin + torch.tensor(weight.shape)).tolist())
@@ -47,7 +49,7 @@ class Canvas:
 
     def places(self, positions_px: Tensor) -> Tensor:
         """int64, the field's pixels, flattened, that patches at these positions cover."""
-        corner = positions_px.round().long() - self.origin
+        corner = whole_px(positions_px) - self.origin
         height, width = self.weight.shape
         inside = torch.arange(height)[:, None] * self.shape[1] + torch.arange(width)
         return ((corner[:, 0] * self.shape[1] + corner[:, 1])[:, None, None] + inside).flatten()

@@ -14,10 +14,12 @@ from ptycho_bench.formats.patterns import PatternOptions, Window, mask_of, prepa
 from ptycho_bench.formats.positions import Joined, PositionOptions, join, nearest_step
 from ptycho_bench.formats.raw import RawScan
 from ptycho_bench.formats.survey import Survey, survey
-from ptycho_bench.physics.forward import far_field, object_plane
+from ptycho_bench.physics.detector import binned_probe, cropped_probe
 from ptycho_bench.physics.geometry import WAVELENGTHS, far_field_pixel, fresnel_number
+from ptycho_bench.physics.probe import probe_diameter
 
 FAR_FIELD = 1.0  # largest Fresnel number that passes
+MOST_PHOTONS, LEAST_SHARE = 5.0, 2.0  # a probe's photons by a mean pattern's: an absorbing object, a doubtful scale
 AGREE = 0.02  # largest relative difference of two pixel sizes that are taken for one
 
 
@@ -71,7 +73,7 @@ def assemble(
     geometry: Geometry,
     patterns: PatternOptions,
     positions: PositionOptions,
-    look: Callable[[FrameStream], Survey] = survey,
+    look: Callable[[FrameStream, np.ndarray], Survey] = survey,
 ) -> tuple[PtychoScan, list[str]]:
     """Bring a raw scan into this project's frame. Frames are looked at once here, and again when the scan is written.
 
@@ -80,7 +82,8 @@ def assemble(
         geometry: see there, as the next two.
         patterns: likewise.
         positions: likewise.
-        look: what looks at the frames, for bad pixels and photons; `survey` of some is quicker, and may miss some.
+        look: takes the frames and their bad pixels as far as known; `survey` of some frames is quicker, and may miss
+            some.
 
     Returns:
         The scan, its patterns still a stream; and one line for each thing that was decided, dropped or is in doubt.
@@ -98,23 +101,24 @@ def assemble(
         notes.append(f"patterns of {frames.shape[1]} x {frames.shape[2]} px are cut to {window.side_px} px")
     geometry = geometry.completed(raw)
     zoom = frames.shape[1] / window.side_px  # a narrower detector sees larger object pixels
-    pixel_m = object_pixel(raw, geometry, frames.shape[1], notes)
+    pixel_m = object_pixel(raw, geometry, frames.shape[1], joined.metric, notes)
     unit_px = 1 / zoom if not joined.metric else 1 / (zoom * pixel_m)
     places_px = joined.places * unit_px
     side = window.side_px // window.bin
-    refuse_near_field(raw, geometry, places_px, None if pixel_m is None else pixel_m * zoom)
-    seen = look(frames)
-    bad = seen.bad | given_mask(raw, patterns, frames.shape[1:])
-    notes += doubts(raw.source, seen, bad, frames)
+    known_bad = given_mask(raw, patterns, frames.shape[1:])
+    seen = look(frames, known_bad)
+    bad = known_bad | seen.bad(patterns.bad_share)
+    notes += doubts(raw.source, seen, bad)
     diffraction = prepared(
         frames, bad, window, quantity=patterns.quantity or raw.quantity, background=patterns.background
     )
-    probe = fitted_probe(raw, window, notes)
+    probe = fitted_probe(raw, window, seen.totals.mean(), notes)
+    step = nearest_step(places_px)
+    refuse_near_field(raw, geometry, probe, side, step, None if pixel_m is None else pixel_m * zoom)
     untouched = zoom == 1 and positions.orientation == "as_is"
     middle_px = np.array(raw.obj_centre) * unit_px if untouched and raw.obj_centre is not None else None
     obj, corner_px = placed_object(raw, middle_px, places_px, side, notes)
     amplitude, phase = labels(raw, joined, obj, corner_px, side, notes)
-    step = nearest_step(corner_px)
     scan = PtychoScan(
         diffraction=diffraction,
         amplitude=amplitude,
@@ -137,7 +141,7 @@ def assemble(
     return scan, notes
 
 
-def object_pixel(raw: RawScan, geometry: Geometry, side_px: int, notes: list[str]) -> float | None:
+def object_pixel(raw: RawScan, geometry: Geometry, side_px: int, metric: bool, notes: list[str]) -> float | None:
     """Side of an object pixel of the whole frame, m; None where positions are in pixels and nothing says more.
 
     Raises:
@@ -150,7 +154,7 @@ def object_pixel(raw: RawScan, geometry: Geometry, side_px: int, notes: list[str
             f"{derived * 1e9:.4g} nm; the former is taken"
         )
     pixel_m = derived if given is None else given
-    if pixel_m is None and raw.positions_px is None:
+    if pixel_m is None and metric:
         names = {"energy_ev": geometry.energy_ev, "distance_m": geometry.distance_m}
         names["detector_pixel_m"] = geometry.detector_pixel_m
         missing = ", ".join(name for name, value in names.items() if value is None)
@@ -162,18 +166,25 @@ def object_pixel(raw: RawScan, geometry: Geometry, side_px: int, notes: list[str
     return pixel_m
 
 
-def refuse_near_field(raw: RawScan, geometry: Geometry, places_px: np.ndarray, pixel_m: float | None) -> None:
-    """Raise DataError where the file says near field, or the Fresnel number of one scan step does."""
-    if raw.near_field:
-        raise DataError(f"{raw.source} is a near-field scan by its own word; networks and solvers here are far-field")
-    step_px = nearest_step(places_px)
-    if pixel_m is None or step_px is None or geometry.wavelength_m is None or geometry.distance_m is None:
+def refuse_near_field(
+    raw: RawScan, geometry: Geometry, probe: np.ndarray | None, side: int, step_px: float | None, pixel_m: float | None
+) -> None:
+    """Raise DataError where the Fresnel number of the beam says near field.
+
+    The beam is as wide as the probe, or, where that is not known, as half the patch, the most that a far-field pattern
+    can sample; and never narrower than a scan step, or patches would not overlap.
+    """
+    if pixel_m is None or geometry.wavelength_m is None or geometry.distance_m is None:
         return
-    number = fresnel_number(step_px * pixel_m, geometry.wavelength_m, geometry.distance_m)
+    widths = {"half a patch": side / 2} if probe is None else {"its probe": probe_diameter(torch.from_numpy(probe))}
+    widths["a scan step"] = step_px or 0.0
+    what, width_px = max(widths.items(), key=lambda pair: pair[1])
+    number = fresnel_number(width_px * pixel_m, geometry.wavelength_m, geometry.distance_m)
     if number >= FAR_FIELD:
         raise DataError(
-            f"{raw.source}: near field: a beam one scan step wide, {step_px * pixel_m:.3g} m, has the Fresnel number "
-            f"{number:.3g}, far field asks for less than {FAR_FIELD:g}; check geometry.distance_m and energy_ev"
+            f"{raw.source}: near field: a beam as wide as {what}, {width_px * pixel_m:.3g} m, has the Fresnel number "
+            f"{number:.3g}, far field asks for less than {FAR_FIELD:g}; check geometry.distance_m, energy_ev and "
+            "pixel_size_m"
         )
 
 
@@ -197,43 +208,50 @@ def given_mask(raw: RawScan, patterns: PatternOptions, shape: tuple[int, int]) -
     return bad
 
 
-def doubts(source: str, seen: Survey, bad: np.ndarray, frames: FrameStream) -> list[str]:
+def doubts(source: str, seen: Survey, bad: np.ndarray) -> list[str]:
     """What is to be said of the frames' values.
 
     Raises:
         DataError: nothing but bad pixels, or no photon at all.
     """
     if bad.all():
-        raise DataError(f"{source}: every pixel is masked or bad in some frame; mend the mask, or patterns.mask_good")
+        raise DataError(f"{source}: every pixel is masked or bad; mend the mask, patterns.mask_good or bad_share")
     if seen.largest == 0:
         raise DataError(f"{source}: every frame is zero where it is not masked; was the shutter closed?")
-    notes = []
+    looked_at, notes = len(seen.totals), []
     if bad.any():
-        notes.append(f"{int(bad.sum())} of {bad.size} pixels are masked ({seen.bad_values} values not measured)")
+        notes.append(f"{int(bad.sum())} of {bad.size} pixels are masked ({seen.unmeasured} values not measured)")
+    elsewhere = int(seen.times_bad[~bad].sum())
+    if elsewhere:
+        notes.append(f"{elsewhere} values of pixels that are mostly good were not measured; they become 0")
+    if seen.negative:
+        notes.append(f"{seen.negative} values are negative, the lowest {seen.lowest:.3g}; they become 0")
     dark = int((seen.totals == 0).sum())
-    if dark and dark < len(seen.totals):
-        notes.append(f"{dark} of {len(frames)} frames are empty")
-    if seen.at_largest > len(frames) // 10 + 1 and seen.largest > 1:
+    if dark:
+        notes.append(f"{dark} of {looked_at} frames are empty")
+    if seen.at_largest > looked_at // 10 + 1 and seen.largest > 1:
         notes.append(f"{seen.at_largest} values stand at the largest, {seen.largest:g}: is the detector saturated?")
+    if seen.fractions and seen.largest < 1:
+        notes.append(f"values end at {seen.largest:.3g}: these are no photons; networks and solvers take them as such")
     return notes
 
 
-def fitted_probe(raw: RawScan, window: Window, notes: list[str]) -> np.ndarray | None:
-    """The file's probe, complex64 (modes, side, side), on the grid of the cut and binned patterns.
-
-    A crop of the detector is one of the probe's far field, binning one of the probe itself.
-    """
+def fitted_probe(raw: RawScan, window: Window, mean_photons: float, notes: list[str]) -> np.ndarray | None:
+    """The file's probe, complex64 (modes, side, side), on the grid of the cut and binned patterns."""
     if raw.probe is None:
         return None
-    probe = torch.from_numpy(np.ascontiguousarray(raw.probe, np.complex64))
-    if probe.shape[-2:] != raw.frames.shape[1:]:
-        notes.append(f"the file's probe of {tuple(probe.shape[-2:])} px does not fit its patterns and is left out")
+    if raw.probe.shape[-2:] != raw.frames.shape[1:]:
+        notes.append(f"the file's probe of {raw.probe.shape[-2:]} px does not fit its patterns and is left out")
         return None
-    centred = Window(top=window.top, left=window.left, side_px=window.side_px, centred=True, bin=1)
-    probe = object_plane(torch.from_numpy(np.ascontiguousarray(centred.cut(far_field(probe).numpy()))))
-    side = window.side_px // window.bin
-    first = window.side_px // 2 - side // 2
-    return probe[..., first : first + side, first : first + side].contiguous().numpy()
+    probe = torch.from_numpy(np.ascontiguousarray(raw.probe, np.complex64))
+    probe = binned_probe(cropped_probe(probe, window.top, window.left, window.side_px), window.bin)
+    photons = probe.abs().square().sum().item()
+    if not MOST_PHOTONS > photons / mean_photons > 1 / LEAST_SHARE:
+        notes.append(
+            f"the file's probe holds {photons:.3g} photons, a mean pattern {mean_photons:.3g}: a solver that refines "
+            "it scales it, one that takes it as known, and losses that predict patterns, do not"
+        )
+    return probe.contiguous().numpy()
 
 
 def placed_object(
@@ -243,15 +261,15 @@ def placed_object(
 
     Without an object the field begins at the first patch.
     """
-    corners = places_px - side // 2
+    corners = places_px - side / 2
     if raw.obj is None or middle_px is None:
         if raw.obj is not None:
             notes.append("the file's object is left out: patterns were cut, positions turned, or its place not known")
         return None, corners - corners.min(axis=0)
     obj = np.ascontiguousarray(raw.obj, np.complex64)
     corners = corners - middle_px + np.array(obj.shape) / 2
-    last = np.array(obj.shape) - side
-    if (corners.round() < 0).any() or (corners.round() > last).any():
+    whole = np.floor(corners + 0.5)
+    if (whole < 0).any() or (whole > np.array(obj.shape) - side).any():
         notes.append("the file's object is left out: some positions lie outside it")
         return None, corners - corners.min(axis=0)
     return obj, corners
@@ -279,7 +297,8 @@ def patches_of(
 ) -> FrameStream:
     """A real part of the object under each point, float32 (N, side, side), cut when asked for."""
     windows = np.lib.stride_tricks.sliding_window_view(obj, (side, side))
-    places, shape, dtype = corners.round().astype(int), (len(corners), side, side), np.dtype(np.float32)
+    places = np.floor(corners + 0.5).astype(int)  # as physics.scan.whole_px
+    shape, dtype = (len(corners), side, side), np.dtype(np.float32)
     step = frames_per_block(shape, dtype)
 
     def blocks() -> Iterator[np.ndarray]:

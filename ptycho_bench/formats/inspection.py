@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.formats.positions import nearest_step
 from ptycho_bench.formats.survey import Survey
+from ptycho_bench.physics.probe import probe_diameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +29,8 @@ class Overlap:
 def overlap_of(scan: PtychoScan) -> Overlap:
     """Step and linear overlap of a scan."""
     step = nearest_step(scan.positions_px)
-    width = float(scan.patch_px) if scan.probe is None else probe_diameter(scan.probe)
+    width = float(scan.patch_px) if scan.probe is None else probe_diameter(torch.from_numpy(scan.probe))
     return Overlap(step_px=step, width_px=width, ratio=None if step is None else max(0.0, 1 - step / width))
-
-
-def probe_diameter(probe: np.ndarray) -> float:
-    """Diameter, px, of the uniform disc whose intensity spreads as far as the probe's (modes, H, W)."""
-    intensity = np.square(np.abs(probe)).sum(axis=0).astype(np.float64)
-    total = intensity.sum()
-    places = np.meshgrid(*(np.arange(side) for side in intensity.shape), indexing="ij")
-    middle = [(place * intensity).sum() / total for place in places]
-    variance = sum(((place - m) ** 2 * intensity).sum() / total for place, m in zip(places, middle, strict=True))
-    return float(2 * np.sqrt(2 * variance))  # a disc of radius r has <r^2> = r^2 / 2
 
 
 def describe_scan(scan: PtychoScan, seen: Survey) -> list[str]:

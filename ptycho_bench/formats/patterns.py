@@ -6,7 +6,7 @@ import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
-from ptycho_bench.formats.survey import bad_values
+from ptycho_bench.formats.survey import not_measured
 
 QUANTITIES, CORNERS = ("intensity", "amplitude"), ("centre", "corner")
 
@@ -22,6 +22,7 @@ class PatternOptions:
         crop_px: side of the square kept; None: the largest. Makes the object's pixel larger.
         bin: side of the squares of detector pixels added up. Keeps the object's pixel, narrows the patch.
         background: counts below it become 0; or None.
+        bad_share: a pixel not measured in more than this share of the frames is masked; elsewhere its value becomes 0.
         mask_path: image (H, W) of bad pixels, as the detector's, TIFF, NPY or HDF5; or None.
         mask_key: data set's name where that file is HDF5.
         mask_good: its value for a good pixel.
@@ -33,6 +34,7 @@ class PatternOptions:
     crop_px: int | None
     bin: int
     background: float | None
+    bad_share: float
     mask_path: str | None
     mask_key: str | None
     mask_good: int
@@ -41,6 +43,8 @@ class PatternOptions:
         for name, allowed in (("quantity", QUANTITIES), ("zero_frequency", CORNERS)):
             if getattr(self, name) not in (None, *allowed):
                 raise ValueError(f"patterns.{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")
+        if not 0 <= self.bad_share < 1:
+            raise ValueError(f"patterns.bad_share must lie in [0, 1), got {self.bad_share}; 1 % is written 0.01")
         if self.bin < 1:
             raise ValueError(f"patterns.bin must be at least 1, got {self.bin}; 2 adds squares of 2 x 2 pixels")
         if self.crop_px is not None and (self.crop_px < 1 or self.crop_px % self.bin):
@@ -118,14 +122,16 @@ def prepared(
     kind = np.uint16 if small else np.uint32 if whole else np.float32
 
     def change(block: np.ndarray) -> np.ndarray:
-        clean = np.where(bad | bad_values(block), 0, block)
+        clean = np.where(bad | not_measured(block), 0, block)
         if not whole:
-            clean = clean.astype(np.float32)
+            clean = clean.astype(np.float32).clip(min=0)
         if quantity == "amplitude":
             clean = np.square(clean)
         counts = window.squares(clean).sum(axis=(-3, -1), dtype=np.float64 if not whole else np.uint64)
         if background is not None:
             counts[counts < background] = 0
+        if whole and counts.max() > np.iinfo(kind).max:
+            raise DataError(f"a pixel counts {counts.max()}, {np.dtype(kind)} ends at {np.iinfo(kind).max}; mask it")
         return counts.astype(kind)
 
     return frames.map(change)

@@ -48,7 +48,6 @@ class Joined:
         places: float64 (n, 2), (row, column) of the beam, of the kept frames.
         metric: places are metres; otherwise object pixels.
         scan_index: int64 (n, 2), (scan row, scan column); row 0 throughout where the scan is no raster.
-        raster: the scan is one.
         notes: what was dropped or averaged.
     """
 
@@ -56,7 +55,6 @@ class Joined:
     places: np.ndarray
     metric: bool
     scan_index: np.ndarray
-    raster: bool
     notes: tuple[str, ...]
 
 
@@ -88,7 +86,7 @@ def join(raw: RawScan, options: PositionOptions) -> Joined:
         places = orient(places, options.orientation)
     return Joined(
         kept=kept, places=places, metric=metric, scan_index=index.astype(np.int64),
-        raster=raster is not None, notes=notes,
+        notes=notes,
     )  # fmt: skip
 
 
@@ -151,10 +149,11 @@ def matched(raw: RawScan, positions: np.ndarray, chosen: slice) -> tuple[np.ndar
 
 
 def nearest_step(positions_px: np.ndarray) -> float | None:
-    """Median distance of a point (N, 2) from its nearest neighbour, px; None of a single point."""
+    """Median distance of a place (N, 2) from its nearest neighbour, px; None where there is but one."""
     from scipy.spatial import cKDTree
 
-    if len(positions_px) < 2:
+    places = np.unique(positions_px, axis=0)
+    if len(places) < 2:
         return None
-    distances, _ = cKDTree(positions_px).query(positions_px, k=2)
+    distances, _ = cKDTree(places).query(places, k=2)
     return float(np.median(distances[:, 1]))

@@ -34,7 +34,6 @@ class RawScan:
         distance_m: specimen to detector.
         detector_pixel_m: side of a detector pixel.
         pixel_size_m: side of an object pixel.
-        near_field: the file says that the detector is not in the far field.
         origin: who made probe, object, amplitude and phase, as "solved by ptychodus".
         notes: what was dropped, decided or is in doubt; one line each.
     """
@@ -59,7 +58,6 @@ class RawScan:
     distance_m: float | None = None
     detector_pixel_m: float | None = None
     pixel_size_m: float | None = None
-    near_field: bool = False
     origin: str = "imported"
     notes: tuple[str, ...] = ()
 

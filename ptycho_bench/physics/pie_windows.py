@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from ptycho_bench.physics.scan import whole_px
+
 
 def split_positions(positions_px: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest whole pixel, int64 (N, 2), and what is left, float32 (N, 2) in [-0.5, 0.5]."""
-    corners = positions_px.round()
-    return corners.long(), (positions_px - corners).float()
+    """Nearest whole pixel, int64 (N, 2), and what is left, float32 (N, 2) in [-0.5, 0.5)."""
+    corners = whole_px(positions_px)
+    return corners, (positions_px - corners).float()
 
 
 def check_corners(corners: Tensor, object_px: tuple[int, int], patch_px: tuple[int, int]) -> None:

@@ -60,3 +60,14 @@ def block_mean(probe: Tensor, factor: int) -> Tensor:
         raise ValueError(f"block factor must divide {height} x {width}, got {factor}; try a power of two")
     blocks = probe.reshape(*probe.shape[:-2], height // factor, factor, width // factor, factor)
     return blocks.mean(dim=(-3, -1))
+
+
+def probe_diameter(probe: Tensor) -> float:
+    """Diameter, px, of the uniform disc whose intensity spreads as far as the probe's (modes, H, W)."""
+    intensity = probe.abs().square().sum(dim=0).double()
+    total, variance = intensity.sum(), 0.0
+    for axis in (0, 1):
+        profile = intensity.sum(dim=1 - axis) / total
+        place = torch.arange(len(profile), dtype=torch.float64)
+        variance += ((place - (place * profile).sum()).square() * profile).sum().item()
+    return 2 * math.sqrt(2 * variance)  # a disc of radius r has <r^2> = r^2 / 2

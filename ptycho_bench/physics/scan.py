@@ -14,6 +14,15 @@ class ScanPositions(NamedTuple):
     step_px: int
 
 
+def whole_px(positions_px: Tensor) -> Tensor:
+    """Nearest whole pixel, int64; halves go up everywhere, so that moving all positions moves all their pixels.
+
+    >>> whole_px(torch.tensor([1.5, 2.5, 3.49]))
+    tensor([2, 3, 3])
+    """
+    return (positions_px + 0.5).floor().long()
+
+
 def step_from_overlap(overlap_ratio: float, probe_px: int) -> int:
     """Step in whole pixels that gives the overlap ratio 1 - step / probe width, rounded, at least 1.
 

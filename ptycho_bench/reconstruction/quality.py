@@ -12,6 +12,7 @@ from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
 from ptycho_bench.evaluation.misfit import Misfit, diffraction_misfit
 from ptycho_bench.evaluation.reconstruct import Images, MetricProtocol
 from ptycho_bench.evaluation.stitch import scored_rectangle
+from ptycho_bench.physics.scan import whole_px
 from ptycho_bench.reconstruction.result import Reconstruction
 
 
@@ -70,7 +71,7 @@ def half_against_half(
     Raises:
         ValueError: halves whose common field is too small.
     """
-    origins = [half.round().long().amin(dim=0) for half in corners]
+    origins = [whole_px(half).amin(dim=0) for half in corners]
     ends = [origin + torch.tensor(half.obj.shape) for origin, half in zip(origins, (first, second), strict=True)]
     top_left, bottom_right = torch.maximum(*origins), torch.minimum(*ends)
     fields = []

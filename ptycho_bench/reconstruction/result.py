@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
+from ptycho_bench.physics.scan import whole_px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Reconstruction:
 def corners_of(scan: PtychoScan, points: np.ndarray) -> Tensor:
     """float64 (n, 2), top-left (row, column) of the points' patches in the field, which begins at the smallest."""
     positions = torch.from_numpy(scan.positions_px[points])
-    return positions - positions.round().amin(dim=0)
+    return positions - whole_px(positions).amin(dim=0)
 
 
 def truth_field(scan: PtychoScan, points: np.ndarray, weight: Tensor) -> Tensor | None:
@@ -48,8 +49,8 @@ def truth_field(scan: PtychoScan, points: np.ndarray, weight: Tensor) -> Tensor 
     """
     positions = torch.from_numpy(scan.positions_px[points])
     if scan.obj is not None:
-        top, left = positions.round().long().amin(dim=0).tolist()
-        bottom, right = (positions.round().long().amax(dim=0) + scan.patch_px).tolist()
+        corners = whole_px(positions)
+        (top, left), (bottom, right) = corners.amin(dim=0).tolist(), (corners.amax(dim=0) + scan.patch_px).tolist()
         return torch.from_numpy(scan.obj[top:bottom, left:right])
     if scan.amplitude is None:
         return None

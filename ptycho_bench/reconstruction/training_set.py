@@ -1,14 +1,18 @@
 """A reconstructed scan as one to train on: amplitude and phase of every patch, cut from the object."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream, blocks_of, chosen
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.formats.assemble import patches_of
+from ptycho_bench.formats.patterns import Window, mask_of
+from ptycho_bench.physics.detector import binned_probe
 from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.reconstruction.by_solver import object_by_solver
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of
@@ -43,40 +47,40 @@ def training_set(
     points, corners, obj = points[kept], corners[kept], result.obj.numpy()
     probe = scan.probe if result.probe is None else result.probe.numpy()
     if probe is not None:
-        probe = np.ascontiguousarray(probe[:, margin : margin + side, margin : margin + side])
+        probe = binned_probe(torch.from_numpy(probe), bin_px).contiguous().numpy()
+    window = Window(top=0, left=0, side_px=scan.patch_px, centred=True, bin=bin_px)
     info = dataclasses.replace(
         scan.info,
         origin=f"solved by {solved_by}, {scan.info.origin}",
+        noise=scan.info.noise if result.probe is None else with_detected_probe(scan.info.noise),
         photons=None if probe is None else float(np.square(np.abs(probe)).sum()),
         detector_pixel_m=None if scan.info.detector_pixel_m is None else scan.info.detector_pixel_m * bin_px,
     )
-    mask = scan.mask
     return dataclasses.replace(
         scan,
-        diffraction=binned(chosen(scan.diffraction, points), bin_px),
+        diffraction=binned(chosen(scan.diffraction, points), window),
         positions_px=corners,
         scan_index=scan.scan_index[points],
         amplitude=patches_of(obj, corners, side, np.abs),
         phase=patches_of(obj, corners, side, np.angle),
         probe=probe,
         obj=obj,
-        mask=None if mask is None else squares(mask, bin_px).max(axis=(-3, -1)),
+        mask=None if scan.mask is None else mask_of(scan.mask > 0, window),
         info=info,
     )
 
 
-def squares(images: np.ndarray, bin_px: int) -> np.ndarray:
-    """Pixels of one square in axes -3 and -1: (..., H, W) to (..., H / bin, bin, W / bin, bin)."""
-    height, width = images.shape[-2:]
-    return images.reshape(*images.shape[:-2], height // bin_px, bin_px, width // bin_px, bin_px)
-
-
-def binned(frames: FrameStream, bin_px: int) -> FrameStream:
-    """Squares of bin_px x bin_px detector pixels added up; the same frames for 1."""
-    if bin_px == 1:
+def binned(frames: FrameStream, window: Window) -> FrameStream:
+    """Squares of detector pixels added up; the same frames where the window bins none."""
+    if window.bin == 1:
         return frames
     kind = np.uint32 if frames.dtype.kind == "u" else np.float32
-    return frames.map(lambda block: squares(block, bin_px).sum(axis=(-3, -1), dtype=np.float64).astype(kind))
+    return frames.map(lambda block: window.squares(block).sum(axis=(-3, -1), dtype=np.float64).astype(kind))
+
+
+def with_detected_probe(noise: str) -> str:
+    """A scan's noise, JSON, where the probe is that of the detected photons: the efficiency is in it."""
+    return json.dumps({name: value for name, value in json.loads(noise).items() if name != "efficiency"})
 
 
 def solved_scan(*, scan: Callable[[], PtychoScan], solver: PIESolver, bin_px: int, trim_px: int) -> PtychoScan:

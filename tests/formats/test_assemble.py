@@ -101,18 +101,51 @@ def test_pixels_need_no_geometry(raw, tiny_scan):
 
 
 def test_the_near_field_is_refused_with_its_fresnel_number(raw):
-    wide_m = 100e-9
+    wide_m, wavelength_m = 100e-9, 12.398419843320026e-7 / ENERGY_EV
     near = dataclasses.replace(
         raw, distance_m=1e-3, pixel_size_m=wide_m, positions_m=raw.positions_m * wide_m / PIXEL_M
     )
-    places = run(raw)[0].positions_px
-    apart = np.linalg.norm(places[:, None] - places, axis=-1)
-    step = wide_m * np.median(np.sort(apart, axis=1)[:, 1])
-    number = step**2 / (12.398419843320026e-7 / ENERGY_EV * 1e-3)
-    with pytest.raises(DataError, match=rf"near field: .* Fresnel number {number:.3g}"):
+    number = (8 * wide_m) ** 2 / (wavelength_m * 1e-3)
+    with pytest.raises(DataError, match=rf"near field: .* half a patch, 8e-07 m, has the Fresnel number {number:.3g}"):
         run(near)
-    with pytest.raises(DataError, match="near-field scan by its own word"):
-        run(dataclasses.replace(raw, near_field=True))
+    with pytest.raises(DataError, match="as wide as a scan step"):
+        run(dataclasses.replace(raw, distance_m=1e-5, positions_m=raw.positions_m * 1e4))
+
+
+def test_a_probe_of_a_doubtful_scale_is_said(raw, tiny_scan):
+    assert not any("photons" in note for note in run(dataclasses.replace(raw, probe=tiny_scan.probe))[1])
+    notes = run(dataclasses.replace(raw, probe=tiny_scan.probe / 100))[1]
+    assert any("the file's probe holds 1 photons" in note for note in notes)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_binned_probe_predicts_the_binned_patterns_middle(raw, tiny_scan, factor):
+    """The square that holds the zero frequency lies (bin - 1) / 2 pixels beside it."""
+    narrow = tiny_scan.probe.copy()
+    narrow[:, :6], narrow[:, 10:], narrow[:, :, :6], narrow[:, :, 10:] = 0, 0, 0, 0  # its pattern is smooth
+    frames = diffraction_intensity(torch.from_numpy(narrow), torch.ones(121, 16, 16, dtype=torch.complex64)).numpy()
+    bare = dataclasses.replace(raw, frames=stream_array(frames), probe=narrow)
+    scan, _ = run(bare, patterns=dataclasses.replace(PATTERNS, bin=factor))
+    side = 16 // factor
+    middle = narrow[:, 8 - side // 2 : 8 + side // 2, 8 - side // 2 : 8 + side // 2]
+
+    def error(probe):
+        empty = diffraction_intensity(torch.from_numpy(probe), torch.ones(side, side, dtype=torch.complex64)).numpy()
+        measured = whole(scan.diffraction)[0]
+        return np.abs(empty / empty.sum() - measured / measured.sum()).sum()
+
+    assert error(scan.probe) < error(middle) / 2
+
+
+@pytest.mark.parametrize("side", [15, 16])
+def test_an_object_of_any_side_lies_where_it_was_written(tmp_path, side):
+    corners = np.array([[0.0, 0.0], [3.0, 5.0], [7.0, 2.0]])
+    frames = stream_array(np.ones((3, side, side), np.float32))
+    middle = (corners + side / 2 - np.array([31, 40]) / 2) * PIXEL_M
+    obj = np.ones((31, 40), np.complex64)
+    scan, _ = run(RawScan(source="a", format="ptychodus", frames=frames, positions_m=middle, pixel_size_m=PIXEL_M,
+                          obj=obj, obj_centre=(0.0, 0.0)))  # fmt: skip
+    np.testing.assert_allclose(scan.positions_px, corners, atol=1e-6)
 
 
 def test_a_products_object_is_laid_under_its_positions(raw, tiny_scan):
@@ -149,7 +182,7 @@ def test_a_probe_of_another_size_is_left_out_and_that_is_said(raw):
 
 def test_bad_pixels_of_file_user_and_detector_come_together(raw, tiny_scan, tmp_path):
     frames = tiny_scan.diffraction.copy()
-    frames[7, 2, 3] = np.nan
+    frames[[7, 90], 2, 3] = np.nan
     own, users = np.zeros((16, 16), bool), np.zeros((16, 16), np.uint8)
     own[0, 0], users[5, 5] = True, 1
     np.save(tmp_path / "mask.npy", users)
@@ -158,7 +191,7 @@ def test_bad_pixels_of_file_user_and_detector_come_together(raw, tiny_scan, tmp_
         patterns=dataclasses.replace(PATTERNS, mask_path=str(tmp_path / "mask.npy")),
     )
     assert np.argwhere(scan.mask).tolist() == [[0, 0], [2, 3], [5, 5]]
-    assert notes == ["3 of 256 pixels are masked (1 values not measured)"]
+    assert notes == ["3 of 256 pixels are masked (2 values not measured)"]
     assert (whole(scan.diffraction)[:, scan.mask > 0] == 0).all()
 
 

@@ -5,23 +5,25 @@ import dataclasses
 import h5py
 import numpy as np
 import pytest
+import torch
 
-from ptycho_bench.formats.inspection import overlap_of, probe_diameter, what_is_missing
+from ptycho_bench.formats.inspection import overlap_of, what_is_missing
 from ptycho_bench.formats.tree import tree
+from ptycho_bench.physics.probe import probe_diameter
 
 
 def test_a_discs_diameter_is_its_own():
     y, x = np.mgrid[:64, :64] - 31.5
     disc = (np.hypot(y, x) <= 12).astype(np.complex64)
-    assert probe_diameter(disc[None]) == pytest.approx(24, rel=0.02)
-    assert probe_diameter(np.roll(disc, 9, axis=0)[None]) == pytest.approx(24, rel=0.02)
+    assert probe_diameter(torch.from_numpy(disc)[None]) == pytest.approx(24, rel=0.02)
+    assert probe_diameter(torch.from_numpy(np.roll(disc, 9, axis=0))[None]) == pytest.approx(24, rel=0.02)
 
 
 def test_overlap_is_of_the_probe_where_it_is_known(tiny_scan):
     known, bare = overlap_of(tiny_scan), overlap_of(dataclasses.replace(tiny_scan, probe=None))
     assert bare.width_px == 16
     assert bare.ratio == pytest.approx(1 - bare.step_px / 16)
-    assert known.ratio == pytest.approx(1 - known.step_px / probe_diameter(tiny_scan.probe))
+    assert known.ratio == pytest.approx(1 - known.step_px / probe_diameter(torch.from_numpy(tiny_scan.probe)))
 
 
 def test_what_a_scan_lacks_is_named_with_the_way_to_it(tiny_scan):

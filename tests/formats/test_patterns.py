@@ -10,8 +10,8 @@ from ptycho_bench.data.frames import stream_array
 from ptycho_bench.formats.patterns import PatternOptions, mask_of, prepared, window_of
 
 AS_STORED = PatternOptions(
-    quantity=None, zero_frequency=None, centre_px=None, crop_px=None, bin=1, background=None, mask_path=None,
-    mask_key=None, mask_good=0,
+    quantity=None, zero_frequency=None, centre_px=None, crop_px=None, bin=1, background=None, bad_share=0.01,
+    mask_path=None, mask_key=None, mask_good=0,
 )  # fmt: skip
 RANDOM = np.random.default_rng(0)
 
@@ -110,6 +110,7 @@ def test_a_crop_that_does_not_fit_is_refused():
     [
         ({"quantity": "loudness"}, "patterns.quantity must be intensity or amplitude"),
         ({"zero_frequency": "edge"}, "patterns.zero_frequency must be centre or corner"),
+        ({"bad_share": 1.0}, r"patterns.bad_share must lie in"),
         ({"bin": 0}, "patterns.bin must be at least 1"),
         ({"crop_px": 5, "bin": 2}, "patterns.crop_px must be a positive multiple of bin 2"),
     ],

@@ -90,7 +90,7 @@ def test_a_raster_without_positions_is_laid_out_row_by_row():
     joined = join(raw(), options)
     np.testing.assert_array_equal(joined.places, [[0, 0], [0, 4], [0, 8], [4, 0], [4, 4], [4, 8]])
     np.testing.assert_array_equal(joined.scan_index, [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]])
-    assert joined.raster and not joined.metric
+    assert not joined.metric
 
 
 def test_a_raster_keeps_its_rows_and_columns_where_frames_are_dropped():
