@@ -73,11 +73,13 @@ def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
 
 def describe(scan: PtychoScan) -> str:
     """One line about a scan."""
-    overlap = f"{scan.info.overlap_ratio:.0%}" if scan.info.overlap_ratio is not None else "unknown"
+    info = scan.info
+    places = "" if info.step_px is None else f"step {info.step_px:.3g} px, "
+    if info.overlap_ratio is not None:
+        places = f"overlap {info.overlap_ratio:.0%}, jitter {info.jitter_px} px, "
     return (
-        f"{len(scan)} patterns of {scan.patch_px} x {scan.patch_px} px, overlap {overlap}, jitter "
-        f"{scan.info.jitter_px} px, {mean_photons(scan):.0f} counts per pattern, "
-        f"hash {scan.content_hash[:10]}"
+        f"{len(scan)} patterns of {scan.patch_px} x {scan.patch_px} px, {places}{mean_photons(scan):.0f} counts per "
+        f"pattern, hash {scan.content_hash[:10]}"
     )
 
 

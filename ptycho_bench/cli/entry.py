@@ -47,7 +47,8 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
     try:
         hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(reported)()
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last whole epoch", file=sys.stderr)
+        goes_on = "goes on from the last whole epoch" if config_name == "config" else "starts again"
+        print(f"interrupted; the same command {goes_on}", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         failures.append(error)

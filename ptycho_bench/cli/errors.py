@@ -6,6 +6,10 @@ import sys
 from collections.abc import Iterable
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+LESS_MEMORY = {
+    "config": "lower recipe.batch_size or use trainer=cpu",
+    "reconstruct": "lower batch_size or solver.batch_size, or use device=cpu",
+}
 
 
 def explain(error: BaseException, config_name: str) -> str:
@@ -23,7 +27,7 @@ def explain(error: BaseException, config_name: str) -> str:
     if isinstance(error, (ValueError, OSError)) or type(error).__name__ == "MisconfigurationException":
         return one_line(error)
     if type(error).__name__ == "OutOfMemoryError":
-        return f"out of device memory: {one_line(error)}; lower recipe.batch_size or use trainer=cpu"
+        return f"out of device memory: {one_line(error)}; {LESS_MEMORY.get(config_name, 'use device=cpu')}"
     return f"{type(error).__name__}: {one_line(error)}; {FULL_ERROR}=1 shows where"
 
 

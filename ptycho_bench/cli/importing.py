@@ -1,5 +1,6 @@
 """ptycho-import: read a scan of others' files into this project's HDF5."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ Choices, as group=default and what else there is:
 def task(cfg: "DictConfig") -> None:
     """Import the named files; prints what was decided and what to do next."""
     from ptycho_bench.cli.datasets import describe
+    from ptycho_bench.cli.next_step import next_command
     from ptycho_bench.data.store import open_scan
 
     path = Path(cfg.out or Path(cfg.outputs_dir) / "imported" / f"{stem(cfg.files[0])}.h5")
@@ -39,9 +41,8 @@ def task(cfg: "DictConfig") -> None:
     scan = open_scan(path)
     print(f"{path}: {describe(scan)}")
     if scan.amplitude is None:
-        print(f"no amplitude and phase yet; next: ptycho-reconstruct {path} solver=rpie")
-    else:
-        print(f"next: ptycho-train data=file data.file_path={path} split=region")
+        print("it has no amplitude and phase yet")
+    print(f"next: {next_command([str(path)], [], scan, own=True)}")
 
 
 def stem(file: str) -> str:
@@ -76,6 +77,16 @@ def read_raw(cfg: "DictConfig") -> "RawScan":
     if "_target_" in cfg.format:
         return build(cfg.format).read(files)
     return recognise(files, readers())[1].read(files)
+
+
+def refuse_import_options(file: str, overrides: Sequence[str]) -> None:
+    """Raise ValueError where options of an import are given for this project's own file, which has been imported."""
+    groups = ("format", "geometry", "patterns", "positions", "frame")
+    given = [word for word in overrides if word.lstrip("+~").partition("=")[0].partition(".")[0] in groups]
+    if given:
+        raise ValueError(
+            f"{file} is this project's own file; {', '.join(given)} is for importing: run ptycho-import on the original"
+        )
 
 
 def readers() -> dict[str, "Reader"]:

@@ -1,25 +1,30 @@
 """One reconstruction: read or import the scan, build network and solver, run them, measure, write."""
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
 from ptycho_bench.cli.evaluate import device_named
-from ptycho_bench.cli.identity import file_hash, sha256
-from ptycho_bench.cli.importing import import_files, stem
+from ptycho_bench.cli.identity import file_hash, sha256, with_file_hashes
+from ptycho_bench.cli.importing import import_files, refuse_import_options, stem
+from ptycho_bench.cli.next_step import next_command
 from ptycho_bench.cli.region import points_of
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import probe_from_file
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.store import is_own, open_scan, write_scan
+from ptycho_bench.evaluation.frc import RingCorrelation
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
+from ptycho_bench.formats.paths import expand
 from ptycho_bench.formats.write import Product, write_cxi, write_ptychodus
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.physics.pie import PIESolver
@@ -33,7 +38,7 @@ from ptycho_bench.reconstruction.quality import (
     truth_scaling,
 )
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of, truth_field
-from ptycho_bench.reconstruction.training_set import training_set
+from ptycho_bench.reconstruction.training_set import check_bin, training_set
 from ptycho_bench.report.environment import environment
 from ptycho_bench.report.progress import progress
 from ptycho_bench.report.record import RunFolder, write_table
@@ -55,7 +60,7 @@ class Request:
 
     @classmethod
     def of(cls, cfg: DictConfig) -> Self:
-        """From the composed configuration; what can be refused without reading patterns is refused first."""
+        """From the composed configuration, checked; a scan of another format is imported on the way."""
         solver = build(cfg.solver) if "_target_" in cfg.solver else None
         protocol: MetricProtocol = build(cfg.metrics)
         device = device_named(cfg.device)
@@ -76,6 +81,8 @@ class Request:
             network = restore_network(checkpoint, scan.content_hash).to(device)
             what = description["run"] if solver is None else f"{solver.rule}-from-{description['run']}"
         protocol.check(scan.patch_px)
+        if cfg.triplets:
+            check_bin(scan.patch_px, cfg.triplets_bin)
         return cls(
             cfg=cfg, scan=scan, points=points, network=network, solver=solver, protocol=protocol, device=device,
             name=stem(cfg.files[0]), what=what,
@@ -102,7 +109,9 @@ class Request:
         """Hash of what determines the result."""
         path = self.cfg.checkpoint or self.cfg.warm_start
         parts = [plain(self.cfg[name]) for name in ("solver", "metrics")]
-        return sha256([path and file_hash(path), self.scan.content_hash, self.points.tolist(), *parts])
+        parts += [self.cfg[name] for name in ("frc", "triplets", "triplets_bin", "triplets_trim_px")]
+        probe = None if self.scan.probe is None else hashlib.sha256(self.scan.probe.tobytes()).hexdigest()
+        return sha256([path and file_hash(path), self.scan.content_hash, probe, self.points.tolist(), *parts])
 
 
 def opened(cfg: DictConfig) -> PtychoScan:
@@ -111,13 +120,15 @@ def opened(cfg: DictConfig) -> PtychoScan:
     Raises:
         DataError: no file, or none of a known format.
     """
-    path = Path(cfg.files[0])
+    files = expand([str(file) for file in cfg.files])
+    path = Path(files[0])
     if not path.is_file():
         raise DataError(f"no file {path}; mend the path")
-    if len(cfg.files) == 1 and is_own(path):
+    if len(files) == 1 and is_own(path):
+        refuse_import_options(str(path), HydraConfig.get().overrides.task)
         return open_scan(path)
-    options = [plain(cfg[name]) for name in ("format", "geometry", "patterns", "positions")]
-    identity = sha256([[file_hash(file) for file in cfg.files], *options])[:10]
+    options = [with_file_hashes(plain(cfg[name])) for name in ("format", "geometry", "patterns", "positions")]
+    identity = sha256([[file_hash(file) for file in files], *options])[:10]
     imported = Path(cfg.outputs_dir) / "imported" / f"{stem(path)}-{identity}.h5"
     if not imported.is_file():
         for note in import_files(cfg, imported):
@@ -151,11 +162,12 @@ def reconstruct(request: Request) -> None:
     folder.open(OmegaConf.to_yaml(cfg, resolve=True), environment())
     try:
         result = request.run(request.points, request.name)
-        measured = measure(request, result)
         write_files(request, result, folder.path)
+        measured, rings = measure(request, result), None
+        if cfg.frc:
+            measured["frc"], rings = resolution(request)
         if cfg.pictures:
-            draw(request, result, measured, folder.path / "pictures")
-        measured.pop("rings", None)
+            draw(request, result, rings, folder.path / "pictures")
     except Exception as error:
         folder.fail(error)
         raise
@@ -174,11 +186,14 @@ def reconstruct(request: Request) -> None:
     )  # fmt: skip
     print(summary(request, result, measured))
     print(f"-> {folder.path}")
+    if cfg.triplets:
+        path = folder.path / "triplets.h5"
+        print(f"next: {next_command([str(path)], [], open_scan(path), own=True)}")
 
 
 def measure(request: Request, result: Reconstruction) -> dict:
-    """Misfit, resolution and, where the truth is known, metrics; `rings` are for the picture."""
-    cfg, scan, points = request.cfg, request.scan, request.points
+    """Misfit and, where the truth is known, metrics."""
+    scan, points = request.scan, request.points
     misfit = own_misfit(scan, points, result, corners_of(scan, points))
     measured = {"misfit": None if misfit is None else misfit._asdict()}
     truth = truth_field(scan, points, request.protocol.weight(scan.patch_px))
@@ -188,16 +203,21 @@ def measure(request: Request, result: Reconstruction) -> dict:
         measured["metrics"] = against_truth(
             result, truth, patch_px=scan.patch_px, scaling=scaling, protocol=request.protocol
         )
-    if cfg.frc:
-        parts = halves(scan.scan_index, points)
+    return measured
+
+
+def resolution(request: Request) -> tuple[dict, RingCorrelation | None]:
+    """Where two halves of the data stop to agree, for results.json, and their correlation; or why there is none."""
+    scan = request.scan
+    try:
+        parts = halves(scan.scan_index, request.points)
         both = [request.run(part, f"half {number} of 2") for number, part in enumerate(parts, 1)]
         corners = tuple(torch.from_numpy(scan.positions_px[part]) for part in parts)
         rings = half_against_half(*both, corners, patch_px=scan.patch_px, pixel_size_m=scan.info.pixel_size_m)
-        measured["frc"] = {
-            "half_bit": rings.half_bit_crossing._asdict(), "one_seventh": rings.one_seventh_crossing._asdict(),
-        }  # fmt: skip
-        measured["rings"] = rings
-    return measured
+    except ValueError as error:
+        return {"failed": str(error)}, None
+    crossings = {"half_bit": rings.half_bit_crossing, "one_seventh": rings.one_seventh_crossing}
+    return {name: crossing._asdict() for name, crossing in crossings.items()}, rings
 
 
 def write_files(request: Request, result: Reconstruction, folder: Path) -> None:
@@ -237,15 +257,14 @@ def write_files(request: Request, result: Reconstruction, folder: Path) -> None:
         write_scan(folder / "triplets.h5", scan)
 
 
-def draw(request: Request, result: Reconstruction, measured: dict, folder: Path) -> None:
+def draw(request: Request, result: Reconstruction, rings: RingCorrelation | None, folder: Path) -> None:
     """Object, correlation and misfit as PNG."""
     from ptycho_bench.report.pictures import draw_correlation, draw_errors, draw_object
 
     probe = None if result.probe is None else result.probe.numpy()
     title = f"{request.name}: {request.what}"
     draw_object(folder / "object.png", result.obj.numpy(), result.covered.numpy(), probe, title)
-    if "rings" in measured:
-        rings = measured["rings"]
+    if rings is not None:
         draw_correlation(folder / "frc.png", rings.frequency.numpy(), rings.correlation.numpy(), rings.half_bit.numpy())
     if result.errors:
         draw_errors(folder / "errors.png", {request.what: result.errors})
@@ -259,7 +278,9 @@ def summary(request: Request, result: Reconstruction, measured: dict) -> str:
         lines.append(f"  {len(result.errors)} iterations{', then no gain' if result.stopped else ''}")
     if measured["misfit"] is not None:
         lines.append("  diffraction misfit {mean:.4f} (mean), {rms:.4f} (rms)".format(**measured["misfit"]))
-    if "frc" in measured:
+    if "failed" in measured.get("frc", {}):
+        lines.append(f"  no resolution: {measured['frc']['failed']}")
+    elif "frc" in measured:
         half_bit = measured["frc"]["half_bit"]
         metres = half_bit["resolution_m"]
         size = f"{half_bit['resolution_px']:.1f} px" + ("" if metres is None else f" = {metres * 1e9:.1f} nm")

@@ -130,6 +130,10 @@ class StoredFrames:
         """Consecutive frames, (n, H, W) at a time."""
         return stream_array(self.data).blocks()
 
+    def first(self, count: int | None) -> FrameStream:
+        """The first `count` frames as a stream; None: all."""
+        return stream_array(self.data).first(count)
+
 
 def chosen(frames: np.ndarray | StoredFrames, points: np.ndarray) -> FrameStream:
     """Some frames, int (n,), of an array or a stored file, as a stream."""

@@ -21,7 +21,7 @@ class ScanInfo:
         origin: how the data came to be: simulated, imported or solved, and by what.
         photons: sum |P|^2, photons per pattern without object; or None.
         overlap_ratio: 1 - step / probe width, [0, 1); or None.
-        step_px: raster step; or None where the scan is no raster.
+        step_px: raster step, or of a measured scan the median distance of nearest neighbours; or None.
         jitter_px: largest shift of a scan point from its raster place.
         pixel_size_m: side of an object pixel; or None.
         energy_ev: beam energy; or None.
@@ -119,7 +119,7 @@ class PtychoScan:
         if self.amplitude is None or self.phase is None:
             raise DataError(
                 "this scan has patterns, but neither amplitude nor phase to learn from or compare with; solve it "
-                "first: ptycho-reconstruct FILE solver=rpie writes them"
+                "first: ptycho-reconstruct FILE solver=rpie triplets=true writes them"
             )
 
 

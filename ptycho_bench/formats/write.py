@@ -85,6 +85,7 @@ def write_cxi(path: Path, product: Product) -> None:
         handle["number_of_entries"] = 1
         entry = handle.create_group("entry_1")
         entry["title"] = product.name
+        entry["comments"] = product.comments
         pixel = np.array([product.pixel_size_m, product.pixel_size_m, 0.0])
         for number, image in ((1, product.probe), (2, product.obj)):
             group = entry.create_group(f"image_{number}")

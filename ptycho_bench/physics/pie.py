@@ -42,7 +42,7 @@ class PIESolver:
         alpha: regularisation of rpie and pie, (0, 1]; null for epie, which is rpie's at 1.
         iterations: passes over all patterns, at most.
         batch_size: patterns used at once; 1 is the sequential algorithm.
-        modes: incoherent modes of the probe.
+        modes: incoherent modes of the probe; null: as many as the given one has.
         refine_probe: whether the probe changes too.
         probe_start: iterations before it does.
         stop_tolerance: ends when the lowest error falls by no more than this fraction of itself; null never ends early.
@@ -57,7 +57,7 @@ class PIESolver:
     alpha: float | None
     iterations: int
     batch_size: int
-    modes: int
+    modes: int | None
     refine_probe: bool
     probe_start: int
     stop_tolerance: float | None
@@ -71,13 +71,15 @@ class PIESolver:
         for name in ("object_step", "probe_step"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}; 1 is the published step")
-        for name, lowest in (("iterations", 1), ("batch_size", 1), ("modes", 1), ("probe_start", 0)):
+        for name, lowest in (("iterations", 1), ("batch_size", 1), ("probe_start", 0)):
             if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be a whole number of at least {lowest}, got {getattr(self, name)}")
         if self.rule == "epie" and self.alpha is not None:
             raise ValueError(f"alpha must be null for epie, got {self.alpha}; rule: rpie takes one")
         if self.rule != "epie" and (self.alpha is None or not 0 < self.alpha <= 1):
             raise ValueError(f"alpha must lie in (0, 1] for {self.rule}, got {self.alpha}; 0.1 is usual")
+        if self.modes is not None and self.modes < 1:
+            raise ValueError(f"modes must be a whole number of at least 1, got {self.modes}; null: the probe's own")
         self.check_stop()
 
     def check_stop(self) -> None:
@@ -173,16 +175,17 @@ class PIESolver:
             ValueError: copies that would stay as they were made up.
         """
         given = 1 if probe.ndim == 2 else len(probe)
-        if given != self.modes and not self.refine_probe:
+        wanted = given if self.modes is None else self.modes
+        if given != wanted and not self.refine_probe:
             raise ValueError(
-                f"modes is {self.modes}, the known probe has {given}; set modes={given} or refine_probe=true"
+                f"modes is {wanted}, the known probe has {given}; set solver.modes=null or solver.refine_probe=true"
             )
-        return start_modes(probe, self.modes)
+        return start_modes(probe, wanted)
 
     def final_modes(self, modes: Tensor) -> Tensor:
         """The probe as it is given back: without the ramp, and orthogonal modes where they were refined."""
         modes = modes * centring_ramp(*modes.shape[-2:]).conj().to(modes.device)
-        return orthogonal_modes(modes) if self.refine_probe and self.modes > 1 else modes
+        return orthogonal_modes(modes) if self.refine_probe and len(modes) > 1 else modes
 
     def stagnates(self, errors: list[float]) -> bool:
         """Whether the lowest error of the last iterations is hardly below the lowest before; a probe's start counts

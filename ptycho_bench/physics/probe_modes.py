@@ -32,7 +32,7 @@ def start_modes(probe: Tensor, modes: int) -> Tensor:
         return given
     if len(given) != 1:
         raise ValueError(
-            f"the probe has {len(given)} modes, {modes} are asked for; give one of them or set modes to their number"
+            f"the probe has {len(given)} modes, {modes} are asked for; give one of them, or set solver.modes=null"
         )
     probe = given[0]
     share = min(EXTRA_SHARE, 0.5 / max(1, modes - 1))

@@ -3,31 +3,46 @@
 import numpy as np
 import torch
 
+from ptycho_bench.data.frames import blocks_of
 from ptycho_bench.data.sample import PtychoScan
-from ptycho_bench.physics.orientation import best, compare_orientations
-from ptycho_bench.physics.pie import PIESolver
-from ptycho_bench.reconstruction.by_solver import pattern_source, starting_probe
+from ptycho_bench.physics.orientation import best, compare_orientations, middle_points
+from ptycho_bench.physics.patterns import mean_photons
+from ptycho_bench.physics.probe import scale_to_photons
+from ptycho_bench.reconstruction.by_solver import probe_from_patterns
 
-POINTS, ITERATIONS, CACHE_MB = 80, 15, 1024
-LOOK = PIESolver(
-    rule="epie", object_step=1.0, probe_step=0.3, alpha=None, iterations=ITERATIONS, batch_size=1, modes=1,
-    refine_probe=True, probe_start=0, stop_tolerance=None, stop_patience=None, subpixel=False, seed=0,
-)  # fmt: skip
+POINTS, ITERATIONS = 80, 15
 
 
 def try_orientations(scan: PtychoScan) -> dict[str, float]:
     """Misfit of a short reconstruction from some 80 points under each of the eight orientations, by name.
 
-    A simulated probe is taken as known; any other is brought to the patterns' photons and refined.
+    Only the patterns of these points are kept; the file is read once. A simulated probe is taken as known; any other
+    is brought to the patterns' photons and refined.
     """
+    positions, good = torch.from_numpy(scan.positions_px), scan.good_pixels()
+    chosen = middle_points(positions, POINTS)
+    photons = torch.from_numpy(frames_of(scan, chosen.numpy()).astype(np.float32))
     known = scan.info.origin.startswith("simulated")
-    everything = np.arange(len(scan))
-    patterns = pattern_source(scan, everything, cache_mb=CACHE_MB)
-    probe = scan.measurement().probe if known else starting_probe(scan, LOOK, patterns, len(scan))
+    if known:
+        probe = scan.measurement().probe
+    else:
+        probe = probe_from_patterns(photons.__getitem__, len(photons), good)
+        if scan.probe is not None:
+            probe = torch.from_numpy(scan.probe[:1])
+        probe = scale_to_photons(probe, mean_photons(photons.__getitem__, len(photons), batch_size=64, good=good))
     return compare_orientations(
-        patterns, torch.from_numpy(scan.positions_px), probe[:1], points=min(POINTS, len(scan)), iterations=ITERATIONS,
-        seed=0, refine_probe=not known, good=scan.good_pixels(),
+        photons.__getitem__, positions[chosen], probe, points=len(chosen), iterations=ITERATIONS, seed=0,
+        refine_probe=not known, good=good,
     )  # fmt: skip
+
+
+def frames_of(scan: PtychoScan, points: np.ndarray) -> np.ndarray:
+    """Patterns (n, H, W) of ascending points, from one pass where they come as a stream."""
+    if hasattr(scan.diffraction, "__getitem__"):
+        return scan.diffraction[points]
+    kept = np.zeros(len(scan), bool)
+    kept[points] = True
+    return np.concatenate(list(blocks_of(scan.diffraction.keep(kept))))
 
 
 def best_orientations(misfits: dict[str, float]) -> list[str]:

@@ -15,10 +15,14 @@ from ptycho_bench.evaluation.stitch import scored_rectangle
 from ptycho_bench.physics.scan import whole_px
 from ptycho_bench.reconstruction.result import Reconstruction
 
+WELL_COVERED = 0.98  # share of the pixels
+
 
 def halves(scan_index: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points parted like the squares of a chessboard, so that each half covers the whole field."""
     odd = scan_index[points].sum(axis=1) % 2 == 1
+    if odd.all() or not odd.any():
+        raise ValueError(f"{len(points)} points cannot be parted into halves; a resolution needs more")
     return points[~odd], points[odd]
 
 
@@ -74,14 +78,43 @@ def half_against_half(
     origins = [whole_px(half).amin(dim=0) for half in corners]
     ends = [origin + torch.tensor(half.obj.shape) for origin, half in zip(origins, (first, second), strict=True)]
     top_left, bottom_right = torch.maximum(*origins), torch.minimum(*ends)
-    fields = []
+    fields, covered = [], []
     for origin, half in zip(origins, (first, second), strict=True):
         (top, left), (bottom, right) = (top_left - origin).tolist(), (bottom_right - origin).tolist()
-        field = half.obj[top:bottom, left:right]
-        fields.append(field[scored_rectangle(tuple(field.shape), patch_px, GAUSSIAN_SIDE)])
-    solved = bool(first.errors)
-    aligned = align_object(*fields, amplitude_scale=solved, ramp=first.refined) if solved else fields[0]
-    return fourier_ring_correlation(aligned, fields[1], pixel_size_m=pixel_size_m)
+        fields.append(half.obj[top:bottom, left:right])
+        covered.append(half.covered[top:bottom, left:right])
+    if min(fields[0].shape) == 0:
+        raise ValueError("the two halves share no field; there are too few points for a resolution")
+    scored = scored_rectangle(tuple(fields[0].shape), patch_px, GAUSSIAN_SIDE)
+    both = (covered[0] & covered[1])[scored]
+    window = covered_rectangle(both)
+    mask, one, other = (field[window] for field in (both, *(field[scored] for field in fields)))
+    if first.errors:
+        one = align_object(one, other, mask=mask, amplitude_scale=True, ramp=first.refined)
+    one, other = (field.where(mask, field[mask].mean()) for field in (one, other))
+    return fourier_ring_correlation(one, other, pixel_size_m=pixel_size_m)
+
+
+def covered_rectangle(covered: Tensor) -> tuple[slice, slice]:
+    """A rectangle with hardly an uncovered pixel, found from the whole field by cutting off, again and again, the side
+    with the largest share of them.
+
+    Args:
+        covered: bool (rows, columns).
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    top, bottom, left, right = 0, covered.shape[0], 0, covered.shape[1]
+    while covered[top:bottom, left:right].double().mean() < WELL_COVERED:
+        field = ~covered[top:bottom, left:right]
+        shares = torch.stack([side.double().mean() for side in (field[0], field[-1], field[:, 0], field[:, -1])])
+        side = int(shares.argmax())
+        top, bottom = top + (side == 0), bottom - (side == 1)
+        left, right = left + (side == 2), right - (side == 3)
+        if top >= bottom or left >= right:
+            raise ValueError("no rectangle of the field is covered by both halves; there are too few points")
+    return slice(top, bottom), slice(left, right)
 
 
 def own_misfit(scan: PtychoScan, points: np.ndarray, result: Reconstruction, corners: Tensor) -> Misfit | None:

@@ -23,7 +23,7 @@ class Reconstruction:
         subpixel: the probe stood at fractions of pixels; else positions were rounded.
         errors: misfit of each iteration; empty for a network.
         stopped: the solver ended for stagnation.
-        seconds: without reading files.
+        seconds: of network or solver, warm start included; patterns a solver reads from the file meanwhile count too.
     """
 
     obj: Tensor

@@ -35,9 +35,8 @@ def training_set(
     Raises:
         DataError: a bin that does not divide the pattern, or no point left.
     """
+    check_bin(scan.patch_px, bin_px)
     side = scan.patch_px // bin_px
-    if bin_px < 1 or side * bin_px != scan.patch_px:
-        raise DataError(f"a bin of {bin_px} px does not divide patterns of {scan.patch_px} px; take a power of two")
     margin = (scan.patch_px - side) // 2
     corners = corners_of(scan, points).numpy() + margin
     last = np.array(result.obj.shape) - side - trim_px
@@ -68,6 +67,12 @@ def training_set(
         mask=None if scan.mask is None else mask_of(scan.mask > 0, window),
         info=info,
     )
+
+
+def check_bin(side_px: int, bin_px: int) -> None:
+    """Raise DataError where squares of bin_px do not tile patterns of side_px."""
+    if bin_px < 1 or side_px % bin_px:
+        raise DataError(f"a bin of {bin_px} px does not divide patterns of {side_px} px; take a power of two")
 
 
 def binned(frames: FrameStream, window: Window) -> FrameStream:

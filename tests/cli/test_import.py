@@ -76,7 +76,7 @@ def test_patterns_are_cut_and_positions_turned_on_request(command, cxi, tmp_path
 
 
 def test_inspect_says_what_is_there_what_lacks_and_what_is_next(command, cxi, tmp_path):
-    code, out, err = command("inspect", str(cxi), "--picture", f"{tmp_path}/scan.png")
+    code, out, err = command("inspect", str(cxi), "--picture", "--out", f"{tmp_path}/scan.png")
     assert code == 0, err
     for text in (
         "data  uint16 (121, 16, 16)", "read as cxi", "beam energy: 8.8 keV", "distance: 2 m", "detector pixel: 55 um",
@@ -87,7 +87,41 @@ def test_inspect_says_what_is_there_what_lacks_and_what_is_next(command, cxi, tm
     assert (tmp_path / "scan.png").read_bytes().startswith(b"\x89PNG")
     assert command("import", str(cxi), f"out={tmp_path}/scan.h5")[0] == 0
     _, out, _ = command("inspect", f"{tmp_path}/scan.h5")
-    assert "this project's own file" in out and f"next: ptycho-reconstruct {tmp_path}/scan.h5 solver=rpie" in out
+    assert "this project's own file" in out
+    assert f"next: ptycho-reconstruct {tmp_path}/scan.h5 solver=rpie triplets=true" in out
+
+
+def test_a_picture_never_takes_the_place_of_data(command, cxi):
+    before = cxi.read_bytes()
+    code, _, err = command("inspect", str(cxi), "--out", str(cxi))
+    assert code == 1 and "--out must end in .png" in err
+    assert cxi.read_bytes() == before
+
+
+def test_the_next_command_carries_what_the_user_added(command, cxi):
+    change(cxi, instrument_1__source_1__energy=None)
+    code, out, _ = command("inspect", str(cxi))
+    assert code == 1 and "geometry.energy_ev=VALUE" in out
+    code, out, _ = command("inspect", str(cxi), "geometry.energy_ev=8800")
+    assert code == 0 and f"next: ptycho-import {cxi} geometry.energy_ev=8800" in out
+
+
+def test_a_misspelt_option_of_inspect_gets_one_line(command, cxi):
+    code, _, err = command("inspect", str(cxi), "geometry.enrgy_ev=8800")
+    assert code == 1 and err.startswith("error: no key 'geometry.enrgy_ev'") and len(err.splitlines()) == 1
+
+
+def test_options_of_an_import_are_refused_for_what_was_imported(command, cxi, tmp_path):
+    assert command("import", str(cxi), f"out={tmp_path}/scan.h5")[0] == 0
+    for name, words in (("inspect", ()), ("reconstruct", ("solver=rpie",))):
+        code, _, err = command(name, f"{tmp_path}/scan.h5", *words, "positions.orientation=swap")
+        assert code == 1 and "is for importing: run ptycho-import on the original" in err
+
+
+def test_a_foreign_file_too_can_be_tried_in_eight_orientations(command, cxi):
+    code, out, err = command("inspect", str(cxi), "--orientation")
+    assert code == 0, err
+    assert "as_is" in out and "best: " in out
 
 
 def test_inspect_names_the_orientation_the_patterns_fit(command, tmp_path, tiny_scan):

@@ -120,7 +120,37 @@ def test_a_file_of_another_project_is_imported_first(command, scan, tmp_path):
     assert "metrics" not in record
 
 
+def test_different_probes_and_triplets_have_folders_of_their_own(command, scan, tmp_path):
+    own = read_scan(scan)
+    short = (*SHORT, "frc=false", "pictures=false")
+    assert command("reconstruct", str(scan), *short, "triplets=true")[0] == 0
+    kept = results(tmp_path)[0] / "triplets.h5"
+    np.save(tmp_path / "probe.npy", own.probe * 1j)
+    for words in ((), (f"probe_path={tmp_path}/probe.npy",)):
+        assert command("reconstruct", str(scan), *short, *words)[0] == 0
+    assert len(list((tmp_path / "reconstructions" / "scan").iterdir())) == 3
+    assert kept.is_file()
+
+
+def test_a_resolution_that_cannot_be_had_keeps_the_object(command, scan, tmp_path):
+    words = ("solver=epie", "solver.iterations=2", "region=[0,20,0,20]", "pictures=false")
+    code, out, err = command("reconstruct", str(scan), *words)
+    assert code == 0, err
+    folder, record = results(tmp_path)
+    assert "failed" in record["frc"] and "no resolution" in out
+    assert (folder / "object.h5").is_file()
+
+
+def test_a_probe_of_several_modes_needs_no_word(command, scan, tmp_path):
+    words = ("solver=rpie", "solver.iterations=2", "solver.modes=2", "triplets=true", "frc=false", "pictures=false")
+    assert command("reconstruct", str(scan), *words)[0] == 0
+    triplets = results(tmp_path)[0] / "triplets.h5"
+    code, _, err = command("reconstruct", str(triplets), *SHORT, "frc=false", "pictures=false")
+    assert code == 0, err
+
+
 REFUSED = {
+    "a bin that does not fit": (("solver=epie", "triplets=true", "triplets_bin=3"), "a bin of 3 px does not divide"),
     "neither": ((), "neither a checkpoint nor a solver is named"),
     "both": (("solver=epie", "CHECKPOINT"), "warm_start="),
     "warm start without a solver": (("warm_start=x.ckpt",), "neither a checkpoint|is for a solver"),

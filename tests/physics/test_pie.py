@@ -430,7 +430,7 @@ def test_arrays_that_do_not_fit_are_refused(changes, message):
 
 
 def test_modes_that_nobody_measured_or_refines_are_refused():
-    with pytest.raises(ValueError, match="modes is 2, the known probe has 1; set modes=1 or refine_probe=true"):
+    with pytest.raises(ValueError, match=r"modes is 2, the known probe has 1; set solver\.modes=null"):
         Problem().solve(solver(modes=2, refine_probe=False))
 
 

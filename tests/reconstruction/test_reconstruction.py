@@ -15,7 +15,7 @@ from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.reconstruction.by_network import object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver, pattern_source, starting_probe
 from ptycho_bench.reconstruction.quality import against_truth, half_against_half, halves, own_misfit, truth_scaling
-from ptycho_bench.reconstruction.result import corners_of, truth_field
+from ptycho_bench.reconstruction.result import Reconstruction, corners_of, truth_field
 from ptycho_bench.reconstruction.training_set import training_set
 
 PROTOCOL = MetricProtocol(data_range="unit", ssim_window="gaussian", stitch_weight="radial", central_px=None)
@@ -130,6 +130,47 @@ def test_two_halves_of_a_noise_free_scan_agree_to_the_nyquist_limit(tiny_scan):
     rings = half_against_half(*both, corners, patch_px=16, pixel_size_m=4e-9)
     assert not rings.half_bit_crossing.crossed
     assert rings.half_bit_crossing.resolution_m == pytest.approx(8e-9)
+
+
+def test_pixels_nobody_saw_do_not_agree():
+    """Noise in a disc, ones around it: two halves have nothing in common."""
+    y, x = np.mgrid[:128, :128] - 63.5
+    covered = torch.from_numpy(np.hypot(y, x) < 60)
+    noise = [torch.randn(128, 128, dtype=torch.complex64, generator=torch.Generator().manual_seed(k)) for k in (0, 1)]
+    both = [Reconstruction(obj=field.where(covered, 1.0), covered=covered, probe=None, refined=False, subpixel=False,
+                           errors=[], stopped=False, seconds=0.0) for field in noise]  # fmt: skip
+    corners = (torch.zeros(1, 2),) * 2
+    rings = half_against_half(*both, corners, patch_px=8, pixel_size_m=None)
+    assert rings.correlation.abs().mean() < 0.2
+    assert rings.half_bit_crossing.crossed and rings.half_bit_crossing.resolution_px > 20
+
+
+def test_halves_that_cannot_be_made_are_refused(tiny_scan):
+    with pytest.raises(ValueError, match="1 points cannot be parted into halves"):
+        halves(tiny_scan.scan_index, np.array([3]))
+
+
+def test_points_between_pixels_lie_alike_in_canvas_solver_and_misfit(tiny_scan):
+    """Half pixels round alike wherever the field begins."""
+    places = np.stack(np.meshgrid(np.arange(1, 60, 2.5), np.arange(1.5, 60, 4.5), indexing="ij"), -1).reshape(-1, 2)
+    whole = np.floor(places + 0.5).astype(int)
+    obj, probe = torch.from_numpy(tiny_scan.obj), torch.from_numpy(tiny_scan.probe)
+    patches = torch.stack([obj[y : y + 16, x : x + 16] for y, x in whole.tolist()])
+    scan = dataclasses.replace(
+        tiny_scan, diffraction=diffraction_intensity(probe, patches).numpy(), positions_px=places,
+        scan_index=np.stack([np.zeros(len(places), int), np.arange(len(places))], axis=1), amplitude=None, phase=None,
+    )  # fmt: skip
+    points = np.arange(len(places))
+    result = object_by_solver(EPIE, scan, points, start=None, cache_mb=100, device="cpu")
+    assert own_misfit(scan, points, result, corners_of(scan, points)).mean < 0.02
+    assert result.obj.shape == truth_field(scan, points, radial_weight(16)).shape == result.covered.shape
+
+
+def test_the_detectors_efficiency_counts_once(tiny_scan, solved):
+    noisy = dataclasses.replace(tiny_scan, info=dataclasses.replace(
+        tiny_scan.info, noise='{"name": "PPNNoise", "efficiency": 0.5, "coherence": 1.0}'))  # fmt: skip
+    scan = training_set(noisy, ALL, solved, bin_px=1, trim_px=0, solved_by="epie")
+    assert scan.measurement().probe.abs().square().sum() == pytest.approx(float(np.square(np.abs(scan.probe)).sum()))
 
 
 def test_a_refined_solution_may_differ_by_phase_scale_and_ramp(tiny_scan, solved):
