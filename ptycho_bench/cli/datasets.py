@@ -59,15 +59,22 @@ def simulate(cfg: DictConfig) -> PtychoScan:
     return build(cfg.data, noise=build(cfg.noise), recipe_hash=scan_hash(cfg))
 
 
+def make(cfg: DictConfig, path: Path) -> list[str]:
+    """Write the data set a configuration describes; what was decided on the way, a line each."""
+    scan = simulate(cfg)
+    write_scan(path, scan)
+    return [f"  {note}" for note in scan.notes]
+
+
 def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
     """Read the data set, after making it where it is missing (a given file must exist)."""
     path = cached_path(cfg)
     if names_file(cfg) or path.is_file():
         return read_scan(path)
-    write_scan(path, simulate(cfg))
+    notes = make(cfg, path)
     scan = read_scan(path)
     if say:
-        print(f"made {path}: {describe(scan)}", flush=True)
+        print("\n".join([*notes, f"made {path}: {describe(scan)}"]), flush=True)
     return scan
 
 

@@ -23,14 +23,15 @@ Choices, as group=default and what else there is:
 
 def task(cfg: "DictConfig") -> None:
     """Simulate the named data set into `out`, or into the cache ptycho-train looks in."""
-    from ptycho_bench.cli.datasets import cached_path, describe, simulate
+    from ptycho_bench.cli.datasets import cached_path, describe, make
     from ptycho_bench.cli.scans import names_file, only_scan
-    from ptycho_bench.data.store import read_scan, write_scan
+    from ptycho_bench.data.store import read_scan
 
     if names_file(only_scan(cfg).cfg):
         raise ValueError("data=file names a file that exists; to simulate, choose another data set")
     path = cfg.out or cached_path(cfg)
-    write_scan(path, simulate(cfg))
+    for note in make(cfg, path):
+        print(note)
     print(f"{path}: {describe(read_scan(path))}")
 
 

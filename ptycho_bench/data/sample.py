@@ -64,6 +64,7 @@ class PtychoScan:
         mask: (H, W) uint8, 0 = good pixel; or None.
         info: what describes the scan.
         content_hash: sha256 of arrays and attributes, empty until stored.
+        notes: what was decided, dropped or is in doubt where the scan was imported, a line each; not stored.
     """
 
     diffraction: Frames
@@ -76,6 +77,7 @@ class PtychoScan:
     obj: np.ndarray | None = None
     mask: np.ndarray | None = None
     content_hash: str = field(default="", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def patch_px(self) -> int:

@@ -66,5 +66,5 @@ def import_scan(
         positions: likewise.
     """
     files = [path for path in (diffraction_path, second_path) if path is not None]
-    scan, _ = assemble(reader.read(files), geometry=geometry, patterns=patterns, positions=positions)
-    return scan
+    scan, notes = assemble(reader.read(files), geometry=geometry, patterns=patterns, positions=positions)
+    return dataclasses.replace(scan, notes=tuple(notes))

@@ -5,10 +5,9 @@ import math
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
+from ptycho_bench.physics.geometry import ELECTRON_C
 
-JOULE_PER_EV = 1.602176634e-19
-PLANCK_TIMES_LIGHT_EV_M = 1.2398419843320026e-06
-ENERGY_EV = {"ev": 1.0, "kev": 1e3, "mev": 1e6, "j": 1 / JOULE_PER_EV, "joule": 1 / JOULE_PER_EV}
+ENERGY_EV = {"ev": 1.0, "kev": 1e3, "mev": 1e6, "j": 1 / ELECTRON_C, "joule": 1 / ELECTRON_C}
 LENGTH_M = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "a": 1e-10, "pm": 1e-12}
 SAME = {"metre": "m", "meter": "m", "micron": "um", "micrometer": "um", "micrometre": "um", "millimeter": "mm"}
 SAME |= {"nanometer": "nm", "nanometre": "nm", "angstrom": "a", "å": "a", "joules": "joule", "electronvolt": "ev"}
@@ -39,7 +38,7 @@ def energy_ev(value: float, *, unit: str | None, where: str) -> tuple[float, str
             raise DataError(f"{where} is in {unit!r}; J, eV and keV are known; give it as geometry.energy_ev=VALUE")
         energy, note = value * factor, f"energy {value:g} {unit.strip()}"
     elif 0 < value < LARGEST_JOULE:
-        energy, note = value / JOULE_PER_EV, f"energy {value:g} without unit: joule, by its magnitude"
+        energy, note = value / ELECTRON_C, f"energy {value:g} without unit: joule, by its magnitude"
     else:
         energy, note = value, f"energy {value:g} without unit: eV, by its magnitude"
     if not LOWEST_EV <= energy <= HIGHEST_EV:
