@@ -88,7 +88,7 @@ def test_what_cannot_be_scored_is_refused_in_one_line(command, small_run, tmp_pa
         (): "checkpoint has no value",
         (checkpoint, "data.probe.size_px=32"): "patterns of 32 px, the network was trained on 16 px",
         (checkpoint, "device=cuda:9"): "device must be auto, cpu or cuda, got 'cuda:9'",
-        (checkpoint, "region=some"): "region must be test or all, got 'some'",
+        (checkpoint, "region=some"): "region must be all, test or [top,bottom,left,right] in object pixels, got 'some'",
         (checkpoint, "data.obj.size_px=64"): "no patch of this scan lies in rows",
         (checkpoint, "nose=ppn"): "no key 'nose', did you mean 'noise'?",
     }

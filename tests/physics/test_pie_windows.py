@@ -47,9 +47,9 @@ def test_overlapping_patches_add_up_and_leave_nothing_for_the_next_batch(batch):
 
 
 def test_positions_part_into_whole_pixels_and_what_is_left():
-    corners, fraction_px = split_positions(torch.tensor([[1.25, 2.75], [-3.0, 0.5]], dtype=torch.float64))
-    assert corners.tolist() == [[1, 3], [-3, 0]]
-    assert fraction_px.tolist() == [[0.25, -0.25], [0.0, 0.5]]
+    corners, fraction_px = split_positions(torch.tensor([[1.25, 2.75], [-3.0, 0.5], [-0.5, 1.5]], dtype=torch.float64))
+    assert corners.tolist() == [[1, 3], [-3, 1], [0, 2]]  # halves go up everywhere
+    assert fraction_px.tolist() == [[0.25, -0.25], [0.0, -0.5], [-0.5, -0.5]]
 
 
 def test_corners_at_the_very_edge_fit_and_those_beyond_are_refused():
