@@ -14,13 +14,13 @@ from ptycho_bench.formats.links import missing
 from ptycho_bench.formats.paths import joined_names
 from ptycho_bench.formats.raw import RawScan
 from ptycho_bench.formats.units import (
-    PLANCK_TIMES_LIGHT_EV_M,
     beam_energy,
     first_number,
     known,
     length_m,
     square_pixel,
 )
+from ptycho_bench.physics.geometry import ELECTRON_C, LIGHT_M_S, PLANCK_J_S
 
 INSTRUMENT, DETECTOR = "entry_1/instrument_1", "entry_1/instrument_1/detector_1"
 DATA = ("entry_1/data_1/data", f"{DETECTOR}/data")
@@ -156,7 +156,7 @@ class Tree:
         wavelength = self.length(SOURCE_WAVELENGTH)
         if wavelength is None:
             return {}, ()
-        return {"energy_ev": PLANCK_TIMES_LIGHT_EV_M / wavelength}, (f"energy from {SOURCE_WAVELENGTH}",)
+        return {"energy_ev": PLANCK_J_S * LIGHT_M_S / ELECTRON_C / wavelength}, (f"energy from {SOURCE_WAVELENGTH}",)
 
     def distance(self) -> Found:
         """Specimen to detector, also by the z of the detector's corner."""
