@@ -16,19 +16,11 @@ def frames_per_block(shape: tuple[int, ...], dtype: np.dtype) -> int:
     return max(1, BLOCK_BYTES // frame)
 
 
-@dataclass(frozen=True)
-class FrameStream:
-    """Frames (N, H, W) that come in order, a block at a time.
-
-    Args:
-        shape: (N, H, W).
-        dtype: of the frames.
-        blocks: starts anew at each call; yields (n, H, W) arrays, consecutive frames.
-    """
+class FrameShape:
+    """What frames (N, H, W) have in common with an array, from their `shape` and `dtype`."""
 
     shape: tuple[int, int, int]
     dtype: np.dtype
-    blocks: Callable[[], Iterator[np.ndarray]]
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -42,6 +34,21 @@ class FrameStream:
     def nbytes(self) -> int:
         """Size of all frames in memory."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class FrameStream(FrameShape):
+    """Frames (N, H, W) that come in order, a block at a time.
+
+    Args:
+        shape: (N, H, W).
+        dtype: of the frames.
+        blocks: starts anew at each call; yields (n, H, W) arrays, consecutive frames.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    blocks: Callable[[], Iterator[np.ndarray]]
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "FrameStream":
         """Frames after a change that treats each alike, (n, H, W) to (n, H', W')."""
@@ -88,7 +95,7 @@ def stream_array(array: np.ndarray) -> FrameStream:
     )
 
 
-class StoredFrames:
+class StoredFrames(FrameShape):
     """Frames (N, H, W) of an HDF5 file, read when asked for.
 
     Args:
@@ -103,19 +110,6 @@ class StoredFrames:
 
     def __reduce__(self) -> tuple:
         return StoredFrames, (self.path, self.key)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def ndim(self) -> int:
-        """3, as an array has it."""
-        return len(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Size of all frames in memory."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def __getitem__(self, points: slice | np.ndarray) -> np.ndarray:
         """Frames (n, H, W) of a slice, or of int (n,) indices in any order."""

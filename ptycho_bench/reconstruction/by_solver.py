@@ -10,6 +10,7 @@ from torch import Tensor
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
+from ptycho_bench.physics.forward import object_plane
 from ptycho_bench.physics.patterns import mean_photons
 from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.physics.probe import scale_to_photons
@@ -37,22 +38,19 @@ def starting_probe(scan: PtychoScan, solver: PIESolver, patterns: Callable[[Tens
         DataError: no probe, and a solver that would take the made-up one for known.
     """
     good = scan.good_pixels()
-    if scan.probe is not None:
-        probe = scan.measurement().probe
-    elif not solver.refine_probe:
-        raise DataError("this scan has no probe and the solver takes it as known; set solver.refine_probe=true or "
-                        "name one with probe_path=FILE")  # fmt: skip
-    else:
-        probe = probe_from_patterns(patterns, count, good)
+    if scan.probe is None:
+        if not solver.refine_probe:
+            raise DataError("this scan has no probe and the solver takes it as known; set solver.refine_probe=true or "
+                            "name one with probe_path=FILE")  # fmt: skip
+        return probe_from_patterns(patterns, count, good)
+    probe = scan.measurement().probe
     if not solver.refine_probe:
         return probe
     return scale_to_photons(probe, mean_photons(patterns, count, batch_size=64, good=good))
 
 
 def probe_from_patterns(patterns: Callable[[Tensor], Tensor], count: int, good: Tensor | None) -> Tensor:
-    """Root of the mean pattern in the object plane, complex64 (1, H, W)."""
-    from ptycho_bench.physics.forward import object_plane
-
+    """Root of the mean pattern in the object plane, complex64 (1, H, W); it has the mean pattern's photons."""
     total = sum(patterns(batch).double().sum(dim=0) for batch in torch.arange(count).split(64))
     mean = total / count if good is None else (total / count).where(good, 0.0)
     return object_plane(mean.sqrt().to(torch.complex128)).to(torch.complex64)[None]

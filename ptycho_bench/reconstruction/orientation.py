@@ -25,11 +25,11 @@ def try_orientations(scan: PtychoScan) -> dict[str, float]:
     known = scan.info.origin.startswith("simulated")
     if known:
         probe = scan.measurement().probe
-    else:
+    elif scan.probe is None:
         probe = probe_from_patterns(photons.__getitem__, len(photons), good)
-        if scan.probe is not None:
-            probe = torch.from_numpy(scan.probe[:1])
-        probe = scale_to_photons(probe, mean_photons(photons.__getitem__, len(photons), batch_size=64, good=good))
+    else:
+        mean = mean_photons(photons.__getitem__, len(photons), batch_size=64, good=good)
+        probe = scale_to_photons(torch.from_numpy(scan.probe[:1]), mean)
     return compare_orientations(
         photons.__getitem__, positions[chosen], probe, points=len(chosen), iterations=ITERATIONS, seed=0,
         refine_probe=not known, good=good,
