@@ -49,6 +49,23 @@ class Log1pInput(InputTransform):
         return torch.log1p(intensity).unsqueeze(1)
 
 
+class StandardisedLog1pInput(InputTransform):
+    """log(1 + counts) less the training part's mean pattern, by the standard deviation of what remains.
+
+    For scans whose patterns all look like the probe's own: a network then sees what tells them apart. A missing
+    neighbour, no photon anywhere, becomes zeros, as if it were the mean pattern.
+    """
+
+    def __init__(self, *, neighbours: int, scaling: Scaling) -> None:
+        super().__init__(neighbours=neighbours, scaling=scaling)
+        self.register_buffer("mean", scaling.log1p_mean, persistent=False)
+
+    def forward(self, intensity: Tensor) -> Tensor:
+        """(B, H, W) photons to (B, 1, H, W)."""
+        seen = (torch.log1p(intensity) - self.mean) / self.scaling.log1p_deviation
+        return seen.where(intensity.amax(dim=(-2, -1), keepdim=True) > 0, 0.0).unsqueeze(1)
+
+
 class CountsInput(InputTransform):
     """The counts as they are (PtychoNN)."""
 

@@ -7,9 +7,11 @@ from ptycho_bench.cli.build import build
 from ptycho_bench.data.scaling import Scaling
 from tests.conftest import composed, options
 
+MEAN = torch.linspace(0, 3, 64).view(8, 8)
 SCALING = Scaling(
-    amplitude_low=0.0, amplitude_high=1.0, phase_low=-1.0, phase_high=1.0, intensity_max=400.0, intensity_p995=10.0
-)
+    amplitude_low=0.0, amplitude_high=1.0, phase_low=-1.0, phase_high=1.0, intensity_max=400.0, intensity_p995=10.0,
+    log1p_mean=MEAN, log1p_deviation=0.5,
+)  # fmt: skip
 
 
 def transform(option, *words, scaling=SCALING):
@@ -47,6 +49,13 @@ def test_gains_rise_and_the_raw_pattern_comes_last(option, channels):
     seen = made(torch.tensor([[[0.1]]]))[0, :, 0, 0]
     assert seen[:-1].tolist() == sorted(seen[:-1].tolist())
     assert seen[-1].item() == pytest.approx(0.1 / 400)
+
+
+def test_a_standardised_pattern_is_its_distance_from_the_mean_pattern():
+    seen = transform("log1p_standardised")(torch.expm1(torch.stack((MEAN, MEAN + 0.5, 2 * MEAN))))
+    torch.testing.assert_close(seen[0, 0], torch.zeros(8, 8))
+    torch.testing.assert_close(seen[1, 0], torch.ones(8, 8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen[2, 0], 2 * MEAN, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("option", options("input"))

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from ptycho_bench.data.scaling import Scaling
@@ -34,3 +35,17 @@ def test_a_constant_object_scales_to_zero_and_back():
     one = torch.ones(3)
     assert torch.equal(scaling.scale_amplitude(one), torch.zeros(3))
     assert torch.equal(scaling.unscale_phase(scaling.scale_phase(one)), one)
+
+
+def test_training_patterns_are_standardised_pixel_by_pixel(monkeypatch):
+    counts = np.random.default_rng(0).poisson(50, (7, 4, 4)).astype(np.uint16)
+    part = SimpleNamespace(diffraction=counts, amplitude=np.ones((7, 4, 4)), phase=np.ones((7, 4, 4)))
+    monkeypatch.setattr("ptycho_bench.data.scaling.PATTERNS_AT_ONCE", 2)
+    scaling = Scaling.of(part, [0, 1, 2, 4, 6])
+    seen = np.log1p(counts[[0, 1, 2, 4, 6]].astype(np.float64))
+    np.testing.assert_allclose(scaling.log1p_mean, seen.mean(axis=0), rtol=1e-6)
+    assert scaling.log1p_deviation == pytest.approx((seen - seen.mean(axis=0)).std())
+
+
+def test_patterns_that_are_all_one_have_the_deviation_one():
+    assert Scaling.of(scan(), [0]).log1p_deviation == 1
