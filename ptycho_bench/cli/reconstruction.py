@@ -24,6 +24,7 @@ from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.store import is_own, open_scan, write_scan
 from ptycho_bench.evaluation.frc import RingCorrelation
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
+from ptycho_bench.formats.parts import files_read
 from ptycho_bench.formats.paths import expand
 from ptycho_bench.formats.write import Product, write_cxi, write_ptychodus
 from ptycho_bench.network import PtychoNetwork
@@ -128,7 +129,7 @@ def opened(cfg: DictConfig) -> PtychoScan:
         refuse_import_options(str(path), HydraConfig.get().overrides.task)
         return open_scan(path)
     options = [with_file_hashes(plain(cfg[name])) for name in ("format", "geometry", "patterns", "positions")]
-    identity = sha256([[file_hash(file) for file in files], *options])[:10]
+    identity = sha256([[file_hash(file) for file in files_read(files)], *options])[:10]
     imported = Path(cfg.outputs_dir) / "imported" / f"{stem(path)}-{identity}.h5"
     if not imported.is_file():
         for note in import_files(cfg, imported):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ptycho_bench.evaluation.windows import windowed
+
 HALF_BIT_SNR = (math.sqrt(2) - 1) / 2  # of each image, where both together carry half a bit per Fourier pixel
 NYQUIST = 0.5  # cycles / px
 
@@ -88,22 +90,6 @@ def check_images(first: Tensor, second: Tensor, edge: float) -> None:
         raise ValueError("images hold NaN or infinite values; every pixel must be finite: crop to where both are known")
     if not 0 <= edge <= 0.5:
         raise ValueError(f"edge must lie in [0, 0.5], got {edge}; 12.5 % of each side is written 0.125")
-
-
-def windowed(image: Tensor, edge: float) -> Tensor:
-    """Complex128 (rows, columns): the image less its mean under the window, times the window."""
-    rows, columns = (tukey_window(side, edge, image.device) for side in image.shape)
-    window, image = rows[:, None] * columns, image.to(torch.complex128)
-    return (image - (image * window).sum() / window.sum()) * window
-
-
-def tukey_window(side: int, edge: float, device: torch.device | None = None) -> Tensor:
-    """Tukey window, float64 (side,): 1 inside, a Hann slope over `edge` of the side at each end."""
-    if edge == 0:
-        return torch.ones(side, dtype=torch.float64, device=device)
-    middle = torch.arange(side, dtype=torch.float64, device=device) + 0.5
-    nearest = torch.minimum(middle, side - middle) / (edge * side)
-    return 0.5 - 0.5 * torch.cos(math.pi * nearest.clamp(max=1))
 
 
 def rings_of(shape: tuple[int, int], device: torch.device | None = None) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,7 @@ def against_truth(
     """Metrics of the stitched object on the rectangle between the outermost patch centres.
 
     A solver's object is first brought to the truth by what far-field ptychography leaves open: one phase, and where the
-    probe was refined also the amplitude's scale and a phase ramp. A network's is taken as it is.
+    probe was refined also the amplitude's scale, a phase ramp and a shift. A network's is taken as it is.
 
     Args:
         result: what was reconstructed.
@@ -54,7 +54,8 @@ def against_truth(
     obj, truth, covered = result.obj[window], truth[window], result.covered[window]
     mask = None if covered.all() else covered
     if result.errors:
-        obj = align_object(obj, truth, mask=mask, amplitude_scale=result.refined, ramp=result.refined)
+        open_too = result.refined
+        obj = align_object(obj, truth, mask=mask, amplitude_scale=open_too, ramp=open_too, shift=open_too)
     pred, target = (Images(field.abs(), field.angle()) for field in (obj, truth))
     return {name: value.item() for name, value in protocol.measure_all(pred, target, scaling, mask).items()}
 
@@ -90,7 +91,7 @@ def half_against_half(
     window = covered_rectangle(both)
     mask, one, other = (field[window] for field in (both, *(field[scored] for field in fields)))
     if first.errors:
-        one = align_object(one, other, mask=mask, amplitude_scale=True, ramp=first.refined)
+        one = align_object(one, other, mask=mask, amplitude_scale=True, ramp=first.refined, shift=first.refined)
     one, other = (field.where(mask, field[mask].mean()) for field in (one, other))
     return fourier_ring_correlation(one, other, pixel_size_m=pixel_size_m)
 

@@ -120,6 +120,28 @@ def test_a_file_of_another_project_is_imported_first(command, scan, tmp_path):
     assert "metrics" not in record
 
 
+def test_an_edited_file_that_is_only_linked_to_is_imported_anew(command, scan, tmp_path):
+    own = read_scan(scan)
+    with h5py.File(tmp_path / "master.h5", "w") as handle:
+        handle["frames"] = h5py.ExternalLink("frames.h5", "data")
+        handle["places"] = own.positions_px
+    words = ("format=keys", "format.diffraction=frames", "format.positions=places", "format.positions_unit=px")
+    for factor, times in ((1, 1), (2, 2), (2, 2)):
+        with h5py.File(tmp_path / "frames.h5", "w", track_times=False) as handle:
+            handle.create_dataset("data", data=factor * own.diffraction, track_times=False)
+        command_line = (
+            f"{tmp_path}/master.h5",
+            *words,
+            *SHORT,
+            "solver.refine_probe=true",
+            "frc=false",
+            "pictures=false",
+        )
+        code, _, err = command("reconstruct", *command_line)
+        assert code == 0, err
+        assert len(list((tmp_path / "imported").iterdir())) == times
+
+
 def test_different_probes_and_triplets_have_folders_of_their_own(command, scan, tmp_path):
     own = read_scan(scan)
     short = (*SHORT, "frc=false", "pictures=false")

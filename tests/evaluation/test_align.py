@@ -9,7 +9,7 @@ from torch import Generator
 from ptycho_bench.evaluation.align import align_object, phase_ramp, plane_wave
 
 SHAPE = (48, 61)
-EVERYTHING = {"amplitude_scale": True, "ramp": True}
+EVERYTHING = {"amplitude_scale": True, "ramp": True, "shift": False}
 
 
 def field(*shape, seed=0):
@@ -45,16 +45,19 @@ def test_phase_scale_and_fractional_ramp_are_removed(seed, cycles):
 
 @pytest.mark.parametrize("amplitude_scale", [False, True])
 @pytest.mark.parametrize("ramp", [False, True])
-def test_an_object_that_is_the_truth_stays_as_it_is(amplitude_scale, ramp):
+@pytest.mark.parametrize("shift", [False, True])
+def test_an_object_that_is_the_truth_stays_as_it_is(amplitude_scale, ramp, shift):
     truth = field(*SHAPE)
-    torch.testing.assert_close(align_object(truth, truth, amplitude_scale=amplitude_scale, ramp=ramp), truth)
+    torch.testing.assert_close(
+        align_object(truth, truth, amplitude_scale=amplitude_scale, ramp=ramp, shift=shift), truth
+    )
 
 
 def test_only_what_is_asked_for_is_removed():
     truth = field(*SHAPE)
     bright, tilted = 2 * truth, ramped(truth, (2.3, 0.0))
-    torch.testing.assert_close(align_object(-bright, truth, amplitude_scale=False, ramp=True), bright)
-    kept = align_object(1j * tilted, truth, amplitude_scale=True, ramp=False)
+    torch.testing.assert_close(align_object(-bright, truth, amplitude_scale=False, ramp=True, shift=False), bright)
+    kept = align_object(1j * tilted, truth, amplitude_scale=True, ramp=False, shift=False)
     torch.testing.assert_close((kept / tilted).angle(), (kept / tilted).angle().mean().expand(SHAPE), atol=1e-5, rtol=0)
     assert (kept - truth).abs().max() > 0.5
 
@@ -69,6 +72,23 @@ def test_the_mask_decides_and_everything_is_changed():
     aligned = align_object(spoiled, truth, mask=mask, **EVERYTHING)
     torch.testing.assert_close(aligned[mask], truth[mask], atol=1e-3, rtol=0)
     assert (aligned != spoiled).all()
+
+
+@pytest.mark.parametrize("shift_px", [(0.0, 0.0), (0.31, -0.57), (-2.4, 3.6)])
+@pytest.mark.parametrize("cycles", [(0.0, 0.0), (2.3, -0.4)])
+def test_a_shift_is_found_beside_the_ramp_and_taken_back(shift_px, cycles):
+    whole = field(120, 140)
+    spectrum = torch.fft.fft2(whole) * torch.exp(
+        -2j * math.pi * (torch.fft.fftfreq(120)[:, None] * shift_px[0] + torch.fft.fftfreq(140) * shift_px[1])
+    )
+    inside = (slice(20, 100), slice(20, 120))  # far from where the shifted field is wrapped round
+    truth, moved = whole[inside], torch.fft.ifft2(spectrum)[inside]
+    obj = ramped(moved, cycles) * torch.polar(torch.tensor(0.6), torch.tensor(1.0))
+    aligned = align_object(obj, truth, amplitude_scale=True, ramp=True, shift=True)
+    middle = (slice(8, -8), slice(8, -8))
+    torch.testing.assert_close(aligned[middle], truth[middle], atol=0.03, rtol=0)
+    left = align_object(obj, truth, **EVERYTHING)
+    assert (left - truth)[middle].abs().max() > 0.05 or not any(shift_px)
 
 
 def test_noise_is_left_and_no_more():

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Generator
 
-from ptycho_bench.evaluation.frc import fourier_ring_correlation, half_bit_threshold, rings_of, tukey_window
+from ptycho_bench.evaluation.frc import fourier_ring_correlation, half_bit_threshold, rings_of
+from ptycho_bench.evaluation.windows import tukey_window
 
 SHAPES = [(96, 96), (96, 160), (131, 75)]
 

@@ -9,7 +9,8 @@ import torch
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import stream_array
 from ptycho_bench.data.store import read_scan, write_scan
-from ptycho_bench.formats.assemble import Geometry, assemble
+from ptycho_bench.formats.assemble import assemble
+from ptycho_bench.formats.geometry import Geometry
 from ptycho_bench.formats.raw import RawScan
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.scan import cut_patches
