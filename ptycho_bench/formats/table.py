@@ -60,10 +60,7 @@ def read_positions(path: str | Path, *, unit: str) -> Positions:
         DataError: it is missing, empty, or no such table.
     """
     path = require_file(path)
-    with damage_named(path), open(path, encoding="utf-8-sig", newline="") as stream:
-        lines = [line.strip().lstrip("#").strip() for line in stream]
-    rows = [cells(line) for line in lines if line]
-    header = rows.pop(0) if rows and not all(is_number(cell) for cell in rows[0]) else None
+    header, rows = rows_of(path)
     values = numbers(rows, path)
     names = None if header is None else [split_name(cell) for cell in header]
     row, column, index = places(names, values.shape[1], path)
@@ -74,6 +71,20 @@ def read_positions(path: str | Path, *, unit: str) -> Positions:
         notes=notes,
         **in_unit(values[:, [row, column]], stated or unit, str(path)),
     )
+
+
+def rows_of(path: str | Path) -> tuple[list[str] | None, list[list[str]]]:
+    """Header and rows of a table, cell by cell; None: its first line is numbers, no header.
+
+    Raises:
+        DataError: the file is missing, empty or no text.
+    """
+    path = require_file(path)
+    with damage_named(path), open(path, encoding="utf-8-sig", newline="") as stream:
+        lines = [line.strip().lstrip("#").strip() for line in stream]
+    rows = [cells(line) for line in lines if line]
+    header = rows.pop(0) if rows and not all(is_number(cell) for cell in rows[0]) else None
+    return header, rows
 
 
 def cells(line: str) -> list[str]:

@@ -9,6 +9,8 @@ from ptycho_bench.formats.filters import FILTER_NAMES
 from ptycho_bench.formats.hdf5 import is_hdf5, opened, unit_of
 from ptycho_bench.formats.npz import NPZ_SUFFIXES, open_npy, opened_npz
 from ptycho_bench.formats.paths import require_file, suffix_of
+from ptycho_bench.formats.table import is_table, rows_of
+from ptycho_bench.formats.tiff import is_tiff, layout_of
 
 MOST_LINES = 200
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", **FILTER_NAMES}
@@ -29,6 +31,11 @@ def tree(path: str) -> list[str]:
     elif suffix == ".npy":
         array = open_npy(path)
         lines = [f"{array.dtype} {array.shape}"]
+    elif is_tiff(path):
+        layout = layout_of(path)
+        lines = [f"{layout.dtype} {layout.shape}"]
+    elif is_table(path):
+        lines = [table_line(path)]
     else:
         lines = [f"{require_file(path).stat().st_size:,} bytes"]
     return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], f"... and {len(lines) - MOST_LINES} more"]
@@ -94,3 +101,10 @@ def npz_lines(path: str) -> list[str]:
             shape, fortran, dtype = archive.header(name)
             lines.append(f"{name}  {np.dtype(dtype)} {shape}{', Fortran order' if fortran else ''}")
     return lines
+
+
+def table_line(path: str) -> str:
+    """Rows and columns of a text table, and its header where it has one."""
+    header, rows = rows_of(path)
+    named = f": {', '.join(header)}" if header else ", no header"
+    return f"{len(rows)} rows x {len(rows[0]) if rows else 0} columns{named}"

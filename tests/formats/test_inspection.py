@@ -5,6 +5,7 @@ import dataclasses
 import h5py
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from ptycho_bench.formats.inspection import overlap_of, what_is_missing
@@ -67,3 +68,14 @@ def test_the_tree_of_npz_and_npy_comes_from_their_headers(tmp_path):
     np.save(tmp_path / "b.npy", np.zeros((6, 7), np.uint16))
     assert tree(str(tmp_path / "a.npz")) == ["data  float32 (2, 3)", "probe  complex128 (4, 5), Fortran order"]
     assert tree(str(tmp_path / "b.npy")) == ["uint16 (6, 7)"]
+
+
+def test_a_stack_has_its_shape_and_a_table_its_columns(tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 6, 7), np.uint16))
+    (tmp_path / "places.csv").write_text("y_um, x_um\n0,1\n0,2\n0,3\n")
+    (tmp_path / "bare.txt").write_text("0 1\n0 2\n")
+    (tmp_path / "notes.txt").write_text("shutter stuck\nagain\n")
+    assert tree(str(tmp_path / "stack.tif")) == ["uint16 (5, 6, 7)"]
+    assert tree(str(tmp_path / "places.csv")) == ["3 rows x 2 columns: y_um, x_um"]
+    assert tree(str(tmp_path / "bare.txt")) == ["2 rows x 2 columns, no header"]
+    assert tree(str(tmp_path / "notes.txt")) == ["1 rows x 1 columns: shutter, stuck"]
