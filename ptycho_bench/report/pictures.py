@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from ptycho_bench.atomic import write_bytes
 from ptycho_bench.evaluation.reconstruct import Images
 
+WIDE = 0.5  # height by width of a field, below which its pictures are stacked
 AMPLITUDE_MAP, PHASE_MAP, ERROR_MAP, INTENSITY_MAP = "gray", "twilight_shifted", "RdBu_r", "viridis"
 
 
@@ -71,8 +72,14 @@ def save(figure: plt.Figure, path: Path) -> None:
 
 
 def draw_field(path: Path, truth: Images, field: Images, title: str) -> None:
-    """Stitched truth, prediction and error of amplitude and phase, with shared limits."""
-    figure, axes = plt.subplots(2, 3, figsize=(12, 7.4), layout="constrained")
+    """Stitched truth, prediction and error of amplitude and phase, with shared limits; of a wide field one below the
+    other."""
+    rows, columns = truth.amplitude.shape
+    if rows < WIDE * columns:
+        figure, axes = plt.subplots(6, 1, figsize=(10, 6 * (8.5 * rows / columns + 0.4)), layout="constrained")
+        axes = axes.reshape(2, 3)
+    else:
+        figure, axes = plt.subplots(2, 3, figsize=(12, 7.4), layout="constrained")
     pairs = [(t.numpy(), f.numpy()) for t, f in zip(truth, field, strict=True)]
     draw_rows(pairs, axes, ("amplitude", "phase"))
     figure.suptitle(title, fontsize=10)
