@@ -46,6 +46,7 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
 
     try:
         hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(reported)()
+        sys.stdout.flush()  # here a reader that has gone can be met without a traceback
     except KeyboardInterrupt:
         goes_on = "goes on from the last whole epoch" if config_name == "config" else "starts again"
         print(f"interrupted; the same command {goes_on}", file=sys.stderr)
@@ -81,7 +82,10 @@ def asks_for_help() -> bool:
 
 
 def report(error: Exception, with_traceback: bool, config_name: str) -> None:
-    """Print a failure: its traceback where asked for, then one line."""
+    """Print a failure: its traceback where asked for, then one line; nothing where a reader, as `head`, had enough."""
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed
+        return
     if with_traceback:
         traceback.print_exception(error)
     print(f"error: {explain(error, config_name)}", file=sys.stderr)

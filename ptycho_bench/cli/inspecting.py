@@ -31,6 +31,7 @@ def main() -> None:
     arguments = parser.parse_args([word for word in words if word not in overrides])
     try:
         inspect(arguments, overrides)
+        sys.stdout.flush()
     except Exception as error:
         report(error, os.environ.get(FULL_ERROR) == "1", "import")
         sys.exit(1)
@@ -133,6 +134,8 @@ def print_orientations(scan: "PtychoScan") -> None:
     names = best_orientations(misfits)
     if len(names) == 1:
         print(f"  best: positions.orientation={names[0]}")
+    elif len(names) == len(misfits):
+        print("  these patterns cannot tell them apart")
     else:
         print(f"  best: {' or '.join(names)}, which these patterns cannot tell apart")
 

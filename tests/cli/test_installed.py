@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import SMALL_RUN
@@ -35,6 +36,16 @@ def test_help_lists_every_choice(tmp_path):
         assert group in text
     for command in ("ptycho-simulate", "ptycho-evaluate"):
         assert command in run(tmp_path, command, "--help")
+
+
+@pytest.mark.parametrize("words", [("ptycho-inspect", "frames.npy"), ("ptycho-train", "--cfg", "job")])
+def test_a_reader_that_has_seen_enough_gets_no_traceback(tmp_path, words):
+    np.save(tmp_path / "frames.npy", np.ones((2, 2, 256, 256), np.uint16))
+    command = [str(BIN / words[0]), *words[1:]]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=120) == 1
 
 
 PPN = ("model=ppn", "model.local_units=64", "model.width=8", "model.decoder_widths=[16,8,8]", "recipe.epochs=2")
