@@ -9,6 +9,8 @@ from ptycho_bench.cli.words import scans_to_overrides
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from ptycho_bench.report.record import RunFolder
+
 CONFIG = "config"
 
 USAGE = """
@@ -31,6 +33,7 @@ def task(cfg: "DictConfig") -> float | None:
     from hydra.core.hydra_config import HydraConfig
 
     from ptycho_bench.cli.identity import run_hash, run_name
+    from ptycho_bench.report.lock import claimed
     from ptycho_bench.report.record import RunFolder
     from ptycho_bench.training.processes import shares_work
 
@@ -40,11 +43,29 @@ def task(cfg: "DictConfig") -> float | None:
     identity = run_hash(cfg)
     name = run_name(cfg, choices, identity)
     folder = RunFolder(Path(cfg.outputs_dir) / "runs" / cfg.study / name)
-    done = None if cfg.overwrite or shares_work() else folder.results()
-    if done is not None:
-        print(f"skip: {folder.path} is finished; overwrite=true trains it again")
-        return done["training"]["best_val_total"]
+    if shares_work():  # the first process decides
+        return train_recorded(cfg, choices, folder, name, identity)
+    if not cfg.overwrite and (done := folder.results()) is not None:
+        return skipped(folder, done)
+    with claimed(folder.path) as owner:
+        if owner is not None:
+            print(f"skip: {folder.path} is being trained by {owner}")
+            return None
+        if not cfg.overwrite and (done := folder.results()) is not None:  # by whoever held it a moment ago
+            return skipped(folder, done)
+        return train_recorded(cfg, choices, folder, name, identity)
 
+
+def skipped(folder: "RunFolder", done: dict) -> float:
+    """Say that a run is finished; its best validation loss."""
+    print(f"skip: {folder.path} is finished; overwrite=true trains it again")
+    return done["training"]["best_val_total"]
+
+
+def train_recorded(
+    cfg: "DictConfig", choices: dict[str, str], folder: "RunFolder", name: str, identity: str
+) -> float | None:
+    """`run.train`; a failure is left in the folder too."""
     from ptycho_bench.cli.run import train
 
     try:
