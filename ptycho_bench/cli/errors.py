@@ -1,5 +1,6 @@
 """Any failure as one line: what, which bound, the way out."""
 
+import contextlib
 import difflib
 import re
 import sys
@@ -76,11 +77,13 @@ def known_keys(config_name: str) -> list[str]:
 
     GlobalHydra.instance().clear()
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        try:
-            groups = [word for word in sys.argv[1:] if re.fullmatch(r"\w+=\w+", word)]
-            cfg = hydra.compose(config_name, overrides=groups)
-        except Exception:  # the command line itself is what is wrong: fall back to the defaults' keys
-            cfg = hydra.compose(config_name)
+        groups = [word for word in sys.argv[1:] if re.fullmatch(r"\w+=\w+", word)]
+        for overrides in (groups, []):  # where the command line itself is what is wrong, the defaults' keys
+            with contextlib.suppress(Exception):
+                cfg = hydra.compose(config_name, overrides=overrides)
+                break
+        else:  # a root without defaults of its own: no key can be offered
+            return []
     return flat_keys(OmegaConf.to_container(cfg, resolve=False))
 
 

@@ -58,7 +58,8 @@ def task(cfg: "DictConfig") -> float:
     points = points_of(scan, region, description["test"], choice.name)
     network = restore_network(checkpoint, scan.content_hash)
     what = sha256([file_hash(cfg.checkpoint), scan.content_hash, region, plain(cfg.metrics)])[:10]
-    folder = RunFolder(Path(cfg.outputs_dir) / "evaluations" / description["run"] / f"{choice.name}-{what}")
+    named = Path(cfg.outputs_dir) / "evaluations" / description["run"] / f"{choice.name}-{what}"
+    folder = RunFolder(named if cfg.folder is None else Path(cfg.folder))
     machine = environment()
     folder.clear()
     folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)

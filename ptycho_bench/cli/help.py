@@ -28,7 +28,7 @@ def print_help(usage: str, config_name: str) -> None:
 
 def default_choices(root: str) -> list[tuple[str, str]]:
     """(group, option) pairs of a root file's defaults list."""
-    return re.findall(r"^  - (\w+): (\w+)", root, flags=re.MULTILINE)
+    return re.findall(r"^  - (\w+): (\w+|\?\?\?)", root, flags=re.MULTILINE)
 
 
 def first_comment(text: str) -> str:

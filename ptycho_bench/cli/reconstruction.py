@@ -69,7 +69,8 @@ class Request:
         checkpoint = None if path is None else read_checkpoint(path)
         scan = with_probe(opened(cfg), cfg)
         region = cfg.region if isinstance(cfg.region, str) else list(cfg.region)
-        tested = None if checkpoint is None else checkpoint["ptycho_bench"]["test"]
+        fielded = checkpoint if cfg.region_of is None else read_checkpoint(cfg.region_of)
+        tested = None if fielded is None else fielded["ptycho_bench"]["test"]
         points = points_of(scan, region, tested)
         network, what = None, None if solver is None else solver.rule
         if checkpoint is not None:
@@ -156,9 +157,8 @@ def with_probe(scan: PtychoScan, cfg: DictConfig) -> PtychoScan:
 def reconstruct(request: Request) -> None:
     """Run a request, measure it, write and print what came of it."""
     cfg, scan = request.cfg, request.scan
-    folder = RunFolder(
-        Path(cfg.outputs_dir) / "reconstructions" / request.name / f"{request.what}-{request.identity()[:10]}"
-    )
+    named = Path(cfg.outputs_dir) / "reconstructions" / request.name / f"{request.what}-{request.identity()[:10]}"
+    folder = RunFolder(named if cfg.folder is None else Path(cfg.folder))
     folder.clear()
     folder.open(OmegaConf.to_yaml(cfg, resolve=True), environment())
     try:

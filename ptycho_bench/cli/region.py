@@ -32,7 +32,9 @@ def points_of(
     if region != "test":
         raise ValueError(f"region must be {REGIONS}, got {region!r}")
     if test is None:
-        raise ValueError("region=test is that of a checkpoint's run; a solver alone takes region=all or a rectangle")
+        raise ValueError(
+            "region=test is that of a checkpoint's run; name it, region_of=CHECKPOINT, or use region=all or a rectangle"
+        )
     if isinstance(test, list):
         test = tested_scan(scan, test, name)
     if scan.content_hash == test["content_hash"]:

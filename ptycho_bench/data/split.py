@@ -1,5 +1,6 @@
 """Train, validation and test parts of a scan, by scan row or place; each choice in conf/split is a call of these."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -47,6 +48,31 @@ def published_split(
     count = validation_count(len(candidates), validation_fraction)
     validation = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
     return non_empty(Split(np.setdiff1d(candidates, validation), validation, test))
+
+
+def few_split(scan: PtychoScan, *, whole: Callable[..., Split], patterns: int, seed: int) -> Split:
+    """Another split with fewer training and validation patterns, drawn at random in the shares it has them.
+
+    A draw of more patterns holds every draw of fewer with the same seed.
+
+    Args:
+        scan: the scan.
+        whole: the other split, which takes the scan.
+        patterns: for training and validation together, at least 2.
+        seed: of the draw.
+
+    Raises:
+        ValueError: fewer patterns than 2, or more than there are.
+    """
+    split = whole(scan=scan)
+    there = len(split.train) + len(split.validation)
+    if not 2 <= patterns <= there:
+        raise ValueError(f"split.patterns must lie in [2, {there}], the patterns of the whole split, got {patterns}")
+    validation = min(max(1, round(patterns * len(split.validation) / there)), len(split.validation))
+    counts = {"train": min(patterns - validation, len(split.train)), "validation": validation}
+    generator = np.random.default_rng(seed)
+    drawn = {name: np.sort(generator.permutation(getattr(split, name))[:count]) for name, count in counts.items()}
+    return split._replace(**drawn)
 
 
 def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_fraction: float) -> Split:

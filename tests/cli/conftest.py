@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptycho_bench.cli import evaluate, importing, inspecting, reconstruct, simulate, train
+from ptycho_bench.cli import evaluate, importing, inspecting, reconstruct, simulate, sweep, train
 
 COMMANDS = {
     "train": train.main,
@@ -15,6 +15,7 @@ COMMANDS = {
     "import": importing.main,
     "inspect": inspecting.main,
     "reconstruct": reconstruct.main,
+    "sweep": sweep.main,
 }
 SMALL_SCAN = (
     "data.obj.size_px=128",

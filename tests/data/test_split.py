@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 from torch import Generator
 
-from ptycho_bench.data import split as splits
+from ptycho_bench.cli.build import build
 from ptycho_bench.data.sample import PtychoScan, ScanInfo
 from ptycho_bench.data.split import disjoint_split, published_split, region_split
 from ptycho_bench.physics.scan import raster_scan
+from tests.conftest import composed
 
 CONF = Path(__file__).parents[2] / "conf" / "split"
 PPN = {"train_rows": (0, 48), "test_rows": (48, 61), "test_columns": (0, 13), "validation_fraction": 0.05, "seed": 0}
@@ -62,15 +62,8 @@ def spiral(count=900, patch_px=24, seed=0):
     return scan_at(positions - positions.min(axis=0), index, patch_px)
 
 
-def named_settings(name):
-    file = OmegaConf.load(CONF / f"{name}.yaml")
-    base = [named_settings(other) for other in file.pop("defaults", []) if other != "_self_"]
-    return OmegaConf.to_container(OmegaConf.merge(*base, file))
-
-
-def named_split(name, scan):
-    settings = named_settings(name)
-    return getattr(splits, settings.pop("_target_").rpartition(".")[2])(scan, **settings)
+def named_split(name, scan, *words):
+    return build(composed(f"split={name}", *words)["split"], scan=scan)
 
 
 def touched(scan, points):
@@ -104,7 +97,8 @@ def test_the_splits_of_26_id_have_the_papers_counts_and_places(fine_scan, name, 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
 def test_no_point_is_in_two_parts(scan, fine_scan, path):
-    everything = np.concatenate(named_split(path.stem, fine_scan if path.stem in ("aps26id", "wnet") else scan))
+    of = fine_scan if path.stem in ("aps26id", "wnet", "wnet_few") else scan
+    everything = np.concatenate(named_split(path.stem, of))
     assert len(np.unique(everything)) == len(everything)
 
 
@@ -121,6 +115,22 @@ def test_the_validation_draw_depends_on_its_seed_alone(scan):
     np.random.seed(2)
     np.testing.assert_array_equal(first, published_split(scan, **PPN).validation)
     assert not np.array_equal(first, published_split(scan, **PPN | {"seed": 1}).validation)
+
+
+def test_few_patterns_are_some_of_the_whole_split_and_test_stays(scan):
+    whole = named_split("ppn", scan)
+    for patterns, (train, validation) in {50: (48, 2), 100: (95, 5), 2928: (2782, 146)}.items():
+        few = named_split("ppn_few", scan, f"split.patterns={patterns}")
+        assert (len(few.train), len(few.validation)) == (train, validation)
+        np.testing.assert_array_equal(few.test, whole.test)
+        assert set(few.train) <= set(whole.train) and set(few.validation) <= set(whole.validation)
+    other = named_split("ppn_few", scan, "split.patterns=2000", "split.seed=1")
+    more = named_split("ppn_few", scan, "split.patterns=2000")
+    assert set(named_split("ppn_few", scan).train) < set(more.train)
+    assert set(other.train) != set(more.train)
+    for patterns in (1, 2929):
+        with pytest.raises(ValueError, match=rf"split.patterns must lie in \[2, 2928\].*got {patterns}"):
+            named_split("ppn_few", scan, f"split.patterns={patterns}")
 
 
 def test_published_neighbours_share_pixels_and_disjoint_ones_do_not(scan):

@@ -1,0 +1,180 @@
+"""ptycho-sweep: runs what is missing, in folders that a report finds, whatever happens on the way."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from ptycho_bench.report.lock import RunLock
+from tests.cli.conftest import SMALL_RUN
+
+BASE = dict(word.split("=", 1) for word in SMALL_RUN if not word.startswith("model="))
+BASE = {key: OmegaConf.create({"value": value}).value for key, value in BASE.items()}
+SMALL = {
+    "title": "small", "source": None, "seeds": [0, 1], "part": "stitched", "metrics": {"phase_ssim": "higher"},
+    "base": {"data": "ltem", **BASE, "split.train_rows": [0, 10], "split.test_rows": [10, 15],
+             "split.test_columns": [0, 6], "recipe.epochs": 2, "data.obj.size_px": 128, "data.probe.size_px": 16,
+             "data.overlap_ratio": 0.5, "data.jitter_px": 1, "loss": "mse"},
+    "rows": [{"label": "a", "run": {"model": "ptychonn"}}, {"label": "b", "run": {"model": "ptychonn", "loss": "mae"}}],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def benchmark(tmp_path):
+    """benchmark(**changes) -> words that choose the small benchmark, changed."""
+
+    def write(name="small", **changes):
+        folder = tmp_path / "conf" / "benchmark"
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save({**SMALL, **changes}, folder / f"{name}.yaml")
+        return f"hydra.searchpath=[file://{tmp_path}/conf]", f"benchmark={name}"
+
+    return write
+
+
+def cells(tmp_path, name="small"):
+    plan = json.loads((tmp_path / "benchmarks" / name / "plan.json").read_text())
+    return {(cell["row"], cell["value"], cell["seed"]): tmp_path / cell["folder"] for cell in plan["cells"]}
+
+
+def metrics(folder):
+    return json.loads((folder / "results.json").read_text())["metrics"]
+
+
+def test_a_table_is_filled_once_and_what_two_tables_share_is_trained_once(command, benchmark, tmp_path):
+    code, out, err = command("sweep", *benchmark(), "workers=2")
+    assert code == 0, err
+    assert "small: 4 done, 0 running, 0 failed, 0 left" in out and "next: ptycho-report benchmark=small" in out
+    filled = cells(tmp_path)
+    assert set(filled) == {(row, None, seed) for row in "ab" for seed in (0, 1)}
+    assert len({metrics(folder)["stitched"]["phase_ssim"] for folder in filled.values()}) == 4
+    before = {folder: (folder / "results.json").stat().st_mtime_ns for folder in filled.values()}
+    other = benchmark("other", rows=[SMALL["rows"][1], {"label": "c", "run": {"model": "ptychonn", "seed": 0}}][:1])
+    for words in (benchmark(), other):
+        assert command("sweep", *words)[0] == 0
+    assert {folder: (folder / "results.json").stat().st_mtime_ns for folder in filled.values()} == before
+    assert cells(tmp_path, "other")["b", None, 1] == filled["b", None, 1]
+    code, out, _ = command("sweep", *benchmark(), "--dry-run", "seeds=[0,2]")
+    assert [line.split()[1] for line in out.splitlines()[:4]] == ["done", "missing", "done", "missing"]
+    assert out.splitlines()[1].split()[-1] == "s"  # estimated by its like
+    assert "4 jobs for 4 cells" in out
+
+
+def test_networks_are_tested_on_other_scans_and_a_solver_solves_the_same_field(command, benchmark, tmp_path):
+    words = benchmark(
+        seeds=[0],
+        rows=[SMALL["rows"][0], {"label": "ePIE", "solve": {"solver": "epie", "solver.iterations": 3}}],
+        vary={"label": "overlap", "key": "data.overlap_ratio", "values": [0.25, 0.5], "of": "testing"},
+    )  # fmt: skip
+    code, _, err = command("sweep", *words)
+    assert code == 0, err
+    filled = cells(tmp_path)
+    networks = [filled["a", overlap, 0] for overlap in (0.25, 0.5)]
+    assert networks[0].parent == networks[1].parent  # tests of one trained network
+    fewer, more = (json.loads((folder / "results.json").read_text())["data"] for folder in networks)
+    assert fewer["overlap_ratio"] == 0.25 and more["overlap_ratio"] == 0.5
+    solved = [json.loads((filled["ePIE", o, None] / "results.json").read_text()) for o in (0.25, 0.5)]
+    assert [one["what"] for one in solved] == ["epie"] * 2
+    assert solved[0]["data"]["patterns"] < solved[1]["data"]["patterns"]
+    assert solved[1]["metrics"]["phase_ssim"] > solved[0]["metrics"]["phase_ssim"]
+
+
+def test_a_failing_row_stops_no_other_and_is_tried_again(command, benchmark, tmp_path):
+    rows = [{"label": "bad", "run": {"model": "ptychonn", "recipe.optimizer.lr": 1e30}}, SMALL["rows"][0]]
+    words = benchmark(seeds=[0], rows=rows)
+    code, out, err = command("sweep", *words)
+    assert code == 1
+    assert err.count("\n") == 1 and "1 of 2 jobs failed; the same command tries them again" in err
+    assert "training diverged" in out and "1 done, 0 running, 1 failed, 0 left" in out
+    folders = cells(tmp_path)
+    assert (folders["bad", None, 0] / "error.txt").is_file() and (folders["a", None, 0] / "results.json").is_file()
+    code, out, _ = command("sweep", *words, "retry_failed=false")
+    assert code == 1 and "failed before; retry_failed=true tries again" in out
+
+
+def test_a_shortened_variant_lies_apart(command, benchmark, tmp_path):
+    assert command("sweep", *benchmark(seeds=[0], rows=SMALL["rows"][:1]), "epochs=1")[0] == 0
+    (folder,) = cells(tmp_path, "small-1-epochs").values()
+    assert folder.parent.name == "benchmark-1-epochs"
+    assert json.loads((folder / "results.json").read_text())["training"]["epochs"] == 1
+    assert json.loads((tmp_path / "benchmarks/small-1-epochs/plan.json").read_text())["epochs"] == 1
+
+
+def test_an_array_job_runs_its_index_and_printed_commands_do_the_same(command, benchmark, tmp_path):
+    words = benchmark(rows=SMALL["rows"][:1])
+    code, out, _ = command("sweep", *words, "--print")
+    assert code == 0
+    commands = [shlex.split(line) for line in out.splitlines()]
+    assert len(commands) == 2 and all(one[0] == "ptycho-train" for one in commands)
+    assert command("sweep", *words, "--index", "1")[0] == 0
+    first, second = (cells(tmp_path)["a", None, seed] for seed in (0, 1))
+    assert (second / "results.json").is_file() and not first.exists()
+    assert command("train", *commands[0][1:])[0] == 0
+    assert (first / "results.json").is_file()
+    assert command("sweep", *words, "--print")[1].strip() == ""
+    code, _, err = command("sweep", *words, "--index", "2")
+    assert code == 1 and "index must lie in [0, 1]" in err
+
+
+def test_a_cluster_of_this_machine_fills_the_table(command, benchmark, tmp_path):
+    words = benchmark(seeds=[0], rows=[*SMALL["rows"][:1], {"label": "bad", "run": {"recipe.batch_size": 0}}])
+    options = ("launcher=submitit", "cluster=local", "cluster_options={timeout_min:5}")
+    code, out, err = command("sweep", *words, *options)
+    assert code == 1, err
+    assert "1 done, 0 running, 1 failed, 0 left" in out
+    assert "recipe.batch_size" in out
+    assert (cells(tmp_path)["a", None, 0] / "results.json").is_file()
+
+
+def test_a_run_that_another_machine_holds_is_waited_for_and_taken_over_when_it_dies(command, benchmark, tmp_path):
+    words = benchmark(seeds=[0], rows=SMALL["rows"][:1])
+    code, out, _ = command("sweep", *words, "--print")
+    name = command("sweep", *words, "--dry-run")[1].split()[2]
+    lock = RunLock(tmp_path / name).path
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"machine": "another:1", "pid": 1, "token": "x"}))
+    os.utime(lock, (time.time() - 50,) * 2)
+    code, out, err = command("sweep", *words)
+    assert code == 0, err
+    assert "1 running (1 elsewhere)" in out and "1 done, 0 running, 0 failed, 0 left" in out
+
+
+@pytest.mark.parametrize(
+    "words", [("workers=0",), ("launcher=ship",), ("--index", "x"), ("epochs=1", "benchmark=wnet_table3")]
+)
+def test_what_cannot_be_swept_is_refused_in_one_line(command, benchmark, words):
+    chosen = benchmark() if not any("benchmark=" in word for word in words) else ()
+    code, _, err = command("sweep", *chosen, *words)
+    assert code == 1 and err.count("\n") == 1 and err.startswith("error: ")
+
+
+def test_a_sweep_killed_in_the_middle_ends_as_one_that_was_not(command, benchmark, tmp_path):
+    """SIGKILL to the sweep and all it started; the same command again; then the same runs elsewhere, undisturbed."""
+    words = benchmark(rows=[{"label": "a", "run": {"model": "ptychonn", "recipe.epochs": 12}}])
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HYDRA", "PTYCHO"))}
+    line = [str(Path(sys.executable).parent / "ptycho-sweep"), *words, f"outputs_dir={tmp_path}", "workers=2"]
+    process = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not any(
+        len(rows.read_text().splitlines()) > 2 for rows in tmp_path.glob("runs/benchmark/*/metrics.csv")
+    ):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(tmp_path.glob("runs/benchmark/*/results.json"))
+    assert command("sweep", *words)[0] == 0
+    assert command("sweep", *words, f"outputs_dir={tmp_path}/undisturbed")[0] == 0
+    for (place, folder), other in zip(cells(tmp_path).items(), cells(tmp_path / "undisturbed").values(), strict=True):
+        assert metrics(folder) == metrics(other), place
