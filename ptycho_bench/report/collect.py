@@ -1,0 +1,216 @@
+"""What the runs of a benchmark's plan left behind: one entry a cell, from their folders alone."""
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ptycho_bench.report.benchmark import Benchmark, Value
+from ptycho_bench.report.lock import RunLock
+from ptycho_bench.report.record import RunFolder
+
+CONVERGED = 1.01  # a validation loss by the run's best, from which it counts as converged
+MIB_PER_PARAMETER = 4 / 2**20  # single precision
+
+
+class Place(NamedTuple):
+    """Where in a table a number stands.
+
+    group: of rows.
+    row: label of the row.
+    value: of what varies; None: nothing does.
+    """
+
+    group: str
+    row: str
+    value: Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One run of a cell.
+
+    Args:
+        place: the cell.
+        seed: of the training; None: a solver's.
+        folder: the run's, as the plan names it: below outputs_dir.
+        status: done, failed, running or missing.
+        reason: of a failed one, its last word.
+        record: its results.json; empty unless it is done.
+        training: results.json of the network's training, where the record is of a test; else the record itself.
+        values: metric to number; None: this run has none.
+    """
+
+    place: Place
+    seed: int | None
+    folder: str
+    status: str
+    reason: str
+    record: Mapping
+    training: Mapping
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """A benchmark with its entries.
+
+    Args:
+        benchmark: the benchmark.
+        epochs: of a shortened variant; None: full length.
+        entries: one a run.
+        outputs_dir: where the runs lie.
+    """
+
+    benchmark: Benchmark
+    epochs: int | None
+    entries: Sequence[Entry]
+    outputs_dir: Path
+
+    def at(self, place: Place) -> list[Entry]:
+        """Entries of a cell, by seed."""
+        return self.by_place[place]
+
+    @property
+    def by_place(self) -> Mapping[Place, list[Entry]]:
+        """Entries of every cell, in the table's order."""
+        found = defaultdict(list)
+        for entry in self.entries:
+            found[entry.place].append(entry)
+        return found
+
+    def values(self, place: Place, metric: str) -> dict[int | None, float]:
+        """Numbers of a cell by seed, of runs that are done and have one."""
+        found = {entry.seed: entry.values[metric] for entry in self.at(place) if entry.status == "done"}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+
+def collect(plan_file: Path, outputs_dir: Path) -> Collected:
+    """Read a plan and what its runs left.
+
+    Raises:
+        ValueError: no plan, a record that cannot be read, or runs that must not stand in one table.
+    """
+    if not plan_file.is_file():
+        raise ValueError(f"no plan {plan_file}; ptycho-sweep writes it when it runs the benchmark")
+    plan = json.loads(plan_file.read_text())
+    benchmark = Benchmark.of(plan["name"], plan["benchmark"])
+    profiles = read_profiles(outputs_dir)
+    entries = [entry_of(cell, benchmark, outputs_dir, profiles) for cell in plan["cells"]]
+    collected = Collected(benchmark=benchmark, epochs=plan["epochs"], entries=entries, outputs_dir=outputs_dir)
+    refuse_mixed(collected)
+    return collected
+
+
+def entry_of(cell: Mapping, benchmark: Benchmark, outputs_dir: Path, profiles: Mapping[str, Mapping]) -> Entry:
+    """Entry of a plan's cell."""
+    folder = outputs_dir / cell["folder"]
+    record = RunFolder(folder).results() or {}
+    training = record
+    if record and "training" not in record and cell["seed"] is not None:  # a test lies in the run's folder
+        training = RunFolder(folder.parents[1]).results() or {}
+    status, reason = ("done", "") if record else unfinished(folder)
+    values = {
+        metric: value_of(metric, record, training, folder, benchmark.part, profiles) for metric in benchmark.metrics
+    }
+    return Entry(
+        place=Place(cell["group"], cell["row"], cell["value"]),
+        seed=cell["seed"],
+        folder=cell["folder"],
+        status=status,
+        reason=reason,
+        record=record,
+        training=training,
+        values=values,
+    )
+
+
+def unfinished(folder: Path) -> tuple[str, str]:
+    """Status of a run without results, and why it failed."""
+    if RunLock(folder).owner() is not None:
+        return "running", ""
+    error = folder / "error.txt"
+    if error.is_file():
+        lines = error.read_text().strip().splitlines()
+        return "failed", lines[-1] if lines else "it left no word"
+    return "missing", ""
+
+
+def value_of(
+    metric: str, record: Mapping, training: Mapping, folder: Path, part: str, profiles: Mapping[str, Mapping]
+) -> float | None:
+    """A run's number of a metric; None where it has none."""
+    if not record:
+        return None
+    trained = training.get("training", {})
+    if metric == "seconds":
+        return record.get("inference", record).get("seconds")
+    if metric == "seconds_per_epoch":
+        return trained.get("seconds_per_epoch")
+    if metric == "parameters_mib":
+        return None if "parameters" not in trained else trained["parameters"] * MIB_PER_PARAMETER
+    if metric == "convergence_epochs":
+        return convergence_epochs(folder)
+    if metric in ("gflops", "milliseconds"):
+        profile = profiles.get(profile_key(training), {})
+        return profile.get(metric)
+    measured = record.get("metrics", {})
+    return measured.get(part, measured if part == "stitched" else {}).get(metric)
+
+
+def convergence_epochs(folder: Path) -> int | None:
+    """First epoch whose validation loss is within 1 % of the run's best; counted from 1."""
+    file = folder / "metrics.csv"
+    if not file.is_file():
+        return None
+    with file.open(newline="") as handle:
+        losses = {int(float(row["epoch"])): float(row["val_total"]) for row in csv.DictReader(handle)}
+    best = min(losses.values())
+    near = best * CONVERGED if best >= 0 else best / CONVERGED  # a loss may be negative, as NSSIM's
+    return 1 + min(epoch for epoch, loss in losses.items() if loss <= near)
+
+
+def read_profiles(outputs_dir: Path) -> dict[str, Mapping]:
+    """What ptycho-profile left, by what was profiled."""
+    found = {}
+    for file in sorted(outputs_dir.glob("profiles/*.json")):
+        profile = json.loads(file.read_text())
+        found[profile["key"]] = profile
+    return found
+
+
+def profile_key(record: Mapping) -> str:
+    """What a profile is looked up by: model, input, phase, and side of the patterns."""
+    choices = record.get("choices", {})
+    return "-".join(
+        str(part)
+        for part in (
+            choices.get("model"), choices.get("input"), choices.get("phase"), record.get("data", {}).get("pattern_px"),
+        )
+    )  # fmt: skip
+
+
+def refuse_mixed(collected: Collected) -> None:
+    """Raise ValueError where runs stand beside each other that were not measured on the same data by the same rules."""
+    known: dict[tuple, tuple[str, str]] = {}
+    for entry in collected.entries:
+        if not entry.record:
+            continue
+        where = f"{collected.benchmark.name}, {entry.place.group or 'all rows'}, {entry.place.value}"
+        hashes = {"data": entry.record.get("data", {}).get("content_hash")}
+        hashes["protocol version"] = entry.record.get("metrics", {}).get("protocol_version")
+        epochs = entry.training.get("training", {}).get("epochs")
+        if collected.epochs is not None and epochs not in (None, collected.epochs):
+            raise ValueError(f"{where}: {entry.folder} has {epochs} epochs in a table of {collected.epochs}")
+        for what, found in hashes.items():
+            if found is None:
+                continue
+            first, folder = known.setdefault((entry.place.group, entry.place.value, what), (found, entry.folder))
+            if first != found:
+                raise ValueError(
+                    f"{where}: {folder} and {entry.folder} differ in their {what}, {str(first)[:10]} and "
+                    f"{str(found)[:10]}; run ptycho-sweep benchmark={collected.benchmark.name} again"
+                )
