@@ -12,12 +12,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ptycho_bench.cli.datasets import cached_path
 from ptycho_bench.cli.identity import run_hash, run_name
+from ptycho_bench.cli.variants import PLAN, plan_folder, variant
 from ptycho_bench.cli.words import quoted
 from ptycho_bench.report.benchmark import Benchmark, Cell, Value
 from ptycho_bench.report.lock import RunLock
 from ptycho_bench.report.record import RESULTS, write_json
 
-PLAN = "plan.json"
 STUDY = "benchmark"  # runs of all tables lie together, so that one that several ask for is trained once
 
 
@@ -83,20 +83,6 @@ class Plan:
         self.folder.mkdir(parents=True, exist_ok=True)
         plan = {"name": self.benchmark.name, "epochs": self.epochs, "benchmark": source, "cells": cells}
         write_json(self.folder / PLAN, plan)
-
-
-def plan_folder(outputs_dir: str, name: str, epochs: int | None) -> Path:
-    """Where a benchmark's plan and report lie; a shortened variant has its own."""
-    return Path(outputs_dir) / "benchmarks" / variant(name, epochs)
-
-
-def variant(name: str, epochs: int | None) -> str:
-    """Name of a full or shortened variant.
-
-    >>> variant("ppn_table2", 3)
-    'ppn_table2-3-epochs'
-    """
-    return name if epochs is None else f"{name}-{epochs}-epochs"
 
 
 def make_plan(benchmark: Benchmark, cfg: DictConfig) -> Plan:

@@ -113,9 +113,8 @@ def entry_of(cell: Mapping, benchmark: Benchmark, outputs_dir: Path, profiles: M
     if record and "training" not in record and cell["seed"] is not None:  # a test lies in the run's folder
         training = RunFolder(folder.parents[1]).results() or {}
     status, reason = ("done", "") if record else unfinished(folder)
-    values = {
-        metric: value_of(metric, record, training, folder, benchmark.part, profiles) for metric in benchmark.metrics
-    }
+    run = Run(record, training, folder)
+    values = {metric: value_of(metric, run, benchmark.part, profiles) for metric in benchmark.metrics}
     return Entry(
         place=Place(cell["group"], cell["row"], cell["value"]),
         seed=cell["seed"],
@@ -139,26 +138,38 @@ def unfinished(folder: Path) -> tuple[str, str]:
     return "missing", ""
 
 
-def value_of(
-    metric: str, record: Mapping, training: Mapping, folder: Path, part: str, profiles: Mapping[str, Mapping]
-) -> float | None:
+class Run(NamedTuple):
+    """A run's record, that of its training, and its folder; see `Entry`."""
+
+    record: Mapping
+    training: Mapping
+    folder: Path
+
+
+def value_of(metric: str, run: Run, part: str, profiles: Mapping[str, Mapping]) -> float | None:
     """A run's number of a metric; None where it has none."""
-    if not record:
+    if not run.record:
         return None
-    trained = training.get("training", {})
-    if metric == "seconds":
-        return record.get("inference", record).get("seconds")
-    if metric == "seconds_per_epoch":
-        return trained.get("seconds_per_epoch")
-    if metric == "parameters_mib":
-        return None if "parameters" not in trained else trained["parameters"] * MIB_PER_PARAMETER
-    if metric == "convergence_epochs":
-        return convergence_epochs(folder)
-    if metric in ("gflops", "milliseconds"):
-        profile = profiles.get(profile_key(training), {})
-        return profile.get(metric)
-    measured = record.get("metrics", {})
+    if metric in COSTS:
+        return COSTS[metric](run, profiles.get(profile_key(run.training), {}))
+    measured = run.record.get("metrics", {})
     return measured.get(part, measured if part == "stitched" else {}).get(metric)
+
+
+def parameters_mib(run: Run, profile: Mapping) -> float | None:
+    """Parameters in MiB of single precision."""
+    count = run.training.get("training", {}).get("parameters")
+    return None if count is None else count * MIB_PER_PARAMETER
+
+
+COSTS = {  # what is no quality of an image
+    "seconds": lambda run, profile: run.record.get("inference", run.record).get("seconds"),
+    "seconds_per_epoch": lambda run, profile: run.training.get("training", {}).get("seconds_per_epoch"),
+    "parameters_mib": parameters_mib,
+    "convergence_epochs": lambda run, profile: convergence_epochs(run.folder),
+    "gflops": lambda run, profile: profile.get("gflops"),
+    "milliseconds": lambda run, profile: profile.get("milliseconds"),
+}
 
 
 def convergence_epochs(folder: Path) -> int | None:

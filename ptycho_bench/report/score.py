@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,8 +119,15 @@ def score_scan(
         pred, truth, positions, scaling=network.scaling, protocol=protocol, circular=network.phase.circular
     )
     write_field(folder / f"field{suffix}.npz", result)
+    chosen = telling_patches(truth)
+    samples = [Images(*(image[chosen] for image in images)) for images in (truth, pred)]
+    write_samples(folder / f"samples{suffix}.npz", points[chosen.numpy()], *samples)
     if title is not None:
-        draw(folder / "pictures", scan, points, intensity, truth, pred, result, title, suffix)
+        pictures = folder / "pictures"
+        draw_field(pictures / f"field{suffix}.png", result.truth, result.field, title)
+        places = scan.scan_index[points[chosen.numpy()]]
+        labels = [f"row {row}, column {column}" for row, column in places]
+        draw_patches(pictures / f"patches{suffix}.png", intensity[chosen].numpy(), *samples, labels)
     place = {"point": points, "scan_row": scan.scan_index[points, 0], "scan_column": scan.scan_index[points, 1]}
     place |= {"y_px": scan.positions_px[points, 0], "x_px": scan.positions_px[points, 1]}
     device = str(next(network.parameters()).device)
@@ -131,32 +138,29 @@ def score_scan(
     )
 
 
-def write_field(path: Path, result: Evaluation) -> None:
-    """Stitched prediction and truth as NPZ."""
-    names = {"amplitude": result.field.amplitude, "phase": result.field.phase}
-    names |= {"true_amplitude": result.truth.amplitude, "true_phase": result.truth.phase, "covered": result.covered}
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays as NPZ."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: image.numpy() for name, image in names.items()})
+    np.savez_compressed(buffer, **arrays)
     write_bytes(path, buffer.getvalue())
 
 
-def draw(
-    folder: Path,
-    scan: PtychoScan,
-    points: np.ndarray,
-    intensity: Tensor,
-    truth: Images,
-    pred: Images,
-    result: Evaluation,
-    title: str,
-    suffix: str,
-) -> None:
-    """Stitched field and sample patches; the samples are spread evenly over those whose truth varies most."""
-    draw_field(folder / f"field{suffix}.png", result.truth, result.field, title)
+def write_field(path: Path, result: Evaluation) -> None:
+    """Stitched prediction and truth."""
+    names = {"amplitude": result.field.amplitude, "phase": result.field.phase}
+    names |= {"true_amplitude": result.truth.amplitude, "true_phase": result.truth.phase, "covered": result.covered}
+    write_arrays(path, {name: image.numpy() for name, image in names.items()})
+
+
+def write_samples(path: Path, points: np.ndarray, truth: Images, pred: Images) -> None:
+    """A few test patches, (n, H, W), and which points of the scan they are."""
+    names = {"amplitude": pred.amplitude, "phase": pred.phase}
+    names |= {"true_amplitude": truth.amplitude, "true_phase": truth.phase}
+    write_arrays(path, {"point": points, **{name: image.numpy() for name, image in names.items()}})
+
+
+def telling_patches(truth: Images) -> Tensor:
+    """Which patches to show, int64 (n,): spread evenly over those whose truth varies most."""
     contrast = truth.amplitude.flatten(1).std(dim=1) + truth.phase.flatten(1).std(dim=1)
     telling = torch.nonzero(contrast >= contrast.median()).flatten()
-    chosen = telling[torch.linspace(0, len(telling) - 1, min(SAMPLES, len(telling))).long()]
-    places = scan.scan_index[points[chosen.numpy()]]
-    samples = [Images(*(image[chosen] for image in images)) for images in (truth, pred)]
-    labels = [f"row {row}, column {column}" for row, column in places]
-    draw_patches(folder / f"patches{suffix}.png", intensity[chosen].numpy(), *samples, labels)
+    return telling[torch.linspace(0, len(telling) - 1, min(SAMPLES, len(telling))).long()]

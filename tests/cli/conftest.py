@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptycho_bench.cli import evaluate, importing, inspecting, reconstruct, simulate, sweep, train
+from ptycho_bench.cli import evaluate, importing, inspecting, reconstruct, report, simulate, sweep, train
 
 COMMANDS = {
     "train": train.main,
@@ -16,6 +16,7 @@ COMMANDS = {
     "inspect": inspecting.main,
     "reconstruct": reconstruct.main,
     "sweep": sweep.main,
+    "report": report.main,
 }
 SMALL_SCAN = (
     "data.obj.size_px=128",
