@@ -4,6 +4,8 @@ import re
 import signal
 from importlib.resources import files
 
+APPENDED = {"config": [("sweep", "")]}  # groups that a root has no default of, asked for as +group=option
+
 
 def print_help(usage: str, config_name: str) -> None:
     """Print what a command does, then every choice with the first comment of its file.
@@ -16,8 +18,9 @@ def print_help(usage: str, config_name: str) -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
     conf = files("ptycho_bench.conf")
     print(usage.strip())
-    for group, default in default_choices((conf / f"{config_name}.yaml").read_text()):
-        print(f"\n{group}={default}")
+    choices = default_choices((conf / f"{config_name}.yaml").read_text())
+    for group, default in [*choices, *APPENDED.get(config_name, [])]:
+        print(f"\n{'' if default else '+'}{group}={default}")
         files_there = [file for file in (conf / group).iterdir() if file.name.endswith(".yaml")]
         options = {file.name.removesuffix(".yaml"): file for file in files_there}
         width = max(map(len, options))

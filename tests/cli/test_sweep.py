@@ -160,6 +160,7 @@ def test_what_cannot_be_swept_is_refused_in_one_line(command, benchmark, words):
     assert code == 1 and err.count("\n") == 1 and err.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_in_the_middle_ends_as_one_that_was_not(command, benchmark, tmp_path):
     """SIGKILL to the sweep and all it started; the same command again; then the same runs elsewhere, undisturbed."""
     words = benchmark(rows=[{"label": "a", "run": {"model": "ptychonn", "recipe.epochs": 12}}])
@@ -178,3 +179,14 @@ def test_a_sweep_killed_in_the_middle_ends_as_one_that_was_not(command, benchmar
     assert command("sweep", *words, f"outputs_dir={tmp_path}/undisturbed")[0] == 0
     for (place, folder), other in zip(cells(tmp_path).items(), cells(tmp_path / "undisturbed").values(), strict=True):
         assert metrics(folder) == metrics(other), place
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_hydras_own_sweeps_and_launchers_fill_the_same_folders(command, tmp_path, launcher):
+    words = ("-m", f"hydra/launcher={launcher}", "seed=0,1", *SMALL_RUN, "recipe.epochs=1", "pictures=false")
+    code, _, err = command("train", *words)
+    assert code == 0, err
+    names = sorted(path.parent.name for path in tmp_path.glob("runs/default/*/results.json"))
+    assert [name.split("-")[2] for name in names] == ["s0", "s1"]
+    code, out, _ = command("train", "seed=1", *SMALL_RUN, "recipe.epochs=1", "pictures=false")
+    assert code == 0 and out.startswith("skip: ") and names[1] in out
