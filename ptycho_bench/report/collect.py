@@ -145,13 +145,18 @@ class Run(NamedTuple):
     training: Mapping
     folder: Path
 
+    @property
+    def device(self) -> str:
+        """Kind of device it was trained on: cpu or cuda."""
+        return str(self.training.get("training", {}).get("device", "cpu")).partition(":")[0]
+
 
 def value_of(metric: str, run: Run, part: str, profiles: Mapping[str, Mapping]) -> float | None:
     """A run's number of a metric; None where it has none."""
     if not run.record:
         return None
     if metric in COSTS:
-        return COSTS[metric](run, profiles.get(profile_key(run.training), {}))
+        return COSTS[metric](run, profiles.get(profile_key(run.training, run.device), {}))
     measured = run.record.get("metrics", {})
     return measured.get(part, measured if part == "stitched" else {}).get(metric)
 
@@ -193,15 +198,10 @@ def read_profiles(outputs_dir: Path) -> dict[str, Mapping]:
     return found
 
 
-def profile_key(record: Mapping) -> str:
-    """What a profile is looked up by: model, input, phase, and side of the patterns."""
-    choices = record.get("choices", {})
-    return "-".join(
-        str(part)
-        for part in (
-            choices.get("model"), choices.get("input"), choices.get("phase"), record.get("data", {}).get("pattern_px"),
-        )
-    )  # fmt: skip
+def profile_key(record: Mapping, device: str) -> str:
+    """What a profile is looked up by: model, input, phase, side of the patterns, kind of device."""
+    choices = [record.get("choices", {}).get(group) for group in ("model", "input", "phase")]
+    return "-".join(map(str, (*choices, record.get("data", {}).get("pattern_px"), device)))
 
 
 def refuse_mixed(collected: Collected) -> None:

@@ -80,7 +80,10 @@ def row_of(cells: Sequence[str]) -> str:
 def about(table: Table) -> str:
     """How to read the table."""
     benchmark = table.benchmark
-    source = "" if benchmark.source is None else f" In brackets: {benchmark.source}, and ours less that."
+    source = "" if benchmark.source is None else f" Paper: {benchmark.source}"
+    if any(row.paper for row in benchmark.rows):
+        source += "; its numbers in brackets, and ours less them"
+    source += "." if source else ""
     part = {"stitched": "the stitched test field", "patch_mean": "the mean over test patches"}[benchmark.part]
     base = ", ".join(f"{key}={value}" for key, value in benchmark.base.items())
     shortened = "" if table.epochs is None else f" **Shortened: {table.epochs} epochs instead of the recipe's.**"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptycho_bench.cli import evaluate, importing, inspecting, reconstruct, report, simulate, sweep, train
+from ptycho_bench.cli import evaluate, importing, inspecting, profile, reconstruct, report, simulate, sweep, train
 
 COMMANDS = {
     "train": train.main,
@@ -17,6 +17,7 @@ COMMANDS = {
     "reconstruct": reconstruct.main,
     "sweep": sweep.main,
     "report": report.main,
+    "profile": profile.main,
 }
 SMALL_SCAN = (
     "data.obj.size_px=128",

@@ -4,7 +4,6 @@ import re
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from ptycho_bench.cli.build import build, build_loss, build_model, build_network
 from ptycho_bench.data.sample import PtychoScan, Target
@@ -14,6 +13,7 @@ from ptycho_bench.losses.base import Loss
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.probe import defocused_aperture
+from ptycho_bench.report.profile import gflops as gflops_of
 from tests.conftest import composed, options
 
 # parameters, batch-norm statistics, GFLOPs (2 x MAC) of one pattern of 32 and of 64 px, with the network's own input:
@@ -81,9 +81,7 @@ def on_meta(description: dict) -> tuple[torch.nn.Module, torch.Tensor]:
 
 
 def gflops(network: torch.nn.Module, pattern: torch.Tensor) -> float:
-    with FlopCounterMode(display=False) as counter:
-        network(pattern)
-    return counter.get_total_flops() / 1e9
+    return gflops_of(network, pattern.shape[1], pattern.shape[-1])
 
 
 def count(network: torch.nn.Module) -> int:

@@ -1,0 +1,51 @@
+"""ptycho-report and ptycho-profile: from a swept benchmark to a page, and what cannot be reported."""
+
+import csv
+import json
+
+import pytest
+
+from tests.cli.test_sweep import SMALL, benchmark  # noqa: F401 - a fixture
+
+PROFILE = ("model=ptychonn", "size_px=16", "batch_sizes=[1,4]", "repeats=2", "device=cpu")
+
+
+def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmark, tmp_path):  # noqa: F811
+    metrics = {"phase_ssim": "higher", "parameters_mib": "lower", "gflops": "lower", "milliseconds": "lower"}
+    words = benchmark(seeds=[0], rows=SMALL["rows"][:1], metrics=metrics, figures=["bars", "pareto", "patches"])
+    assert command("sweep", *words)[0] == 0
+    assert command("profile", *PROFILE, "input=counts")[0] == 0
+    code, out, err = command("report", "benchmark=small")
+    assert code == 0, err
+    assert "small: 1 of 1 runs done" in out
+    folder = tmp_path / "benchmarks/small/report"
+    assert {file.name for file in folder.iterdir()} == {"figures", "report.html", "report.md", "table.csv", "table.tex"}
+    assert {file.name for file in (folder / "figures").iterdir()} == {"bars.png", "pareto.png", "patches.png"}
+    (row,) = csv.DictReader((folder / "table.csv").open())
+    (profile,) = (json.loads(file.read_text()) for file in (tmp_path / "profiles").iterdir())
+    assert float(row["gflops"]) == pytest.approx(profile["gflops"])
+    assert float(row["milliseconds"]) == pytest.approx(profile["batches"][0]["milliseconds"])
+    training = json.loads((tmp_path / row["runs"] / "results.json").read_text())["training"]
+    assert float(row["parameters_mib"]) == pytest.approx(training["parameters"] * 4 / 2**20)
+    assert [batch["batch_size"] for batch in profile["batches"]] == [1, 4]
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    code, out, _ = command("report", "benchmark=all")
+    assert code == 0 and (tmp_path / "benchmarks/index.html").is_file() is False
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("report", ("benchmark=ppn_table2",), "no plan"),
+        ("report", ("benchmark=all",), "no benchmark was swept in"),
+        ("report", (), "tables has no value"),
+        ("profile", (*PROFILE, "batch_sizes=[4,1]"), "batch_sizes must rise from 1"),
+        ("profile", (*PROFILE, "repeats=0"), "repeats be at least 1"),
+        ("profile", (*PROFILE, "size_px=20"), "PtychoNN needs patterns whose side divides by 8"),
+    ],
+)
+def test_what_cannot_be_reported_or_measured_is_refused_in_one_line(command, name, words, message):
+    code, _, err = command(name, *words)
+    assert code == 1 and err.count("\n") == 1
+    assert message in err
