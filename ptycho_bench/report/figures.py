@@ -76,12 +76,21 @@ def per_block(draw: Callable[[Collected, Table, Block], bytes | None], name: str
     return drawn
 
 
-def panels(count: int, *, width: float = 4.2, height: float = 3.4) -> tuple[plt.Figure, list[Axes]]:
-    """Axes side by side, four in a row."""
+def panels(
+    count: int, *, width: float = 4.2, height: float = 3.4, shared: bool = False
+) -> tuple[plt.Figure, list[Axes]]:
+    """Axes side by side, four in a row.
+
+    Args:
+        count: of them.
+        width: of each, inches.
+        height: likewise.
+        shared: whether all have one vertical axis, which names rows.
+    """
     columns = min(count, 4)
     rows = math.ceil(count / columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False
+        rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False, sharey=shared
     )
     flat = list(axes.flat)
     for spare in flat[count:]:
@@ -94,23 +103,34 @@ def bars(collected: Collected, table: Table, block: Block) -> bytes | None:
     metrics = [m for m in table.benchmark.metrics if any(line.cells[m].ours for line in block.lines)]
     if not metrics:
         return None
-    figure, axes = panels(len(metrics), height=3.2 + 0.06 * len(block.lines))
+    figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(block.lines), shared=True)
     for metric, panel in zip(metrics, axes, strict=True):
         factor = 100 if metric.endswith("_ssim") else 1
         for place, line in enumerate(block.lines):
-            cell = line.cells[metric]
-            if cell.ours is not None:
-                panel.bar(
-                    place, factor * cell.ours.mean, color=colour(place), yerr=factor * (cell.ours.std or 0), capsize=3
-                )
-            if cell.paper is not None:
-                panel.hlines(factor * cell.paper.mean, place - 0.42, place + 0.42, color="black", linewidth=2)
+            ours, paper = line.cells[metric].ours, line.cells[metric].paper
+            if ours is not None:
+                spread = None if ours.std is None else factor * ours.std
+                panel.barh(place, factor * ours.mean, color=colour(place), xerr=spread, capsize=3)
+            if paper is not None:
+                for edge in ({"color": "white", "linewidth": 4}, {"color": "black", "linewidth": 2}):
+                    panel.vlines(factor * paper.mean, place - 0.42, place + 0.42, **edge)
         panel.set_title(label_of(metric), fontsize=10)
-        panel.set_xticks(
-            range(len(block.lines)), [line.place.row for line in block.lines], rotation=40, ha="right", fontsize=8
-        )
-    figure.suptitle(f"{table.title}{', ' if block.title else ''}{block.title}; black line: paper", fontsize=10)
+    name_rows(axes, [line.place.row for line in block.lines])
+    printed = "; black line: paper" if any(cell.paper for line in block.lines for cell in line.cells.values()) else ""
+    figure.suptitle(f"{titled(table, block)}{printed}", fontsize=10)
     return png(figure)
+
+
+def name_rows(axes: Sequence[Axes], names: Sequence[str]) -> None:
+    """Names of rows, from the top, beside the panels that share them."""
+    for panel in axes:
+        panel.set_yticks(range(len(names)), names, fontsize=8)
+    axes[0].invert_yaxis()
+
+
+def titled(table: Table, block: Block) -> str:
+    """Title of a block's figure."""
+    return ", ".join(filter(None, (table.title, block.title)))
 
 
 def box(collected: Collected, table: Table, block: Block) -> bytes | None:
@@ -126,20 +146,17 @@ def box(collected: Collected, table: Table, block: Block) -> bytes | None:
             rows[place] = patches
     if not rows:
         return None
-    figure, axes = panels(len(metrics), height=3.2 + 0.06 * len(rows))
+    figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(rows), shared=True)
     for metric, panel in zip(metrics, axes, strict=True):
         factor = 100 if metric.endswith("_ssim") else 1
-        drawn = panel.boxplot(
-            [factor * patches[metric][np.isfinite(patches[metric])] for patches in rows.values()],
-            positions=range(len(rows)), widths=0.6, patch_artist=True, showfliers=False,
-            medianprops={"color": "black"},
-        )  # fmt: skip
+        values = [factor * patches[metric][np.isfinite(patches[metric])] for patches in rows.values()]
+        looks = {"widths": 0.6, "patch_artist": True, "showfliers": False, "medianprops": {"color": "black"}}
+        drawn = panel.boxplot(values, positions=range(len(rows)), orientation="horizontal", **looks)
         for patch, place in zip(drawn["boxes"], rows, strict=True):
             patch.set_facecolor(colour(place))
-        panel.set_title(f"{label_of(metric)}, test patches", fontsize=10)
-        names = [block.lines[place].place.row for place in rows]
-        panel.set_xticks(range(len(rows)), names, rotation=40, ha="right", fontsize=8)
-    figure.suptitle(f"{table.title}{', ' if block.title else ''}{block.title}", fontsize=10)
+        panel.set_title(label_of(metric), fontsize=10)
+    name_rows(axes, [block.lines[place].place.row for place in rows])
+    figure.suptitle(f"{titled(table, block)}: test patches", fontsize=10)
     return png(figure)
 
 
@@ -215,7 +232,7 @@ def fields(collected: Collected, table: Table, block: Block) -> bytes | None:
     first = next(iter(there.values()))
     columns = {"truth": (first["true_amplitude"], first["true_phase"])}
     columns |= {row: (field["amplitude"], field["phase"]) for row, field in there.items()}
-    return image_grid(columns, f"{table.title}{', ' if block.title else ''}{block.title}: stitched")
+    return image_grid(columns, f"{titled(table, block)}: stitched")
 
 
 def image_grid(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> bytes:
@@ -260,7 +277,7 @@ def sections(collected: Collected, table: Table, block: Block) -> bytes | None:
         panel.set_xlabel("px")
         panel.set_title(f"{name}{' (rad)' if name == 'phase' else ''}, row {middle} of the stitched field", fontsize=10)
     axes[0].legend(fontsize=7)
-    figure.suptitle(f"{table.title}{', ' if block.title else ''}{block.title}", fontsize=10)
+    figure.suptitle(titled(table, block), fontsize=10)
     return png(figure)
 
 
@@ -299,7 +316,7 @@ def spectrum(kind: str) -> Callable[[Collected, Table, Block], bytes | None]:
             axes[1, column].set_xticks(places, list(images), rotation=30, ha="right", fontsize=8)
         axes[0, 0].legend(fontsize=7)
         axes[1, 0].legend(fontsize=7)
-        figure.suptitle(f"{table.title}{', ' if block.title else ''}{block.title}", fontsize=10)
+        figure.suptitle(titled(table, block), fontsize=10)
         return png(figure)
 
     return draw
@@ -360,7 +377,7 @@ def pareto(collected: Collected, table: Table, block: Block) -> bytes | None:
             axes[y, x].set_xscale("log")
             axes[y, x].set_xlabel(label_of(cost))
             axes[y, x].set_ylabel(label_of(metric))
-    figure.suptitle(f"{table.title}{', ' if block.title else ''}{block.title}", fontsize=10)
+    figure.suptitle(titled(table, block), fontsize=10)
     return png(figure)
 
 
@@ -383,7 +400,7 @@ def drawn_patches(collected: Collected, table: Table, block: Block) -> bytes | N
 
     columns = {"truth": (row(first["true_amplitude"]), row(first["true_phase"]))}
     columns |= {name: (row(one["amplitude"]), row(one["phase"])) for name, one in sides.items()}
-    return image_grid(columns, f"{table.title}{', ' if block.title else ''}{block.title}: single patches")
+    return image_grid(columns, f"{titled(table, block)}: single patches")
 
 
 DRAWN: Mapping[str, Callable[[Collected, Table], dict[str, bytes]]] = {
