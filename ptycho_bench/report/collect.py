@@ -1,6 +1,7 @@
 """What the runs of a benchmark's plan left behind: one entry a cell, from their folders alone."""
 
 import csv
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -74,7 +75,7 @@ class Collected:
         """Entries of a cell, by seed."""
         return self.by_place[place]
 
-    @property
+    @functools.cached_property
     def by_place(self) -> Mapping[Place, list[Entry]]:
         """Entries of every cell, in the table's order."""
         found = defaultdict(list)

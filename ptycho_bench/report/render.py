@@ -12,6 +12,7 @@ from ptycho_bench.report.statistics import Anova
 from ptycho_bench.report.tables import Block, Line, Table, TableCell, better_first, label_of, number
 
 PM = "±"
+CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics")  # of a run
 
 
 def cell_text(metric: str, cell: TableCell) -> str:
@@ -170,10 +171,12 @@ def run_facts(entry: Entry) -> dict[str, str]:
     gpus = environment.get("gpus") or []
     device = training.get("training", {}).get("device", record.get("device", ""))
     on = gpus[0] if gpus and str(device).startswith("cuda") else environment.get("processor", "")
+    choices = training.get("choices", {})
     commit = str(git.get("commit", ""))[:10] + (" (modified)" if git.get("modified") else "")
     return {
         "run": entry.folder,
         "status": entry.status + (f": {entry.reason}" if entry.reason else ""),
+        "choices": " ".join(f"{group}={choices[group]}" for group in CHOICES if group in choices),
         "seed": "" if entry.seed is None else str(entry.seed),
         "epochs": str(training.get("training", {}).get("epochs", "")),
         "commit": commit,

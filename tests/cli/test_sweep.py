@@ -1,5 +1,6 @@
 """ptycho-sweep: runs what is missing, in folders that a report finds, whatever happens on the way."""
 
+import csv
 import json
 import os
 import shlex
@@ -75,6 +76,8 @@ def test_a_table_is_filled_once_and_what_two_tables_share_is_trained_once(comman
 def test_networks_are_tested_on_other_scans_and_a_solver_solves_the_same_field(command, benchmark, tmp_path):
     words = benchmark(
         seeds=[0],
+        metrics={"phase_ssim": "higher", "seconds": "lower"},
+        figures=["curves"],
         rows=[SMALL["rows"][0], {"label": "ePIE", "solve": {"solver": "epie", "solver.iterations": 3}}],
         vary={"label": "overlap", "key": "data.overlap_ratio", "values": [0.25, 0.5], "of": "testing"},
     )  # fmt: skip
@@ -89,6 +92,14 @@ def test_networks_are_tested_on_other_scans_and_a_solver_solves_the_same_field(c
     assert [one["what"] for one in solved] == ["epie"] * 2
     assert solved[0]["data"]["patterns"] < solved[1]["data"]["patterns"]
     assert solved[1]["metrics"]["phase_ssim"] > solved[0]["metrics"]["phase_ssim"]
+    code, _, err = command("report", "benchmark=small")
+    assert code == 0, err
+    rows = list(csv.DictReader((tmp_path / "benchmarks/small/report/table.csv").open()))
+    assert [(row["row"], row["data.overlap_ratio"]) for row in rows] == [
+        ("a", "0.25"), ("ePIE", "0.25"), ("a", "0.5"), ("ePIE", "0.5")
+    ]  # fmt: skip
+    assert float(rows[3]["phase_ssim"]) == pytest.approx(solved[1]["metrics"]["phase_ssim"])
+    assert all(0 < float(row["seconds"]) < 60 for row in rows)
 
 
 def test_a_failing_row_stops_no_other_and_is_tried_again(command, benchmark, tmp_path):
