@@ -150,10 +150,8 @@ def test_markdown_says_everything_once_more_in_words(outputs):
     assert "failed: ValueError: training diverged" in text
     assert "phase PSNR (dB): first > second & last" in text
     assert "![bars](figures/bars.png)" in text
-    assert (
-        "| runs/benchmark/first-s0 | done | input=log1p phase=scaled model=w3 | 0 | 4 | cccccccccc | dddddddddd | a processor | 12 |"
-        in text
-    )
+    facts = "done | input=log1p phase=scaled model=w3 | 0 | 4 | cccccccccc | dddddddddd | a processor | 12"
+    assert f"| runs/benchmark/first-s0 | {facts} |" in text
 
 
 def test_csv_has_every_number_apart(outputs):
