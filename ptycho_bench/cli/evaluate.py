@@ -26,8 +26,8 @@ Choices, as group=default (the run's own, unless named) and what else there is:
 """
 
 
-def task(cfg: "DictConfig") -> float:
-    """Score the checkpoint; returns the stitched PSNR of the phase."""
+def task(cfg: "DictConfig") -> float | None:
+    """Score the checkpoint; returns the stitched PSNR of the phase, or None where another process is at it."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
@@ -37,6 +37,7 @@ def task(cfg: "DictConfig") -> float:
     from ptycho_bench.cli.region import points_of
     from ptycho_bench.cli.scans import only_scan
     from ptycho_bench.report.environment import environment
+    from ptycho_bench.report.lock import claimed
     from ptycho_bench.report.record import RunFolder
     from ptycho_bench.report.score import score_network
 
@@ -60,29 +61,33 @@ def task(cfg: "DictConfig") -> float:
     what = sha256([file_hash(cfg.checkpoint), scan.content_hash, region, plain(cfg.metrics)])[:10]
     named = Path(cfg.outputs_dir) / "evaluations" / description["run"] / f"{choice.name}-{what}"
     folder = RunFolder(named if cfg.folder is None else Path(cfg.folder))
-    machine = environment()
-    folder.clear()
-    folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
-    try:
-        results = score_network(
-            network.to(device), scan, points, protocol=protocol, batch_size=cfg.batch_size, folder=folder.path,
-            title=f"{description['run']} on {choice.name}, {cfg.region}", pictures=cfg.pictures, rows=None,
-        )  # fmt: skip
-    except Exception as error:
-        folder.fail(error)
-        raise
-    folder.finish(
-        {
-            "schema": SCHEMA,
-            "run": description["run"],
-            "checkpoint": str(cfg.checkpoint),
-            "region": region,
-            "data": data_record(choice.name, scan),
-            "environment": machine,
-            **results,
-        }
-    )
-    return results["metrics"]["stitched"]["phase_psnr_db"]
+    with claimed(folder.path) as owner:
+        if owner is not None:
+            print(f"skip: {folder.path} is being written by {owner}")
+            return None
+        machine = environment()
+        folder.clear()
+        folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
+        try:
+            results = score_network(
+                network.to(device), scan, points, protocol=protocol, batch_size=cfg.batch_size, folder=folder.path,
+                title=f"{description['run']} on {choice.name}, {cfg.region}", pictures=cfg.pictures, rows=None,
+            )  # fmt: skip
+        except Exception as error:
+            folder.fail(error)
+            raise
+        folder.finish(
+            {
+                "schema": SCHEMA,
+                "run": description["run"],
+                "checkpoint": str(cfg.checkpoint),
+                "region": region,
+                "data": data_record(choice.name, scan),
+                "environment": machine,
+                **results,
+            }
+        )
+        return results["metrics"]["stitched"]["phase_psnr_db"]
 
 
 def device_named(name: str) -> str:

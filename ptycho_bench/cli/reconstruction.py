@@ -41,6 +41,7 @@ from ptycho_bench.reconstruction.quality import (
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of, truth_field
 from ptycho_bench.reconstruction.training_set import check_bin, training_set
 from ptycho_bench.report.environment import environment
+from ptycho_bench.report.lock import claimed
 from ptycho_bench.report.progress import progress
 from ptycho_bench.report.record import RunFolder, write_table
 
@@ -155,10 +156,20 @@ def with_probe(scan: PtychoScan, cfg: DictConfig) -> PtychoScan:
 
 
 def reconstruct(request: Request) -> None:
-    """Run a request, measure it, write and print what came of it."""
-    cfg, scan = request.cfg, request.scan
+    """Run a request, measure it, write and print what came of it; leave it where another process is at it."""
+    cfg = request.cfg
     named = Path(cfg.outputs_dir) / "reconstructions" / request.name / f"{request.what}-{request.identity()[:10]}"
     folder = RunFolder(named if cfg.folder is None else Path(cfg.folder))
+    with claimed(folder.path) as owner:
+        if owner is None:
+            reconstruct_into(folder, request)
+        else:
+            print(f"skip: {folder.path} is being written by {owner}")
+
+
+def reconstruct_into(folder: RunFolder, request: Request) -> None:
+    """Fill a folder; see `reconstruct`."""
+    cfg, scan = request.cfg, request.scan
     folder.clear()
     folder.open(OmegaConf.to_yaml(cfg, resolve=True), environment())
     try:

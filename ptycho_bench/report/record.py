@@ -70,7 +70,14 @@ class RunFolder:
             raise ValueError(f"{file} is no JSON ({error}); delete it, or set overwrite=true") from error
 
     def clear(self) -> None:
-        """Remove the folder and all in it."""
+        """Remove the folder and all in it.
+
+        Raises:
+            ValueError: it holds files, but no run made it.
+        """
+        ours = any((self.path / name).is_file() for name in ("config.yaml", "env.json"))
+        if self.path.is_dir() and any(self.path.iterdir()) and not ours:
+            raise ValueError(f"{self.path} is no run's folder and would be emptied; name one that is not there")
         shutil.rmtree(self.path, ignore_errors=True)
 
     def open(self, config: str, environment: Mapping) -> None:

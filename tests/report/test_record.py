@@ -73,3 +73,15 @@ def test_tables_need_columns_of_one_length(tmp_path):
     assert (tmp_path / "t.csv").read_text() == "a,b\n1,0.5\n2,nan\n"
     with pytest.raises(ValueError, match="shorter"):
         write_table(tmp_path / "t.csv", {"a": [1, 2], "b": [0.5]})
+
+
+def test_a_folder_that_no_run_made_is_not_emptied(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years")
+    with pytest.raises(ValueError, match="is no run's folder and would be emptied"):
+        RunFolder(tmp_path).clear()
+    assert (tmp_path / "thesis.tex").is_file()
+    folder = RunFolder(tmp_path / "run")
+    folder.clear()
+    folder.open("seed: 0", {})
+    folder.clear()
+    assert not folder.path.exists()
