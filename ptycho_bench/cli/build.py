@@ -126,7 +126,7 @@ def build_network(description: Mapping, model: torch.nn.Module, content_hash: st
         model: the architecture.
         content_hash: of the scan it is for; one without a scaling of its own, or None, takes the joint one.
     """
-    scaling = Scaling(**description.get("own_scaling", {}).get(content_hash, description["scaling"]))
+    scaling = scaling_of(description, content_hash)
     return PtychoNetwork(
         model=model,
         input_transform=build(description["input"], scaling=scaling),
@@ -134,6 +134,11 @@ def build_network(description: Mapping, model: torch.nn.Module, content_hash: st
         phase=build(description["phase"], scaling=scaling),
         scaling=scaling,
     )
+
+
+def scaling_of(description: Mapping, content_hash: str | None = None) -> Scaling:
+    """Ranges a network was trained with; see `build_network`."""
+    return Scaling(**description.get("own_scaling", {}).get(content_hash, description["scaling"]))
 
 
 def read_checkpoint(path: str | Path) -> dict:

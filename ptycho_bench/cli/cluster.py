@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ptycho_bench.cli.plan import Job
-from ptycho_bench.cli.workers import MODULES, Tally, drop_unneeded, first_state, last_error, look_elsewhere, startable
+from ptycho_bench.cli.workers import (
+    MODULES,
+    Tally,
+    drop_unneeded,
+    first_state,
+    free,
+    last_error,
+    look_elsewhere,
+    startable,
+)
 
 POLL_S = 2.0
 
@@ -54,7 +63,7 @@ def submit(
             settle(name, jobs[name], queued.pop(name), tally)
         look_elsewhere(jobs, tally)
         drop_unneeded(jobs, tally)
-        if ready := startable(jobs, tally):
+        if ready := free(startable(jobs, tally), tally):
             with executor.batch():  # one array
                 sent = [executor.submit(run_commands, job.commands) for job in ready]
             for job, one in zip(ready, sent, strict=True):
@@ -84,11 +93,10 @@ def run_commands(commands: tuple[tuple[str, ...], ...]) -> None:
 
 def settle(name: str, job: Job, sent: object, tally: Tally) -> None:
     """State of a job the cluster is done with, and why it failed."""
-    state = job.state()
-    if state in ("done", "running"):
+    state, error = job.state(), sent.exception()
+    if state == "done" or (state == "running" and error is None):  # a node that was killed leaves a lock behind
         tally.states[name] = {"done": "done", "running": "elsewhere"}[state]
         return
-    error = sent.exception()
     tally.states[name] = "failed"
     tally.reasons[name] = "it left no result" if error is None else last_word(str(error))
 

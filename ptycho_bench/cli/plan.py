@@ -10,10 +10,12 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ptycho_bench.cli.build import plain
 from ptycho_bench.cli.datasets import cached_path
 from ptycho_bench.cli.identity import run_hash, run_name
 from ptycho_bench.cli.variants import PLAN, plan_folder, variant
 from ptycho_bench.cli.words import quoted
+from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.report.benchmark import Benchmark, Cell, Value
 from ptycho_bench.report.lock import RunLock
 from ptycho_bench.report.record import RESULTS, write_json
@@ -69,6 +71,13 @@ class Plan:
     places: list[tuple[Cell, str]]
     jobs: dict[str, Job]
     folder: Path
+
+    def before(self) -> dict | None:
+        """The plan that lies there; None: there is none, or it cannot be read."""
+        try:
+            return json.loads((self.folder / PLAN).read_text())
+        except (OSError, ValueError):
+            return None
 
     def write(self, source: Mapping) -> None:
         """Leave what a report needs beside the runs: the benchmark and which folder fills which cell.
@@ -183,21 +192,27 @@ class Planner:
             raise ValueError(f"benchmark {self.benchmark.name} has a solver's row, but no network's field to solve")
         training = self.training(self.benchmark.training(network, cell.value), self.benchmark.seeds[0])
         yield training
-        base = {key: value for key, value in self.benchmark.base.items() if key.partition(".")[0] in ("data", "noise")}
-        scan = {**base, **scan}
+        scan = {**of_groups(self.benchmark.base, "data", "noise"), **scan}
         simulate = [*as_words(scan), *self.places()]
         file = cached_path(hydra.compose("simulate", simulate))
-        what = {**scan, **cell.row.solve}
-        name = f"solved/{self.study}/{self.benchmark.base['data']}-{slug(cell.row.solve)}-{digest(what)}"
+        solve = as_words({**of_groups(self.benchmark.base, "metrics"), **cell.row.solve})
+        composed = hydra.compose("reconstruct", ["files=[x]", *solve])
+        what = [file.name, training.name, PROTOCOL_VERSION, plain(composed.solver), plain(composed.metrics)]
+        name = f"solved/{self.study}/{file.stem}-{slug(cell.row.solve)}-{digest(what)}"
         folder = Path(self.cfg.outputs_dir) / name
-        solve = (str(file), *as_words(cell.row.solve), "region=test", "frc=false", "pictures=false")
-        solve += (f"region_of={word(str(training.folder / 'best.ckpt'))}", f"folder={word(str(folder))}")
-        commands = (("ptycho-simulate", *simulate), ("ptycho-reconstruct", *solve, *self.places()))
+        places = (f"region_of={word(str(training.folder / 'best.ckpt'))}", f"folder={word(str(folder))}")
+        words = (str(file), *solve, "region=test", "frc=false", "pictures=false", *places, *self.places())
+        commands = (("ptycho-simulate", *simulate), ("ptycho-reconstruct", *words))
         yield Job(name=name, folder=folder, commands=commands, after=training.name, epochs=0, like=())
 
     def places(self) -> tuple[str, str]:
         """Where data and outputs lie, as words."""
         return tuple(f"{key}={word(str(self.cfg[key]))}" for key in ("outputs_dir", "data_root"))
+
+
+def of_groups(overrides: Mapping[str, Value], *groups: str) -> dict[str, Value]:
+    """Those of some overrides that are about some groups."""
+    return {key: value for key, value in overrides.items() if key.partition(".")[0] in groups}
 
 
 def as_words(overrides: Mapping[str, Value]) -> list[str]:
@@ -215,7 +230,7 @@ def word(value: Value) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return f"[{','.join(map(word, value))}]"
-    if isinstance(value, str) and not re.fullmatch(r"[\w./+-]+", value):
+    if isinstance(value, str) and not re.fullmatch(r"(?!null|true|false|nan|inf)[A-Za-z_][\w.-]*", value, re.ASCII):
         return quoted(value)
     return str(value)
 

@@ -30,6 +30,7 @@ def task(cfg: "DictConfig") -> None:
 
     from ptycho_bench.cli.build import build, build_model, build_network, check_forward, plain
     from ptycho_bench.cli.evaluate import device_named
+    from ptycho_bench.cli.identity import sha256
     from ptycho_bench.data.scaling import NEUTRAL
     from ptycho_bench.report.collect import MIB_PER_PARAMETER, profile_key
     from ptycho_bench.report.environment import environment
@@ -65,12 +66,18 @@ def task(cfg: "DictConfig") -> None:
         print(
             f"  batch {row['batch_size']:4d}: {row['milliseconds']:8.2f} ms ({row['milliseconds_low']:.2f} to "
             f"{row['milliseconds_high']:.2f}), {row['patterns_per_second']:8.0f} patterns/s; training step "
-            f"{row['step_milliseconds']:8.2f} ms; peak memory {row['peak_memory_mb']:.0f} MB"
+            f"{row['step_milliseconds']:8.2f} ms; peak memory {megabytes(row['peak_memory_mb'])}"
         )
-    path = Path(cfg.outputs_dir) / "profiles" / f"{found['key']}.json"
+    name = f"{found['key']}-{sha256([parts, cfg.size_px])[:10]}"
+    path = Path(cfg.outputs_dir) / "profiles" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, found)
     print(f"-> {path}", flush=True)
+
+
+def megabytes(peak: float | None) -> str:
+    """A peak of memory in words."""
+    return "below an earlier one of this process" if peak is None else f"{peak:.0f} MB"
 
 
 def main() -> None:

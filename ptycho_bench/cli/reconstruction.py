@@ -11,7 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
+from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network, scaling_of
 from ptycho_bench.cli.evaluate import device_named
 from ptycho_bench.cli.identity import file_hash, sha256, with_file_hashes
 from ptycho_bench.cli.importing import import_files, refuse_import_options, stem
@@ -22,6 +22,7 @@ from ptycho_bench.data.files import probe_from_file
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.store import is_own, open_scan, write_scan
+from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.evaluation.frc import RingCorrelation
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
 from ptycho_bench.formats.parts import files_read
@@ -54,6 +55,7 @@ class Request:
     scan: PtychoScan
     points: np.ndarray
     network: PtychoNetwork | None
+    scaling: Scaling | None
     solver: PIESolver | None
     protocol: MetricProtocol
     device: str
@@ -73,6 +75,7 @@ class Request:
         fielded = checkpoint if cfg.region_of is None else read_checkpoint(cfg.region_of)
         tested = None if fielded is None else fielded["ptycho_bench"]["test"]
         points = points_of(scan, region, tested)
+        scaling = None if fielded is None else scaling_of(fielded["ptycho_bench"], scan.content_hash)
         network, what = None, None if solver is None else solver.rule
         if checkpoint is not None:
             description = checkpoint["ptycho_bench"]
@@ -87,8 +90,8 @@ class Request:
         if cfg.triplets:
             check_bin(scan.patch_px, cfg.triplets_bin)
         return cls(
-            cfg=cfg, scan=scan, points=points, network=network, solver=solver, protocol=protocol, device=device,
-            name=stem(cfg.files[0]), what=what,
+            cfg=cfg, scan=scan, points=points, network=network, scaling=scaling, solver=solver,
+            protocol=protocol, device=device, name=stem(cfg.files[0]), what=what,
         )  # fmt: skip
 
     def run(self, points: np.ndarray, label: str) -> Reconstruction:
@@ -210,8 +213,9 @@ def measure(request: Request, result: Reconstruction) -> dict:
     measured = {"misfit": None if misfit is None else misfit._asdict()}
     truth = truth_field(scan, points, request.protocol.weight(scan.patch_px))
     if truth is not None:
-        scaling: Scaling = truth_scaling(truth) if request.network is None else request.network.scaling
+        scaling = truth_scaling(truth) if request.scaling is None else request.scaling
         measured["truth"] = scan.info.origin
+        measured["protocol_version"] = PROTOCOL_VERSION
         measured["metrics"] = against_truth(
             result, truth, patch_px=scan.patch_px, scaling=scaling, protocol=request.protocol
         )

@@ -38,21 +38,30 @@ def task(cfg: "DictConfig") -> None:
     outputs = Path(cfg.outputs_dir)
     names = list(cfg.tables) if OmegaConf.is_list(cfg.tables) else [cfg.tables]
     plans = plans_of(outputs, names, cfg.epochs)
-    made = []
+    made, failed = [], []
     for plan in plans:
-        collected = collect(plan, outputs)
-        table = make_table(collected)
-        made.append((table, make_figures(collected, table) if cfg.figures else {}))
-    for plan, (table, figures) in zip(plans, made, strict=True):
+        try:
+            collected = collect(plan, outputs)
+            table = make_table(collected)
+            figures = make_figures(collected, table) if cfg.figures else {}
+        except ValueError as error:
+            if len(plans) == 1:
+                raise
+            failed.append(f"{plan.parent.name}: {error}")
+            continue
         folder = Path(cfg.out) / plan.parent.name if cfg.out else plan.parent / "report"
         write(folder, table, figures)
         print(summary(table, folder))
+        made.append((table, figures))
     if len(made) > 1:
         from ptycho_bench.report.record import write_text
 
         path = (Path(cfg.out) if cfg.out else outputs / "benchmarks") / "index.html"
         write_text(path, page(made, "ptycho_bench: benchmarks"))
         print(f"-> {path}")
+    if failed:
+        print("\n".join(f"failed: {line}" for line in failed))
+        raise ValueError(f"{len(failed)} of {len(plans)} tables cannot be made; the others are written")
 
 
 def plans_of(outputs: Path, names: list[str], epochs: int | None) -> list[Path]:

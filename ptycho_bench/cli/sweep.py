@@ -25,7 +25,7 @@ ptycho-sweep runs what is missing of a table: done runs are skipped, cut ones go
   ptycho-sweep benchmark=leaderboard workers=4 trainer=gpu
   ptycho-sweep benchmark=ppn_table1 --dry-run           the runs, and how long they take
   ptycho-sweep benchmark=ppn_table1 --print             the commands of what is missing, for a shell or a queue
-  ptycho-sweep benchmark=ppn_table1 --index $PBS_ARRAY_INDEX    one of these, from 0
+  ptycho-sweep benchmark=ppn_table1 --index $PBS_ARRAY_INDEX    one job, by its number in --dry-run
   ptycho-sweep benchmark=ppn_table1 launcher=submitit cluster_options={timeout_min:60,gpus_per_node:1}
   ptycho-sweep -m benchmark=ppn_table1,ppn_table2       one table after the other
 
@@ -50,14 +50,14 @@ def task(cfg: "DictConfig") -> None:
     if cfg.workers < 1:
         raise ValueError(f"workers must be at least 1, got {cfg.workers}")
     plan = make_plan(benchmark, cfg)
-    left = [job for job in plan.jobs.values() if job.state() not in ("done", "running")]
     if cfg.dry_run:
         print("\n".join(listed(plan, cfg.outputs_dir)))
     elif cfg.print:
+        left = [job for job in plan.jobs.values() if job.state() not in ("done", "running")]
         print("\n".join(" && ".join(map(shlex.join, job.commands)) for job in left))
     else:
-        plan.write({**node, "seeds": list(benchmark.seeds)})
-        run(plan, chosen(plan, left, cfg.index), cfg)
+        recorded(plan, node, cfg)
+        run(plan, chosen(plan, cfg.index), cfg)
 
 
 def seeds_of(seeds: object) -> list[int]:
@@ -67,7 +67,27 @@ def seeds_of(seeds: object) -> list[int]:
     return list(seeds) if OmegaConf.is_list(seeds) else [seeds]
 
 
-def chosen(plan: "Plan", left: "list[Job]", index: int | None) -> "dict[str, Job]":
+def recorded(plan: "Plan", node: dict, cfg: "DictConfig") -> None:
+    """Write the plan that a report reads.
+
+    Seeds that were swept before stay in it. Where the benchmark itself has changed, the plan takes the place of the one
+    before, and that is said.
+    """
+    from ptycho_bench.cli.plan import make_plan
+    from ptycho_bench.report.benchmark import Benchmark
+
+    seeds = list(plan.benchmark.seeds)
+    if (before := plan.before()) is not None:
+        earlier = before["benchmark"].pop("seeds")
+        if before["benchmark"] == {key: value for key, value in node.items() if key != "seeds"}:
+            seeds = sorted({*seeds, *earlier})
+        else:
+            print(f"{plan.benchmark.name} has changed since it was swept; its table is now that of this command")
+    node = {**node, "seeds": seeds}
+    make_plan(Benchmark.of(plan.benchmark.name, node), cfg).write(node)
+
+
+def chosen(plan: "Plan", index: int | None) -> "dict[str, Job]":
     """All jobs, or the one of an index with those it needs.
 
     The index counts all jobs of the plan, done or not, so that every task of an array means the same one.

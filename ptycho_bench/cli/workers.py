@@ -102,12 +102,7 @@ def work_off(
                 looked = time.monotonic()
                 look_elsewhere(jobs, tally)
             drop_unneeded(jobs, tally)
-            for job in startable(jobs, tally):
-                if len(at_work) == workers:
-                    break
-                if job.state() == "running":
-                    tally.states[job.name] = "elsewhere"
-                    continue
+            for job in free(startable(jobs, tally)[: workers - len(at_work)], tally):
                 slot = min(set(range(workers)) - {running.slot for running in at_work})
                 at_work.append(start(job, slot, logs, gpus, workers))
                 tally.states[job.name] = "running"
@@ -152,6 +147,18 @@ def startable(jobs: Mapping[str, Job], tally: Tally) -> list[Job]:
         for name, job in jobs.items()
         if tally.states[name] == "left" and (job.after is None or tally.states[job.after] == "done")
     ]
+
+
+def free(ready: Sequence[Job], tally: Tally) -> list[Job]:
+    """Of jobs that could start, those that no other process has done or taken up meanwhile; the tally is told."""
+    found = []
+    for job in ready:
+        state = job.state()
+        if state in ("done", "running"):
+            tally.states[job.name] = {"done": "done", "running": "elsewhere"}[state]
+        else:
+            found.append(job)
+    return found
 
 
 def log_path(job: Job, logs: Path) -> Path:

@@ -1,6 +1,7 @@
 """A table or figure to be filled by runs, as conf/benchmark/ describes it: plain data, checked."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -8,6 +9,10 @@ from typing import NamedTuple, Self
 DIRECTIONS = ("higher", "lower")
 PARTS = ("stitched", "patch_mean")
 OF = ("training", "testing")
+METRIC = re.compile(
+    r"amplitude_(mse|mae|psnr_db|ssim)|phase(_aligned)?_(mse|mae|psnr_db|ssim|wrapped_mae_rad)"
+    r"|seconds|seconds_per_epoch|parameters_mib|convergence_epochs|gflops|milliseconds"
+)
 Value = str | int | float | bool | list | None
 
 
@@ -119,6 +124,8 @@ class Benchmark:
         for metric, direction in metrics.items():
             if direction not in DIRECTIONS:
                 raise ValueError(f"benchmark {name}: {metric} must be {' or '.join(DIRECTIONS)}, got {direction!r}")
+            if not METRIC.fullmatch(metric):
+                raise ValueError(f"benchmark {name}: no metric {metric!r}; see results.json, as phase_aligned_psnr_db")
         seeds = tuple(node["seeds"])
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError(f"benchmark {name}: seeds must be one or more numbers, each once, got {list(seeds)}")

@@ -1,6 +1,5 @@
 """What the runs of a benchmark's plan left behind: one entry a cell, from their folders alone."""
 
-import csv
 import functools
 import json
 from collections import defaultdict
@@ -15,6 +14,7 @@ from ptycho_bench.report.record import RunFolder
 
 CONVERGED = 1.01  # a validation loss by the run's best, from which it counts as converged
 MIB_PER_PARAMETER = 4 / 2**20  # single precision
+Profiles = Mapping[str, Sequence[Mapping]]  # by what was profiled
 
 
 class Place(NamedTuple):
@@ -106,7 +106,7 @@ def collect(plan_file: Path, outputs_dir: Path) -> Collected:
     return collected
 
 
-def entry_of(cell: Mapping, benchmark: Benchmark, outputs_dir: Path, profiles: Mapping[str, Mapping]) -> Entry:
+def entry_of(cell: Mapping, benchmark: Benchmark, outputs_dir: Path, profiles: Profiles) -> Entry:
     """Entry of a plan's cell."""
     folder = outputs_dir / cell["folder"]
     record = RunFolder(folder).results() or {}
@@ -139,6 +139,13 @@ def unfinished(folder: Path) -> tuple[str, str]:
     return "missing", ""
 
 
+def profile_of(run: "Run", profiles: Profiles) -> Mapping:
+    """The profile of a run's network on the device it was trained on: of the same size; empty where there is none."""
+    count = run.training.get("training", {}).get("parameters")
+    named = profiles.get(profile_key(run.training, run.device), ())
+    return next((profile for profile in named if profile["parameters"] == count), {})
+
+
 class Run(NamedTuple):
     """A run's record, that of its training, and its folder; see `Entry`."""
 
@@ -152,12 +159,12 @@ class Run(NamedTuple):
         return str(self.training.get("training", {}).get("device", "cpu")).partition(":")[0]
 
 
-def value_of(metric: str, run: Run, part: str, profiles: Mapping[str, Mapping]) -> float | None:
+def value_of(metric: str, run: Run, part: str, profiles: Profiles) -> float | None:
     """A run's number of a metric; None where it has none."""
     if not run.record:
         return None
     if metric in COSTS:
-        return COSTS[metric](run, profiles.get(profile_key(run.training, run.device), {}))
+        return COSTS[metric](run, profile_of(run, profiles))
     measured = run.record.get("metrics", {})
     return measured.get(part, measured if part == "stitched" else {}).get(metric)
 
@@ -180,22 +187,20 @@ COSTS = {  # what is no quality of an image
 
 def convergence_epochs(folder: Path) -> int | None:
     """First epoch whose validation loss is within 1 % of the run's best; counted from 1."""
-    file = folder / "metrics.csv"
-    if not file.is_file():
+    if not (folder / "metrics.csv").is_file():
         return None
-    with file.open(newline="") as handle:
-        losses = {int(float(row["epoch"])): float(row["val_total"]) for row in csv.DictReader(handle)}
+    losses = {int(row["epoch"]): row["val_total"] for row in RunFolder(folder).rows()}
     best = min(losses.values())
     near = best * CONVERGED if best >= 0 else best / CONVERGED  # a loss may be negative, as NSSIM's
     return 1 + min(epoch for epoch, loss in losses.items() if loss <= near)
 
 
-def read_profiles(outputs_dir: Path) -> dict[str, Mapping]:
-    """What ptycho-profile left, by what was profiled."""
-    found = {}
+def read_profiles(outputs_dir: Path) -> dict[str, list[Mapping]]:
+    """What ptycho-profile left, by what was profiled; networks of one name may differ in their values."""
+    found = defaultdict(list)
     for file in sorted(outputs_dir.glob("profiles/*.json")):
         profile = json.loads(file.read_text())
-        found[profile["key"]] = profile
+        found[profile["key"]].append(profile)
     return found
 
 
@@ -213,7 +218,8 @@ def refuse_mixed(collected: Collected) -> None:
             continue
         where = f"{collected.benchmark.name}, {entry.place.group or 'all rows'}, {entry.place.value}"
         hashes = {"data": entry.record.get("data", {}).get("content_hash")}
-        hashes["protocol version"] = entry.record.get("metrics", {}).get("protocol_version")
+        version = entry.record.get("metrics", {}).get("protocol_version")
+        hashes["protocol version"] = version or entry.record.get("protocol_version")
         epochs = entry.training.get("training", {}).get("epochs")
         if collected.epochs is not None and epochs not in (None, collected.epochs):
             raise ValueError(f"{where}: {entry.folder} has {epochs} epochs in a table of {collected.epochs}")

@@ -302,7 +302,7 @@ def spectrum(kind: str) -> Callable[[Collected, Table, Block], bytes | None]:
                     else {"color": colour(place - 1), "linestyle": DASHES[place % 4]}
                 )
                 axes[0, column].semilogy(frequency, power, label=row, **look)
-                energies.append(band_energies(frequency, power, kind))
+                energies.append(band_energies(frequency, power, kind) if np.ptp(image) > 0 else (np.nan,) * 3)
             axes[0, column].set_title(f"{name}: {kind} power spectrum", fontsize=10)
             axes[0, column].set_xlabel("cycles / px")
             places = np.arange(len(images))

@@ -3,6 +3,7 @@
 import _thread
 import json
 import os
+import signal
 import socket
 import threading
 import uuid
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 BEAT_S = 10.0  # between signs of life
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 STALE_S = 60.0  # without one an owner on another machine is taken for dead
 
 
@@ -118,11 +120,15 @@ class RunLock:
     def beat(self, stop: threading.Event) -> None:
         """Touch the lock until told to stop; where it is no longer this process's, interrupt the main thread."""
         while not stop.wait(BEAT_S):
-            if not self.held():
-                self.lost = True
-                _thread.interrupt_main()
-                return
-            os.utime(self.path)
+            try:
+                if self.held():
+                    os.utime(self.path)
+                    continue
+            except OSError:  # a file system that is away for a moment, or the file is: the next beat looks again
+                continue
+            self.lost = True
+            _thread.interrupt_main()
+            return
 
 
 @contextmanager
@@ -138,26 +144,44 @@ def claimed(folder: Path) -> Iterator[str | None]:
             yield owner
             return
     stop = threading.Event()
+    before = heeding_interrupts()
     heart = threading.Thread(target=lock.beat, args=(stop,), daemon=True)
     heart.start()
+    lost = LockLostError(f"{folder} was taken over by another process while this one was held up")
     try:
         yield None
     except BaseException as error:
         if lock.lost:
-            raise LockLostError(f"{folder} was taken over by another process while this one was held up") from error
+            raise lost from error
         raise
     finally:
         stop.set()
         heart.join()
         lock.release()
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+    if lock.lost:
+        raise lost
+
+
+def heeding_interrupts() -> object | None:
+    """Let this process be interrupted where it was started to ignore that, as by a shell's &.
+
+    Returns:
+        What was before; None where nothing was changed.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def machine() -> str:
-    """This machine by host and, where containers share one, by the space their process numbers are in."""
+    """This machine by host, its present start, and, where containers share one, the space of their process numbers."""
     try:
-        space = os.stat("/proc/self/ns/pid").st_ino
+        space = f"{os.stat('/proc/self/ns/pid').st_ino}:{BOOT_ID.read_text().strip()}"
     except OSError:
-        space = 0
+        space = "0"
     return f"{socket.gethostname()}:{space}"
 
 

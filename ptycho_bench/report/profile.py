@@ -29,7 +29,7 @@ def gflops(model: nn.Module, in_channels: int, size_px: int) -> float:
 
 def profile(
     network: PtychoNetwork, *, size_px: int, batch_sizes: Sequence[int], device: str, repeats: int
-) -> list[dict[str, float]]:
+) -> list[dict[str, float | None]]:
     """Time and memory of prediction and of a training step, batch size by batch size.
 
     Args:
@@ -42,7 +42,7 @@ def profile(
     Returns:
         A row a batch size: `batch_size`, `milliseconds` of a batch's prediction (median), `milliseconds_low` and
         `_high`, `patterns_per_second`, the same of a step as `step_milliseconds`, `step_patterns_per_second`, and
-        `peak_memory_mb`, the device's or, on a CPU, the process's so far.
+        `peak_memory_mb`, the device's or, on a CPU, the process's; None where an earlier one was higher.
 
     Raises:
         ValueError: batch sizes that do not rise, or a number below 1.
@@ -55,10 +55,12 @@ def profile(
         counts = counts.expand(-1, network.input_transform.patterns, -1, -1)
         if device == "cuda":
             torch.cuda.reset_peak_memory_stats()
+        before = peak_memory_mb(torch.device(device)) if device == "cpu" else 0.0
         network.eval()
         predicted = timed(lambda counts=counts: predict(network, counts), repeats, device)
         network.train()
         stepped = timed(training_step(network, counts), repeats, device)
+        peak = peak_memory_mb(torch.device(device))
         rows.append(
             {
                 "batch_size": batch_size,
@@ -68,7 +70,7 @@ def profile(
                 "patterns_per_second": batch_size / statistics.median(predicted),
                 "step_milliseconds": 1e3 * statistics.median(stepped),
                 "step_patterns_per_second": batch_size / statistics.median(stepped),
-                "peak_memory_mb": peak_memory_mb(torch.device(device)),
+                "peak_memory_mb": peak if peak > before else None,
             }
         )
     return rows

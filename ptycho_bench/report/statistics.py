@@ -117,6 +117,8 @@ def compare(values: Mapping[str, Mapping[int, float]]) -> Anova | str:
         return f"seeds are not balanced ({rows}), so no test is made"
     if len(every) < FEWEST:
         return f"{len(every)} seed{'s' if len(every) != 1 else ''}; a test wants {FEWEST} or more"
+    if all(len(set(numbers.values())) == 1 for numbers in values.values()):
+        return "numbers do not vary from seed to seed"
     if all(len(set(column)) == 1 for column in zip(*([n[s] for s in every] for n in values.values()), strict=True)):
         return "rows are equal seed by seed"
     return anova(values, every)

@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from tests.cli.conftest import SMALL_RUN
 from tests.cli.test_sweep import SMALL, benchmark  # noqa: F401 - a fixture
 
+OF_RUN = [word for word in SMALL_RUN if word.startswith("model.")]
 PROFILE = ("model=ptychonn", "size_px=16", "batch_sizes=[1,4]", "repeats=2", "device=cpu")
 
 
@@ -14,7 +16,8 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     metrics = {"phase_ssim": "higher", "parameters_mib": "lower", "gflops": "lower", "milliseconds": "lower"}
     words = benchmark(seeds=[0], rows=SMALL["rows"][:1], metrics=metrics, figures=["bars", "pareto", "patches"])
     assert command("sweep", *words)[0] == 0
-    assert command("profile", *PROFILE, "input=counts")[0] == 0
+    assert command("profile", *PROFILE, "input=counts", *OF_RUN)[0] == 0
+    assert command("profile", *PROFILE, "input=counts", *OF_RUN, "model.width=6")[0] == 0  # of the name, not the same
     code, out, err = command("report", "benchmark=small")
     assert code == 0, err
     assert "small: 1 of 1 runs done" in out
@@ -22,10 +25,11 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     assert {file.name for file in folder.iterdir()} == {"figures", "report.html", "report.md", "table.csv", "table.tex"}
     assert {file.name for file in (folder / "figures").iterdir()} == {"bars.png", "pareto.png", "patches.png"}
     (row,) = csv.DictReader((folder / "table.csv").open())
-    (profile,) = (json.loads(file.read_text()) for file in (tmp_path / "profiles").iterdir())
+    profiles = [json.loads(file.read_text()) for file in (tmp_path / "profiles").iterdir()]
+    training = json.loads((tmp_path / row["runs"] / "results.json").read_text())["training"]
+    (profile,) = (profile for profile in profiles if profile["parameters"] == training["parameters"])
     assert float(row["gflops"]) == pytest.approx(profile["gflops"])
     assert float(row["milliseconds"]) == pytest.approx(profile["batches"][0]["milliseconds"])
-    training = json.loads((tmp_path / row["runs"] / "results.json").read_text())["training"]
     assert float(row["parameters_mib"]) == pytest.approx(training["parameters"] * 4 / 2**20)
     assert [batch["batch_size"] for batch in profile["batches"]] == [1, 4]
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}

@@ -17,7 +17,7 @@ from ptycho_bench.report.lock import RunLock
 from tests.cli.conftest import SMALL_RUN
 
 BASE = dict(word.split("=", 1) for word in SMALL_RUN if not word.startswith("model="))
-BASE = {key: OmegaConf.create({"value": value}).value for key, value in BASE.items()}
+BASE = OmegaConf.to_container(OmegaConf.create("\n".join(f"{key}: {value}" for key, value in BASE.items())))
 SMALL = {
     "title": "small", "source": None, "seeds": [0, 1], "part": "stitched", "metrics": {"phase_ssim": "higher"},
     "base": {"data": "ltem", **BASE, "split.train_rows": [0, 10], "split.test_rows": [10, 15],
@@ -70,6 +70,8 @@ def test_a_table_is_filled_once_and_what_two_tables_share_is_trained_once(comman
     code, out, _ = command("sweep", *benchmark(), "--dry-run", "seeds=[0,2]")
     assert [line.split()[1] for line in out.splitlines()[:4]] == ["done", "missing", "done", "missing"]
     assert out.splitlines()[1].split()[-1] == "s"  # estimated by its like
+    assert command("sweep", *benchmark(), "seeds=[1]")[0] == 0
+    assert cells(tmp_path) == filled  # seeds swept before stay in the table
     assert "4 jobs for 4 cells" in out
 
 

@@ -64,6 +64,7 @@ def test_overrides_of_a_row_come_after_the_common_ones_and_what_varies_last():
         ({"seeds": [1, 1]}, "seeds must be one or more numbers, each once"),
         ({"part": "whole"}, "part must be stitched or patch_mean, got 'whole'"),
         ({"metrics": {"phase_ssim": "up"}}, "phase_ssim must be higher or lower, got 'up'"),
+        ({"metrics": {"phase_sim": "higher"}}, "no metric 'phase_sim'; see results.json"),
         ({"colour": 1}, "has no place for colour; it takes"),
         ({"rows": []}, "rows must be one or more"),
         ({"rows": [{"label": "a", "run": {}}] * 2}, "each label once in its group"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -122,3 +123,41 @@ def test_a_file_system_without_links_has_locks_too(folder, monkeypatch):
     monkeypatch.setattr(os, "link", refuse)
     with claimed(folder) as owner, claimed(folder) as other:
         assert owner is None and other is not None
+
+
+def test_a_lost_run_is_told_at_the_latest_when_its_work_is_done(folder, monkeypatch):
+    """Where an interrupt does not come through, as in a library that ignores it."""
+    monkeypatch.setattr(lock, "BEAT_S", 0.01)
+    monkeypatch.setattr(lock._thread, "interrupt_main", lambda: None)
+    with pytest.raises(LockLostError, match="was taken over"), claimed(folder):
+        lock_of(folder, machine="another:1", pid=1)
+        time.sleep(0.3)
+
+
+def test_a_process_that_was_started_to_ignore_interrupts_heeds_them_while_it_holds_a_run(folder):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with claimed(folder):
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_file_system_that_is_away_for_a_moment_does_not_stop_the_heart(folder, monkeypatch):
+    monkeypatch.setattr(lock, "BEAT_S", 0.01)
+    whole, away = os.utime, [OSError(116, "Stale file handle")] * 3
+
+    def flaky(path):
+        if away:
+            raise away.pop()
+        whole(path)
+
+    with claimed(folder):
+        path = RunLock(folder).path
+        whole(path, (0, 0))
+        monkeypatch.setattr(os, "utime", flaky)
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not away and path.stat().st_mtime > 0

@@ -83,7 +83,8 @@ def test_two_rows_need_no_sphericity():
         ({"a": {0: 1.0, 1: 2.0, 2: 2.5}, "b": {0: 1.0, 2: 3.0}}, r"not balanced \(b lacks 1\)"),
         ({"a": {0: 1.0}, "b": {0: 2.0}}, "1 seed; a test wants 3"),
         ({"a": {0: 1.0, 1: 2.0}, "b": {0: 2.0, 1: 2.0}}, "2 seeds; a test wants 3"),
-        ({"a": dict.fromkeys(range(3), 1.0), "b": dict.fromkeys(range(3), 1.0)}, "equal seed by seed"),
+        ({"a": {0: 1.0, 1: 2.0, 2: 5.0}, "b": {0: 1.0, 1: 2.0, 2: 5.0}}, "equal seed by seed"),
+        ({k: dict.fromkeys(range(3), v) for k, v in (("a", 12.3), ("b", 21.4), ("c", 3.21))}, "do not vary from seed"),
         ({"a": dict.fromkeys(range(3), 1.0), "b": dict.fromkeys(range(3), 2.0)}, "do not vary from seed to seed"),
     ],
 )
