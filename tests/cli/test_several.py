@@ -78,7 +78,9 @@ def test_two_scans_are_reported_apart_and_together(command, files, tmp_path):
         assert together["stitched"][name] == pytest.approx(np.mean([one["stitched"][name] for one in apart]))
     pictures = {"field_a.png", "field_b.png", "patches_a.png", "patches_b.png", "losses.png"}
     assert {file.name for file in (folder / "pictures").iterdir()} == pictures
-    assert {file.name for file in folder.glob("*.npz")} == {"field_a.npz", "field_b.npz"}
+    assert {file.name for file in folder.glob("*.npz")} == {
+        f"{what}_{name}.npz" for what in ("field", "samples") for name in "ab"
+    }
     assert "stitched: mean over the scans' fields" in " ".join(out.split())
 
 

@@ -141,6 +141,7 @@ def test_an_array_job_runs_its_index_and_printed_commands_do_the_same(command, b
     assert code == 1 and "index must lie in [0, 1]" in err
 
 
+@pytest.mark.slow
 def test_a_cluster_of_this_machine_fills_the_table(command, benchmark, tmp_path):
     words = benchmark(seeds=[0], rows=[*SMALL["rows"][:1], {"label": "bad", "run": {"recipe.batch_size": 0}}])
     options = ("launcher=submitit", "cluster=local", "cluster_options={timeout_min:5}")
@@ -151,6 +152,7 @@ def test_a_cluster_of_this_machine_fills_the_table(command, benchmark, tmp_path)
     assert (cells(tmp_path)["a", None, 0] / "results.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_that_another_machine_holds_is_waited_for_and_taken_over_when_it_dies(command, benchmark, tmp_path):
     words = benchmark(seeds=[0], rows=SMALL["rows"][:1])
     code, out, _ = command("sweep", *words, "--print")
@@ -194,6 +196,7 @@ def test_a_sweep_killed_in_the_middle_ends_as_one_that_was_not(command, benchmar
         assert metrics(folder) == metrics(other), place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_hydras_own_sweeps_and_launchers_fill_the_same_folders(command, tmp_path, launcher):
     words = ("-m", f"hydra/launcher={launcher}", "seed=0,1", *SMALL_RUN, "recipe.epochs=1", "pictures=false")
