@@ -84,7 +84,7 @@ def write(folder: Path, table: "Table", figures: Mapping[str, bytes]) -> None:
     """All forms of a table."""
     from ptycho_bench.atomic import write_bytes
     from ptycho_bench.report.record import write_text
-    from ptycho_bench.report.render import comma_separated, latex, markdown, page
+    from ptycho_bench.report.render import comma_separated, latex, markdown, page, pairs_csv
 
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for old in (folder / "figures").glob("*.png"):
@@ -95,6 +95,7 @@ def write(folder: Path, table: "Table", figures: Mapping[str, bytes]) -> None:
     write_text(folder / "report.html", page([(table, figures)], table.title))
     write_text(folder / "table.csv", comma_separated(table))
     write_text(folder / "table.tex", latex(table))
+    write_text(folder / "pairs.csv", pairs_csv(table))
 
 
 def summary(table: "Table", folder: Path) -> str:

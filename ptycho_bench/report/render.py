@@ -8,10 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from ptycho_bench.report.collect import Entry
-from ptycho_bench.report.statistics import Anova
+from ptycho_bench.report.statistics import Anova, Pair
 from ptycho_bench.report.tables import Block, Line, Table, TableCell, better_first, label_of, number
 
 PM = "±"
+MOST_PAIRS, SIGNIFICANT = 10, 0.05  # of comparisons that are all said; of a corrected p, below which rows differ
 CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics")  # of a run
 
 
@@ -135,9 +136,30 @@ def test_lines(block: Block) -> list[str]:
             f"  - {pair.first} less {pair.second}: {signed(metric, pair.difference)} "
             f"(95 % {signed(metric, pair.low)} to {signed(metric, pair.high)}), {p_text(pair.p)} (Bonferroni), "
             f"d {pair.effect:.2f}"
-            for pair in found.pairs
+            for pair in shown_pairs(found)
         ]
+        if len(found.pairs) > MOST_PAIRS:
+            lines.append(f"  - {len(shown_pairs(found))} of {len(found.pairs)} pairs differ; all are in pairs.csv")
     return lines
+
+
+def shown_pairs(found: Anova) -> Sequence[Pair]:
+    """All pairs where they are few, else those that differ."""
+    return found.pairs if len(found.pairs) <= MOST_PAIRS else [pair for pair in found.pairs if pair.p < SIGNIFICANT]
+
+
+def pairs_csv(table: Table) -> str:
+    """Every comparison of two rows, one a line; the head alone where none could be made."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["group", "value", "metric", *Pair.__dataclass_fields__])
+    for block in table.blocks:
+        for metric, found in block.tests.items():
+            for pair in () if isinstance(found, str) else found.pairs:
+                numbers = (plain(value) for value in (pair.difference, pair.low, pair.high, pair.p, pair.effect))
+                value = "" if block.value is None else block.value
+                writer.writerow([block.group, value, metric, pair.first, pair.second, *numbers])
+    return text.getvalue()
 
 
 def anova_text(found: Anova) -> str:

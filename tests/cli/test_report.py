@@ -22,7 +22,9 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     assert code == 0, err
     assert "small: 1 of 1 runs done" in out
     folder = tmp_path / "benchmarks/small/report"
-    assert {file.name for file in folder.iterdir()} == {"figures", "report.html", "report.md", "table.csv", "table.tex"}
+    assert {file.name for file in folder.iterdir()} == {
+        "figures", "report.html", "report.md", "table.csv", "table.tex", "pairs.csv"
+    }  # fmt: skip
     assert {file.name for file in (folder / "figures").iterdir()} == {"bars.png", "pareto.png", "patches.png"}
     (row,) = csv.DictReader((folder / "table.csv").open())
     profiles = [json.loads(file.read_text()) for file in (tmp_path / "profiles").iterdir()]

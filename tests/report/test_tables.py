@@ -10,7 +10,7 @@ import pytest
 
 from ptycho_bench.report.collect import Place, collect, convergence_epochs
 from ptycho_bench.report.figures import make_figures
-from ptycho_bench.report.render import comma_separated, latex, markdown, page
+from ptycho_bench.report.render import comma_separated, latex, markdown, page, pairs_csv
 from ptycho_bench.report.statistics import Anova
 from ptycho_bench.report.tables import make_table
 
@@ -106,6 +106,10 @@ def test_the_order_is_compared_with_the_papers_over_three_rows_or_more(outputs):
     assert block.correlation["phase_psnr_db"] == pytest.approx(0.5)
     test = block.tests["phase_psnr_db"]
     assert isinstance(test, Anova) and test.seeds == 3 and len(test.pairs) == 3
+    rows = list(csv.DictReader(io.StringIO(pairs_csv(make_table(collected(outputs))))))
+    assert [(row["first"], row["second"]) for row in rows if row["metric"] == "phase_psnr_db"] == [
+        ("first", "second & last"), ("first", "third"), ("second & last", "third")
+    ]  # fmt: skip
 
 
 def test_seeds_that_lack_are_said_and_not_computed_over(outputs):
