@@ -17,7 +17,7 @@ CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "mod
 
 
 def cell_text(metric: str, cell: TableCell) -> str:
-    """Ours, with its spread over seeds; the paper's and the difference in brackets.
+    """Ours, with its spread over seeds; the paper's and the difference, in brackets.
 
     An empty cell is a dash; where some runs lack, the count of those that are there is said.
     """
@@ -84,7 +84,7 @@ def about(table: Table) -> str:
     benchmark = table.benchmark
     source = "" if benchmark.source is None else f" Paper: {benchmark.source}"
     if any(row.paper for row in benchmark.rows):
-        source += "; its numbers in brackets, and ours less them"
+        source += "; its numbers follow ours, and ours less them"
     source += "." if source else ""
     part = {"stitched": "the stitched test field", "patch_mean": "the mean over test patches"}[benchmark.part]
     base = ", ".join(f"{key}={value}" for key, value in benchmark.base.items())
