@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ptycho_bench.cli.plan import Job
 from ptycho_bench.cli.workers import (
+    ELSEWHERE,
     MODULES,
     Tally,
     drop_unneeded,
@@ -95,7 +96,7 @@ def settle(name: str, job: Job, sent: object, tally: Tally) -> None:
     """State of a job the cluster is done with, and why it failed."""
     state, error = job.state(), sent.exception()
     if state == "done" or (state == "running" and error is None):  # a node that was killed leaves a lock behind
-        tally.states[name] = {"done": "done", "running": "elsewhere"}[state]
+        tally.states[name] = ELSEWHERE[state]
         return
     tally.states[name] = "failed"
     tally.reasons[name] = "it left no result" if error is None else last_word(str(error))

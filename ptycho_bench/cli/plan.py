@@ -1,6 +1,5 @@
 """What a benchmark asks for, as jobs: each one folder, filled by one of this project's commands."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,13 +11,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ptycho_bench.cli.build import plain
 from ptycho_bench.cli.datasets import cached_path
-from ptycho_bench.cli.identity import run_hash, run_name
+from ptycho_bench.cli.identity import run_hash, run_name, sha256
 from ptycho_bench.cli.variants import PLAN, plan_folder, variant
 from ptycho_bench.cli.words import quoted
 from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.report.benchmark import Benchmark, Cell, Value
-from ptycho_bench.report.lock import RunLock
-from ptycho_bench.report.record import RESULTS, write_json
+from ptycho_bench.report.record import RunFolder, write_json
 
 STUDY = "benchmark"  # runs of all tables lie together, so that one that several ask for is trained once
 
@@ -44,14 +42,8 @@ class Job:
     like: tuple[str, ...]
 
     def state(self) -> str:
-        """done, running (by a living process), failed, cut (it goes on from its last epoch) or missing."""
-        if (self.folder / RESULTS).is_file():
-            return "done"
-        if RunLock(self.folder).owner() is not None:
-            return "running"
-        if (self.folder / "error.txt").is_file():
-            return "failed"
-        return "cut" if (self.folder / "last.ckpt").is_file() else "missing"
+        """See `RunFolder.state`."""
+        return RunFolder(self.folder).state()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +190,7 @@ class Planner:
         solve = as_words({**of_groups(self.benchmark.base, "metrics"), **cell.row.solve})
         composed = hydra.compose("reconstruct", ["files=[x]", *solve])
         what = [file.name, training.name, PROTOCOL_VERSION, plain(composed.solver), plain(composed.metrics)]
-        name = f"solved/{self.study}/{file.stem}-{slug(cell.row.solve)}-{digest(what)}"
+        name = f"solved/{self.study}/{file.stem}-{slug(cell.row.solve)}-{sha256(what)[:10]}"
         folder = Path(self.cfg.outputs_dir) / name
         places = (f"region_of={word(str(training.folder / 'best.ckpt'))}", f"folder={word(str(folder))}")
         words = (str(file), *solve, "region=test", "frc=false", "pictures=false", *places, *self.places())
@@ -242,8 +234,3 @@ def slug(overrides: Mapping[str, Value]) -> str:
     'overlap_ratio-0.25-region-all'
     """
     return re.sub(r"[^\w.+-]+", "-", "-".join(f"{key.rpartition('.')[2]}-{word(v)}" for key, v in overrides.items()))
-
-
-def digest(value: object) -> str:
-    """Ten letters of a hash of plain data."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]

@@ -84,7 +84,9 @@ def recorded(plan: "Plan", node: dict, cfg: "DictConfig") -> None:
         else:
             print(f"{plan.benchmark.name} has changed since it was swept; its table is now that of this command")
     node = {**node, "seeds": seeds}
-    make_plan(Benchmark.of(plan.benchmark.name, node), cfg).write(node)
+    if seeds != list(plan.benchmark.seeds):
+        plan = make_plan(Benchmark.of(plan.benchmark.name, node), cfg)
+    plan.write(node)
 
 
 def chosen(plan: "Plan", index: int | None) -> "dict[str, Job]":
@@ -195,7 +197,7 @@ class Progress:
 
 
 def flags_to_overrides(words: list[str]) -> list[str]:
-    """A command line with its flags as overrides, and the benchmark's name kept beside what is in its file.
+    """A command line with its flags as overrides.
 
     >>> flags_to_overrides(["benchmark=ppn_table2", "--dry-run", "--index", "3"])
     ['benchmark=ppn_table2', 'dry_run=true', 'index=3']

@@ -18,6 +18,7 @@ MODULES = {
     "ptycho-simulate": "ptycho_bench.cli.simulate",
     "ptycho-reconstruct": "ptycho_bench.cli.reconstruct",
 }
+ELSEWHERE = {"done": "done", "running": "elsewhere"}  # of a folder's state: what a sweep need not start
 POLL_S = 0.2  # own processes
 ELSEWHERE_S = 5.0  # jobs that other processes hold
 
@@ -95,7 +96,7 @@ def work_off(
         while True:
             before = dict(tally.states)
             for running in list(at_work):
-                if running.process.poll() is not None and not next_command(running, logs, gpus, workers):
+                if running.process.poll() is not None and not next_command(running, gpus, workers):
                     at_work.remove(running)
                     settle(running, tally)
             if time.monotonic() - looked > ELSEWHERE_S:
@@ -120,16 +121,14 @@ def work_off(
 
 def first_state(job: Job, retry_failed: bool) -> str:
     """State of a job before anything was started."""
-    return {"done": "done", "running": "elsewhere", "failed": "left" if retry_failed else "failed"}.get(
-        job.state(), "left"
-    )
+    state = job.state()
+    return "failed" if state == "failed" and not retry_failed else ELSEWHERE.get(state, "left")
 
 
 def look_elsewhere(jobs: Mapping[str, Job], tally: Tally) -> None:
     """Jobs that other processes held: done, or free again."""
     for name in [name for name, state in tally.states.items() if state == "elsewhere"]:
-        state = jobs[name].state()
-        tally.states[name] = {"done": "done", "running": "elsewhere"}.get(state, "left")
+        tally.states[name] = ELSEWHERE.get(jobs[name].state(), "left")
 
 
 def drop_unneeded(jobs: Mapping[str, Job], tally: Tally) -> None:
@@ -153,9 +152,8 @@ def free(ready: Sequence[Job], tally: Tally) -> list[Job]:
     """Of jobs that could start, those that no other process has done or taken up meanwhile; the tally is told."""
     found = []
     for job in ready:
-        state = job.state()
-        if state in ("done", "running"):
-            tally.states[job.name] = {"done": "done", "running": "elsewhere"}[state]
+        if (state := job.state()) in ELSEWHERE:
+            tally.states[job.name] = ELSEWHERE[state]
         else:
             found.append(job)
     return found
@@ -173,7 +171,7 @@ def start(job: Job, slot: int, logs: Path, gpus: Sequence[int], workers: int) ->
     return Running(job, slot, launch(job.commands[0], log, environment(slot, gpus, workers)), log, 0)
 
 
-def next_command(running: Running, logs: Path, gpus: Sequence[int], workers: int) -> bool:
+def next_command(running: Running, gpus: Sequence[int], workers: int) -> bool:
     """Start the next command of a job where the one before ended well. False where there is none to start."""
     if running.process.returncode or running.step + 1 == len(running.job.commands):
         return False
@@ -203,10 +201,8 @@ def settle(running: Running, tally: Tally) -> None:
     """State of a job whose commands have ended, and why it failed."""
     running.log.close()
     name, state = running.job.name, running.job.state()
-    if state == "done":
-        tally.states[name] = "done"
-    elif state == "running":  # another process was quicker
-        tally.states[name] = "elsewhere"
+    if state in ELSEWHERE:  # done, or another process was quicker
+        tally.states[name] = ELSEWHERE[state]
     else:
         tally.states[name], tally.reasons[name] = "failed", why(running)
 

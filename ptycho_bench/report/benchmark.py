@@ -1,6 +1,5 @@
 """A table or figure to be filled by runs, as conf/benchmark/ describes it: plain data, checked."""
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -159,10 +158,6 @@ class Benchmark:
         """Overrides of ptycho-evaluate, or of the scan a solver solves; empty: the run's own test is meant."""
         varied = {self.vary.key: value} if self.vary is not None and self.vary.of == "testing" else {}
         return {**row.test, **varied}
-
-    def with_seeds(self, seeds: tuple[int, ...]) -> Self:
-        """The same with other seeds."""
-        return dataclasses.replace(self, seeds=seeds)
 
     def groups(self) -> list[str]:
         """Names of the groups of rows, in order."""

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ptycho_bench.report.benchmark import Benchmark, Value
-from ptycho_bench.report.lock import RunLock
-from ptycho_bench.report.record import RunFolder
+from ptycho_bench.report.record import ERROR, RunFolder
 
 CONVERGED = 1.01  # a validation loss by the run's best, from which it counts as converged
 MIB_PER_PARAMETER = 4 / 2**20  # single precision
@@ -130,13 +129,11 @@ def entry_of(cell: Mapping, benchmark: Benchmark, outputs_dir: Path, profiles: P
 
 def unfinished(folder: Path) -> tuple[str, str]:
     """Status of a run without results, and why it failed."""
-    if RunLock(folder).owner() is not None:
-        return "running", ""
-    error = folder / "error.txt"
-    if error.is_file():
-        lines = error.read_text().strip().splitlines()
-        return "failed", lines[-1] if lines else "it left no word"
-    return "missing", ""
+    state = RunFolder(folder).state()
+    if state != "failed":
+        return ("running" if state == "running" else "missing"), ""
+    lines = (folder / ERROR).read_text().strip().splitlines()
+    return state, lines[-1] if lines else "it left no word"
 
 
 def profile_of(run: "Run", profiles: Profiles) -> Mapping:

@@ -211,22 +211,21 @@ def curves(collected: Collected, table: Table) -> dict[str, bytes]:
     return found
 
 
-def read_fields(collected: Collected, block: Block) -> dict[str, dict[str, np.ndarray]]:
-    """Stitched field of each row's first run: amplitude, phase, true_amplitude, true_phase, covered, by row."""
+def read_arrays(collected: Collected, block: Block, name: str) -> dict[str, dict[str, np.ndarray]]:
+    """An NPZ file of each row's first run that is done, by row; rows without it are left out."""
     found = {}
     for line in block.lines:
-        for entry in line.entries:
-            file = collected.outputs_dir / entry.folder / "field.npz"
-            if entry.status == "done" and file.is_file():
-                with np.load(file) as arrays:
-                    found[line.place.row] = {name: arrays[name] for name in arrays.files}
-                break
+        done = next((entry for entry in line.entries if entry.status == "done"), None)
+        file = None if done is None else collected.outputs_dir / done.folder / name
+        if file is not None and file.is_file():
+            with np.load(file) as arrays:
+                found[line.place.row] = {key: arrays[key] for key in arrays.files}
     return found
 
 
 def fields(collected: Collected, table: Table, block: Block) -> bytes | None:
     """Stitched amplitude and phase of the truth and of each row's first run, the same limits for all."""
-    there = read_fields(collected, block)
+    there = read_arrays(collected, block, "field.npz")
     if not there:
         return None
     first = next(iter(there.values()))
@@ -263,7 +262,7 @@ def image_grid(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str)
 
 def sections(collected: Collected, table: Table, block: Block) -> bytes | None:
     """Amplitude and phase along the middle row of the stitched field."""
-    there = read_fields(collected, block)
+    there = read_arrays(collected, block, "field.npz")
     if not there:
         return None
     first = next(iter(there.values()))
@@ -286,7 +285,7 @@ def spectrum(kind: str) -> Callable[[Collected, Table, Block], bytes | None]:
     take = {"diagonal": diagonal_spectrum, "radial": radial_spectrum}[kind]
 
     def draw(collected: Collected, table: Table, block: Block) -> bytes | None:
-        there = read_fields(collected, block)
+        there = read_arrays(collected, block, "field.npz")
         if not there:
             return None
         first = next(iter(there.values()))
@@ -383,14 +382,7 @@ def pareto(collected: Collected, table: Table, block: Block) -> bytes | None:
 
 def drawn_patches(collected: Collected, table: Table, block: Block) -> bytes | None:
     """The test patches that tell most, of the truth and of each row's first run."""
-    sides: dict[str, dict[str, np.ndarray]] = {}
-    for line in block.lines:
-        for entry in line.entries:
-            file = collected.outputs_dir / entry.folder / "samples.npz"
-            if entry.status == "done" and file.is_file():
-                with np.load(file) as arrays:
-                    sides[line.place.row] = {name: arrays[name] for name in arrays.files}
-                break
+    sides = read_arrays(collected, block, "samples.npz")
     if not sides:
         return None
     first = next(iter(sides.values()))

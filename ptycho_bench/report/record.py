@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ptycho_bench.atomic import write_bytes
+from ptycho_bench.report.lock import RunLock
 
-RESULTS = "results.json"
+RESULTS, ERROR = "results.json", "error.txt"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -69,6 +70,16 @@ class RunFolder:
         except json.JSONDecodeError as error:
             raise ValueError(f"{file} is no JSON ({error}); delete it, or set overwrite=true") from error
 
+    def state(self) -> str:
+        """done, running (by a living process), failed, cut (it goes on from its last epoch) or missing."""
+        if (self.path / RESULTS).is_file():
+            return "done"
+        if RunLock(self.path).owner() is not None:
+            return "running"
+        if (self.path / ERROR).is_file():
+            return "failed"
+        return "cut" if (self.path / "last.ckpt").is_file() else "missing"
+
     def clear(self) -> None:
         """Remove the folder and all in it.
 
@@ -84,7 +95,7 @@ class RunFolder:
         """Make the folder and say in it what will run, and where."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.opened = True
-        (self.path / "error.txt").unlink(missing_ok=True)
+        (self.path / ERROR).unlink(missing_ok=True)
         write_text(self.path / "config.yaml", config)
         write_json(self.path / "env.json", environment)
 
@@ -114,7 +125,7 @@ class RunFolder:
         if not self.opened:
             return
         with contextlib.suppress(OSError):  # the failure may be that nothing can be written
-            write_text(self.path / "error.txt", "".join(traceback.format_exception(error)))
+            write_text(self.path / ERROR, "".join(traceback.format_exception(error)))
 
     def finish(self, results: Mapping) -> None:
         """Write results.json: from now on the run is finished."""

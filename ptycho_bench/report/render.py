@@ -16,25 +16,27 @@ MOST_PAIRS, SIGNIFICANT = 10, 0.05  # of comparisons that are all said; of a cor
 CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics")  # of a run
 
 
-def cell_text(metric: str, cell: TableCell) -> str:
-    """Ours, with its spread over seeds; the paper's and the difference, in brackets.
-
-    An empty cell is a dash; where some runs lack, the count of those that are there is said.
-    """
+def ours_text(metric: str, cell: TableCell) -> str:
+    """Ours, with its spread over seeds; a dash for none, and the count of runs where some lack."""
     if cell.ours is None:
-        ours = "-"
-    else:
-        ours = number(metric, cell.ours.mean)
-        if cell.ours.std is not None:
-            ours += f" {PM} {number(metric, cell.ours.std)}"
-        if cell.done < cell.planned:
-            ours += f" (n={cell.done})"
+        return "-"
+    spread = "" if cell.ours.std is None else f" {PM} {number(metric, cell.ours.std)}"
+    count = "" if cell.done == cell.planned else f" (n={cell.done})"
+    return f"{number(metric, cell.ours.mean)}{spread}{count}"
+
+
+def paper_text(metric: str, cell: TableCell) -> str:
+    """The paper's, and ours less it; nothing where none is printed."""
     if cell.paper is None:
-        return ours
+        return ""
     printed = number(metric, cell.paper.mean)
-    if cell.difference is None:
-        return f"{ours} [{printed}]"
-    return f"{ours} [{printed}, {signed(metric, cell.difference)}]"
+    return printed if cell.difference is None else f"{printed}, {signed(metric, cell.difference)}"
+
+
+def cell_text(metric: str, cell: TableCell) -> str:
+    """Ours, and the paper's and the difference in brackets."""
+    paper = paper_text(metric, cell)
+    return ours_text(metric, cell) + (f" [{paper}]" if paper else "")
 
 
 def signed(metric: str, value: float) -> str:
@@ -338,8 +340,8 @@ def page_line(table: Table, block: Block, line: Line, numbers: Mapping[str, str]
         cells.append(
             {
                 "sort": "" if cell.ours is None else f"{cell.ours.mean:.10g}",
-                "text": cell_text(metric, cell).partition(" [")[0],
-                "paper": cell_text(metric, cell).partition(" [")[2].rstrip("]"),
+                "text": ours_text(metric, cell),
+                "paper": paper_text(metric, cell),
                 "best": best,
                 "run": numbers[done[0].folder] if done else "",
                 "hint": f"{cell.done} of {cell.planned} runs: " + ", ".join(entry.folder for entry in done),
