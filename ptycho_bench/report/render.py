@@ -12,6 +12,7 @@ from ptycho_bench.report.statistics import Anova, Pair
 from ptycho_bench.report.tables import Block, Line, Table, TableCell, better_first, label_of, number
 
 PM = "±"
+TEX = str.maketrans({"\\": r"\textbackslash{}"} | {letter: f"\\{letter}" for letter in "&%$#_{}"})
 MOST_PAIRS, SIGNIFICANT = 10, 0.05  # of comparisons that are all said; of a corrected p, below which rows differ
 CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics")  # of a run
 
@@ -283,9 +284,7 @@ def latex_cell(metric: str, cell: TableCell, *, bold: bool) -> str:
 
 def escaped(text: str) -> str:
     """Text as LaTeX reads it."""
-    for letter in "\\&%$#_{}":
-        text = text.replace(letter, {"\\": r"\textbackslash{}"}.get(letter, "\\" + letter))
-    return text
+    return text.translate(TEX)
 
 
 def page(tables: Sequence[tuple[Table, Mapping[str, bytes]]], title: str) -> str:
