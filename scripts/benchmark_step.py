@@ -15,7 +15,9 @@ import torch
 
 from ptycho_bench.cli.build import build, build_model, plain
 from ptycho_bench.data.scaling import NEUTRAL
-from ptycho_bench.models.poca import ChunkedPoCA, poca_reference, polar_coordinates
+from ptycho_bench.models.poca import poca_reference
+from ptycho_bench.models.poca_tiles import TiledPoCA
+from ptycho_bench.models.polar import polar_coordinates
 
 
 def poca_step(form: Callable, *, batch: int, size_px: int, device: str) -> Callable[[], None]:
@@ -105,7 +107,7 @@ def main() -> None:
     options = parser.parse_args()
     size = {"batch": options.batch, "size_px": options.size_px, "device": options.device}
     timing = {"repeats": options.repeats, "device": options.device}
-    forms = {"plain": poca_reference, "chunked": ChunkedPoCA.apply}
+    forms = {"plain": poca_reference, "tiled": TiledPoCA.apply}
     rows = compare("PoCA", {name: poca_step(form, **size) for name, form in forms.items()}, **timing)
     variants = list(itertools.product(("32-true", "bf16-mixed"), ("contiguous", "channels-last")))
     for model in options.model:

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from ptycho_bench.models import poca
-from ptycho_bench.models.poca import ChunkedPoCA, PoCA, poca_reference, polar_coordinates, polar_map
+from ptycho_bench.models import poca_tiles
+from ptycho_bench.models.poca import PoCA, poca_reference
+from ptycho_bench.models.poca_tiles import TiledPoCA, Tiling
+from ptycho_bench.models.polar import polar_coordinates, polar_map
 
 
 def inputs(heads: int, height: int, width: int, dtype: torch.dtype = torch.float64) -> list[torch.Tensor]:
@@ -28,13 +30,19 @@ def outcome(
 
 @pytest.mark.parametrize("center", [(4.0, 4.0), (3.7127, 5.2871), (2.0, 6.0)])
 @pytest.mark.parametrize("size", [(8, 8), (7, 9), (16, 16)])
-@pytest.mark.parametrize("tile", [(3, 50), (64, 1 << 19)])
-def test_the_chunked_form_equals_the_reference_gradients_included(monkeypatch, center, size, tile):
-    monkeypatch.setattr(poca, "TILE_ROWS", tile[0])
-    monkeypatch.setattr(poca, "TILE_ELEMENTS", tile[1])
-    tensors = inputs(5, *size)
+@pytest.mark.parametrize("tiling", [Tiling(rows=3, columns=5, elements=50), poca_tiles.CPU_TILING])
+@pytest.mark.parametrize("worth_a_thread", [1, 1 << 30])
+@pytest.mark.parametrize("strength", [1.0, 40.0])  # 40: powers of two of these logits would overflow
+def test_the_tiled_form_equals_the_reference_gradients_included(
+    monkeypatch, center, size, tiling, worth_a_thread, strength
+):
+    monkeypatch.setattr(poca_tiles, "CPU_TILING", tiling)
+    monkeypatch.setattr(poca_tiles, "WORTH_A_THREAD", worth_a_thread)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    query, *others = inputs(5, *size)
+    tensors = [strength * query, *others]
     expected = outcome(poca_reference, tensors, center, size)
-    for got, wanted in zip(outcome(ChunkedPoCA.apply, tensors, center, size), expected, strict=True):
+    for got, wanted in zip(outcome(TiledPoCA.apply, tensors, center, size), expected, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-11)
 
 
@@ -42,16 +50,16 @@ def test_single_precision_stays_within_1e_5_of_double_at_the_training_size():
     tensors = inputs(4, 32, 32)
     expected = outcome(poca_reference, tensors, (16.3127, 15.0871), (32, 32))
     for got, wanted in zip(
-        outcome(ChunkedPoCA.apply, [t.float() for t in tensors], (16.3127, 15.0871), (32, 32)), expected, strict=True
+        outcome(TiledPoCA.apply, [t.float() for t in tensors], (16.3127, 15.0871), (32, 32)), expected, strict=True
     ):
         assert (got.double() - wanted).norm() / wanted.norm() < 1e-5
 
 
-def test_the_gradient_of_the_chunked_form_is_its_finite_difference():
+def test_the_gradient_of_the_tiled_form_is_its_finite_difference():
     query, key, value = inputs(2, 3, 4)
     center = torch.tensor([1.3127, 2.0871], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda q, k, v, c: ChunkedPoCA.apply(q, k, v, *polar_coordinates(c, 3, 4)), (query, key, value, center)
+        lambda q, k, v, c: TiledPoCA.apply(q, k, v, *polar_coordinates(c, 3, 4)), (query, key, value, center)
     )
 
 
@@ -60,7 +68,7 @@ def test_no_map_of_all_pairs_is_kept_for_the_backward_pass():
     with saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor):
         PoCA(width=8, heads=2, height=16, width_px=16)(torch.randn(3, 256, 8))
         lean = max(kept)
-        PoCA(width=8, heads=2, height=16, width_px=16, lean=False)(torch.randn(3, 256, 8))
+        PoCA(width=8, heads=2, height=16, width_px=16, attend=poca_reference)(torch.randn(3, 256, 8))
     assert lean <= 3 * 256 * 8 * 3
     assert max(kept) >= 256 * 256
 
@@ -118,9 +126,9 @@ def test_heads_must_divide_the_width():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_the_chunked_form_on_a_gpu_equals_the_reference_on_a_cpu():
+def test_the_tiled_form_on_a_gpu_equals_the_reference_on_a_cpu():
     tensors = inputs(6, 16, 16)
     center = torch.tensor([8.3127, 7.0871], dtype=torch.float64)
     expected = poca_reference(*tensors, *polar_coordinates(center, 16, 16))
-    on_gpu = ChunkedPoCA.apply(*(t.cuda().float() for t in tensors), *polar_coordinates(center.cuda().float(), 16, 16))
+    on_gpu = TiledPoCA.apply(*(t.cuda().float() for t in tensors), *polar_coordinates(center.cuda().float(), 16, 16))
     assert (on_gpu.cpu().double() - expected).norm() / expected.norm() < 1e-5
