@@ -28,6 +28,12 @@ def poca_reference(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, di
     return (logits * polar_map(radius, direction, radius, direction)).softmax(dim=-1) @ value
 
 
+def poca(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
+    """`poca_reference` in the form that suits the device; the plain one where there are no numbers, as on meta."""
+    form = poca_reference if query.is_meta else TiledPoCA.apply
+    return form(query, key, value, radius, direction)
+
+
 def full_precision(device: torch.device) -> AbstractContextManager:
     """No autocast within; nothing on a device that has none, as meta."""
     known = torch.amp.is_autocast_available(device.type)
@@ -47,14 +53,14 @@ class PoCA(nn.Module):
         heads: attention heads, each width / heads wide.
         height: rows of the pattern.
         width_px: columns of the pattern.
-        attend: computes Eq. 8; `poca_reference` keeps N x N maps.
+        attend: Eq. 8; `poca` keeps no N x N map, `poca_reference` does.
 
     Raises:
         ValueError: heads do not divide the width.
     """
 
     def __init__(
-        self, *, width: int, heads: int, height: int, width_px: int, attend: Callable[..., Tensor] = TiledPoCA.apply
+        self, *, width: int, heads: int, height: int, width_px: int, attend: Callable[..., Tensor] = poca
     ) -> None:
         super().__init__()
         if width % heads:

@@ -63,7 +63,9 @@ def shared(work: Callable[[slice], tuple[Tensor, ...]], query: Tensor) -> list[t
     Operations on a tile are too short to be split over threads themselves; they release Python's lock.
     """
     heads, count, _ = query.shape
-    threads = 1 if query.is_cuda else min(torch.get_num_threads(), heads, heads * count**2 // WORTH_A_THREAD)
+    threads = (
+        min(torch.get_num_threads(), heads, heads * count**2 // WORTH_A_THREAD) if query.device.type == "cpu" else 1
+    )
     if threads <= 1:
         return [work(slice(0, heads))]
 
@@ -179,7 +181,7 @@ def tiles(query: Tensor, radius: Tensor, direction: Tensor) -> Iterator[tuple[sl
 
 def tiling_of(tensor: Tensor) -> Tiling:
     """That of its device."""
-    return GPU_TILING if tensor.is_cuda else CPU_TILING
+    return CPU_TILING if tensor.device.type == "cpu" else GPU_TILING
 
 
 class Workspace:
