@@ -33,5 +33,4 @@ def polar_coordinates(center_px: Tensor, height: int, width: int) -> tuple[Tenso
 
 def polar_map(radius_m: Tensor, direction_m: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
     """Modulation of Eq. 7, radial decay times angular continuity, for queries m (M,) and keys n (N,): (M, N)."""
-    cosine = torch.outer(direction_m[:, 0], direction[:, 0]) + torch.outer(direction_m[:, 1], direction[:, 1])
-    return cosine / (1 + (radius_m[:, None] - radius[None, :]).abs())
+    return (direction_m @ direction.T) / (1 + (radius_m[:, None] - radius[None, :]).abs())
