@@ -32,7 +32,7 @@ def task(cfg: "DictConfig") -> None:
 
     from ptycho_bench.report.collect import collect
     from ptycho_bench.report.figures import make_figures
-    from ptycho_bench.report.render import page
+    from ptycho_bench.report.page import page
     from ptycho_bench.report.tables import make_table
 
     outputs = Path(cfg.outputs_dir)
@@ -83,8 +83,9 @@ def plans_of(outputs: Path, names: list[str], epochs: int | None) -> list[Path]:
 def write(folder: Path, table: "Table", figures: Mapping[str, bytes]) -> None:
     """All forms of a table."""
     from ptycho_bench.atomic import write_bytes
+    from ptycho_bench.report.page import page
     from ptycho_bench.report.record import write_text
-    from ptycho_bench.report.render import comma_separated, latex, markdown, page, pairs_csv
+    from ptycho_bench.report.render import comma_separated, latex, markdown, pairs_csv
 
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for old in (folder / "figures").glob("*.png"):

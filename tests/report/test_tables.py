@@ -10,7 +10,8 @@ import pytest
 
 from ptycho_bench.report.collect import Place, collect, convergence_epochs
 from ptycho_bench.report.figures import make_figures
-from ptycho_bench.report.render import comma_separated, latex, markdown, page, pairs_csv
+from ptycho_bench.report.page import page
+from ptycho_bench.report.render import comma_separated, latex, markdown, pairs_csv
 from ptycho_bench.report.statistics import Anova
 from ptycho_bench.report.tables import make_table
 
