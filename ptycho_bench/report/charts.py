@@ -44,16 +44,16 @@ def name_rows(axes: Sequence[Axes], names: Sequence[str]) -> None:
 
 
 def box(collected: Collected, table: Table, block: Block) -> bytes | None:
-    """Distribution over test patches of each row's first run."""
+    """Distribution over the test patches of all runs of each row."""
     metrics = [
         m for m in table.benchmark.metrics if not m.startswith(("seconds", "parameters", "gflops", "conv", "milli"))
     ]
     rows = {}
     for place, line in enumerate(block.lines):
-        done = [entry for entry in line.entries if entry.status == "done"]
-        patches = read_patches(collected.outputs_dir / done[0].folder) if done else None
-        if patches is not None:
-            rows[place] = patches
+        folders = [collected.outputs_dir / entry.folder for entry in line.entries if entry.status == "done"]
+        patches = [found for found in map(read_patches, folders) if found is not None]
+        if patches:
+            rows[place] = {m: np.concatenate([one[m] for one in patches]) for m in metrics}
     if not rows:
         return None
     figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(rows), shared=True)
@@ -66,7 +66,7 @@ def box(collected: Collected, table: Table, block: Block) -> bytes | None:
             patch.set_facecolor(colour(place))
         panel.set_title(label_of(metric), fontsize=10)
     name_rows(axes, [block.lines[place].place.row for place in rows])
-    figure.suptitle(f"{titled(table, block)}: test patches", fontsize=10)
+    figure.suptitle(f"{titled(table, block)}: test patches of all seeds", fontsize=10)
     return png(figure)
 
 

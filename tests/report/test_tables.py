@@ -3,10 +3,10 @@
 import csv
 import io
 import json
-import time
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from ptycho_bench.report.collect import Place, collect, convergence_epochs
 from ptycho_bench.report.figures import make_figures
@@ -221,17 +221,12 @@ def test_a_loss_below_zero_converges_towards_its_best(tmp_path):
     assert convergence_epochs(tmp_path / "none") is None
 
 
-@pytest.mark.slow
-def test_two_thousand_runs_are_read_in_three_seconds(outputs):
-    cells = []
-    for number in range(2000):
-        folder = outputs / f"runs/benchmark/many-{number}"
-        folder.mkdir()
-        (folder / "results.json").write_text(json.dumps(record(20.0, 0.8, seed=number), indent=2))
-        name = f"runs/benchmark/many-{number}"
-        cells.append({"group": "", "row": "first", "value": None, "seed": number, "folder": name})
-    rows = [{"label": "first", "run": {}}]
-    change_plan(outputs, cells=cells, benchmark={**BENCHMARK, "metrics": {"phase_ssim": "higher"}, "rows": rows})
-    started = time.perf_counter()
-    make_table(collected(outputs))
-    print(f"{time.perf_counter() - started:.2f} s")
+def test_a_box_holds_the_test_patches_of_every_seed(outputs, monkeypatch):
+    drawn = []
+    boxplot = Axes.boxplot
+    monkeypatch.setattr(
+        Axes, "boxplot", lambda self, values, **looks: drawn.append(values) or boxplot(self, values, **looks)
+    )
+    found = collected(outputs)
+    make_figures(found, make_table(found))
+    assert [len(values) for values in drawn[0]] == [27, 27]
