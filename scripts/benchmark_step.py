@@ -1,4 +1,4 @@
-"""Time training steps: PoCA's two forms, and precision x memory layout of a network; ratios within one run.
+"""Time training steps of networks by precision and memory layout; ratios within one run.
 
 python scripts/benchmark_step.py --model ptychonn --model ppn --repeats 10 --csv steps.csv
 """
@@ -15,21 +15,6 @@ import torch
 
 from ptycho_bench.cli.build import build, build_model, plain
 from ptycho_bench.data.scaling import NEUTRAL
-from ptycho_bench.models.poca import poca_reference
-from ptycho_bench.models.poca_tiles import TiledPoCA
-from ptycho_bench.models.polar import polar_coordinates
-
-
-def poca_step(form: Callable, *, batch: int, size_px: int, device: str) -> Callable[[], None]:
-    """Forward and backward of attention alone: 2 heads, each 16 wide, over size_px^2 pixels."""
-    count = size_px**2
-    tensors = [torch.randn(2 * batch, count, 16, device=device, requires_grad=True) for _ in range(3)]
-    center = torch.tensor([size_px / 2 + 0.3, size_px / 2 - 0.7], device=device, requires_grad=True)
-
-    def step() -> None:
-        form(*tensors, *polar_coordinates(center, size_px, size_px)).square().sum().backward()
-
-    return step
 
 
 def network_step(
@@ -98,7 +83,7 @@ def compare(title: str, steps: dict[str, Callable[[], None]], *, repeats: int, d
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--model", action="append", required=True)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--size-px", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=10)
@@ -107,8 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     size = {"batch": options.batch, "size_px": options.size_px, "device": options.device}
     timing = {"repeats": options.repeats, "device": options.device}
-    forms = {"plain": poca_reference, "tiled": TiledPoCA.apply}
-    rows = compare("PoCA", {name: poca_step(form, **size) for name, form in forms.items()}, **timing)
+    rows = []
     variants = list(itertools.product(("32-true", "bf16-mixed"), ("contiguous", "channels-last")))
     for model in options.model:
         steps = {", ".join(variant): network_step(model, *variant, **size) for variant in variants}

@@ -26,6 +26,7 @@ from ptycho_bench.training.fit import make_trainer
 from ptycho_bench.training.module import PtychoModule
 from ptycho_bench.training.processes import shares_work
 from ptycho_bench.training.recipe import Recipe
+from ptycho_bench.training.speed import Speed
 
 SCALINGS = ("joint", "own")
 
@@ -56,8 +57,8 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     loss = build_loss(cfg.loss, cfg.amplitude, cfg.phase)
     recipe: Recipe = build(cfg.recipe)
-    options = {key: value for key, value in plain(cfg.trainer).items() if key != "channels_last"}
-    trainer = make_trainer(recipe, folder=folder.path, write_row=folder.append_row, **options)
+    speed, devices = trainer_options(cfg)
+    trainer = make_trainer(recipe, folder=folder.path, write_row=folder.append_row, **devices)
     protocol: MetricProtocol = build(cfg.metrics)
     named = scan_choices(cfg)
     for choice in named:
@@ -82,7 +83,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
             loss=attached(cfg, loss, scans, networks),
             recipe=recipe,
             description=description,
-            channels_last=cfg.trainer.channels_last,
+            speed=speed,
         ),
         data=PtychoDataModule(
             scans=scans,
@@ -92,6 +93,13 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
             seed=cfg.seed,
         ),
     )
+
+
+def trainer_options(cfg: DictConfig) -> tuple[Speed, dict]:
+    """What conf/trainer says of how a network is computed, and of where: what `make_trainer` takes."""
+    options = plain(cfg.trainer)
+    speed = {field.name: options.pop(field.name) for field in dataclasses.fields(Speed)}
+    return build({"_target_": f"{Speed.__module__}.{Speed.__qualname__}", **speed}), options
 
 
 def parted_scans(cfg: DictConfig, named: Sequence[ScanChoice]) -> list[PartedScan]:

@@ -34,6 +34,16 @@ def poca(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: T
     return form(query, key, value, radius, direction)
 
 
+def flex(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
+    """`poca_reference` by FlexAttention; imported when it is first asked for, since that imports the compiler."""
+    from ptycho_bench.models.poca_flex import flex_poca
+
+    return flex_poca(query, key, value, radius, direction)
+
+
+FORMS = {"auto": poca, "reference": poca_reference, "tiled": TiledPoCA.apply, "flex": flex}
+
+
 def full_precision(device: torch.device) -> AbstractContextManager:
     """No autocast within; nothing on a device that has none, as meta."""
     known = torch.amp.is_autocast_available(device.type)

@@ -1,7 +1,10 @@
 """What a run says and writes while it trains: one row an epoch to metrics.csv, one line an epoch without a terminal."""
 
+import re
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import lightning as L
 import torch
@@ -13,11 +16,12 @@ def peak_memory_mb(device: torch.device) -> float:
     """Peak memory so far, MB: the device's, or the process's on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
+    status = Path("/proc/self/status")  # Linux; getrusage there begins with what the starting process had
+    if status.is_file():
+        return int(re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)[1]) * 1024 / 1e6
     import resource
-    import sys
 
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 class EpochRecorder(L.Callback):

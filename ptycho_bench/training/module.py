@@ -8,6 +8,7 @@ from ptycho_bench.data.sample import PtychoSample
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.training.recipe import Recipe
+from ptycho_bench.training.speed import Speed
 
 
 class EpochMean:
@@ -39,14 +40,13 @@ class PtychoModule(L.LightningModule):
         loss: what is minimised; attached to its probe where it needs one.
         recipe: how.
         description: plain dict kept in the checkpoint; with it and the weights the network is rebuilt.
-        channels_last: memory layout of convolutions.
+        speed: how it is computed.
     """
 
-    def __init__(
-        self, *, network: PtychoNetwork, loss: Loss, recipe: Recipe, description: dict, channels_last: bool
-    ) -> None:
+    def __init__(self, *, network: PtychoNetwork, loss: Loss, recipe: Recipe, description: dict, speed: Speed) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last) if channels_last else network
+        self.network = speed.applied(network, network.model)
+        self.make_optimizer = speed.optimizer(recipe.optimizer)
         self.loss = loss
         self.recipe = recipe
         self.description = description
@@ -73,7 +73,7 @@ class PtychoModule(L.LightningModule):
         self.log("val_total", self.epoch_terms["val_total"], batch_size=1, prog_bar=True, logger=False)
 
     def configure_optimizers(self) -> dict:
-        optimizer = self.recipe.optimizer(self.parameters())
+        optimizer = self.make_optimizer(self.parameters())
         steps = self.trainer.estimated_stepping_batches // self.recipe.epochs
         schedule = self.recipe.schedule(optimizer, steps_per_epoch=steps)
         if schedule is None:

@@ -1,0 +1,135 @@
+"""Time, memory and error of PPN's polar attention, forward and backward, in each of its forms; ratios within one run.
+
+python scripts/benchmark_poca.py --size-px 32 --batch 32 --csv poca.csv
+python scripts/benchmark_poca.py --size-px 64 --batch 4 --csv poca.csv            # maps of 4,096 x 4,096
+python scripts/benchmark_poca.py --device cuda --form reference --form tiled --form flex --csv poca.csv
+"""
+
+import argparse
+import csv
+import itertools
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ptycho_bench.models.poca import FORMS
+from ptycho_bench.models.polar import polar_coordinates
+from ptycho_bench.report.environment import processor
+from ptycho_bench.training.callbacks import peak_memory_mb
+
+HEADS, WIDTH = 2, 16  # PPN's
+CENTER_OFF_PX = (0.3127, -0.9129)  # no two pixels are as far from it: the map has a kink where they are
+NAMES = ("output", "query", "key", "value", "centre")
+
+
+def inputs(batch: int, size_px: int, dtype: torch.dtype, device: str) -> list[Tensor]:
+    """Queries, keys, values (batch heads, N, width) and a centre (2,)."""
+    generator = torch.Generator().manual_seed(0)
+    shape = HEADS * batch, size_px**2, WIDTH
+    tensors = [torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(3)]
+    tensors.append(torch.tensor([size_px / 2 + off for off in CENTER_OFF_PX], dtype=torch.float64))
+    return [tensor.to(device, dtype).requires_grad_() for tensor in tensors]
+
+
+def step(form: Callable[..., Tensor], tensors: list[Tensor], size_px: int) -> list[Tensor]:
+    """Output and gradients to everything."""
+    *heads, center = tensors
+    out = form(*heads, *polar_coordinates(center, size_px, size_px))
+    weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype, device=out.device).view_as(out)
+    return [out.detach(), *torch.autograd.grad((out * weight).sum(), tensors)]
+
+
+def errors(form: str, size_px: int, device: str) -> dict[str, float]:
+    """Relative error of output and gradients, one pattern, against the plain form in double precision."""
+    expected = step(FORMS["reference"], inputs(1, size_px, torch.float64, "cpu"), size_px)
+    got = step(FORMS[form], inputs(1, size_px, torch.float32, device), size_px)
+    pairs = zip(NAMES, got, expected, strict=True)
+    return {f"error_{name}": float((a.cpu().double() - b).norm() / b.norm()) for name, a, b in pairs}
+
+
+def seconds(work: Callable[[], object], device: str) -> float:
+    """Of one call, the device's work included."""
+    started = time.perf_counter()
+    work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def memory_mb(form: str, options: argparse.Namespace) -> float:
+    """Peak memory of a step beyond its inputs, MB, in a process of its own."""
+    words = ["--size-px", str(options.size_px), "--batch", str(options.batch), "--device", options.device]
+    command = [sys.executable, __file__, "--form", form, *words, "--only-memory"]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def own_memory_mb(form: str, options: argparse.Namespace) -> float:
+    """Peak memory of a step in this process, less what was there before."""
+    tensors = inputs(options.batch, options.size_px, torch.float32, options.device)
+    before = peak_memory_mb(torch.device(options.device))
+    step(FORMS[form], tensors, options.size_px)
+    return peak_memory_mb(torch.device(options.device)) - before
+
+
+def compare(options: argparse.Namespace) -> list[dict]:
+    """A row a form; the first is what the others are compared to."""
+    tensors = inputs(options.batch, options.size_px, torch.float32, options.device)
+    work = {form: lambda form=form: step(FORMS[form], tensors, options.size_px) for form in options.form}
+    for form in work.values():
+        seconds(form, options.device)
+    taken = {form: [] for form in work}
+    for _, form in itertools.product(range(options.repeats), work):
+        taken[form].append(seconds(work[form], options.device))
+    rows = []
+    for form, values in taken.items():
+        ratios = [first / own for first, own in zip(taken[options.form[0]], values, strict=True)]
+        row = {"form": form, "size_px": options.size_px, "batch": options.batch, "median_s": statistics.median(values)}
+        row |= {"times_faster": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+        row |= {"memory_mb": memory_mb(form, options), **errors(form, options.size_px, options.device)}
+        worst = max(value for name, value in row.items() if name.startswith("error_"))
+        print("{form:<10} {size_px} px, batch {batch}: {median_s:.4f} s  x {times_faster:.2f} ({low:.2f} to {high:.2f})"
+              "  {memory_mb:.0f} MB  error {worst:.1e}".format(**row, worst=worst), flush=True)  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--form", action="append", choices=FORMS, help="the first is what others are compared to")
+    parser.add_argument("--size-px", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--only-memory", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.form = options.form or ["reference", "tiled"]
+    if options.only_memory:
+        print(own_memory_mb(options.form[0], options))
+        return
+    rows = compare(options)
+    if options.csv:
+        machine = torch.cuda.get_device_name() if options.device == "cuda" else processor()
+        about = {"device": options.device, "threads": torch.get_num_threads(), "machine": machine}
+        write_rows(options.csv, [row | about for row in rows])
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    """Rows at the end of a CSV file, which begins with their names."""
+    new = not path.is_file()
+    with path.open("a", newline="") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
