@@ -57,11 +57,22 @@ def task(cfg: "DictConfig") -> None:
         from ptycho_bench.report.record import write_text
 
         path = (Path(cfg.out) if cfg.out else outputs / "benchmarks") / "index.html"
-        write_text(path, page(made, "ptycho_bench: benchmarks"))
+        others = [] if cfg.out is None else reports_beside(path, [plan.parent.name for plan in plans])
+        write_text(path, page(made, "ptycho_bench: benchmarks", others))
         print(f"-> {path}")
     if failed:
         print("\n".join(f"failed: {line}" for line in failed))
         raise ValueError(f"{len(failed)} of {len(plans)} tables cannot be made; the others are written")
+
+
+def reports_beside(index: Path, made: list[str]) -> list[tuple[str, str]]:
+    """Title and place of every other report in the index page's folder, as one brings them from other machines."""
+    found = []
+    for report in sorted(index.parent.glob("*/report.md")):
+        if report.parent.name not in made:
+            title = report.read_text().splitlines()[0].removeprefix("# ")
+            found.append((title, f"{report.parent.name}/report.html"))
+    return found
 
 
 def plans_of(outputs: Path, names: list[str], epochs: int | None) -> list[Path]:

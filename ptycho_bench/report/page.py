@@ -18,18 +18,22 @@ from ptycho_bench.report.wording import (
 )
 
 
-def page(tables: Sequence[tuple[Table, Mapping[str, bytes]]], title: str) -> str:
+def page(
+    tables: Sequence[tuple[Table, Mapping[str, bytes]]], title: str, others: Sequence[tuple[str, str]] = ()
+) -> str:
     """One HTML page that needs nothing beside it: sortable tables, statistics, figures, runs.
 
     Args:
         tables: each with its figures, PNG by name.
         title: of the page.
+        others: titles of reports on pages of their own, and where they lie.
     """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("ptycho_bench.report") / "page.html").read_text())
-    return template.render(title=title, tables=[page_table(table, figures) for table, figures in tables])
+    shown = [page_table(table, figures) for table, figures in tables]
+    return template.render(title=title, tables=shown, others=others)
 
 
 def page_table(table: Table, figures: Mapping[str, bytes]) -> dict:

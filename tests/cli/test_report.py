@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from ptycho_bench.cli.report import reports_beside
+from ptycho_bench.report.page import page
 from tests.cli.conftest import SMALL_RUN
 from tests.cli.test_sweep import SMALL, benchmark  # noqa: F401 - a fixture
 
@@ -38,6 +40,15 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     code, out, _ = command("report", "benchmark=all")
     assert code == 0 and (tmp_path / "benchmarks/index.html").is_file() is False
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+def test_the_index_leads_to_reports_whose_runs_are_elsewhere(tmp_path):
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.md").write_text(f"# Table {name}\n\ntext\n")
+    others = reports_beside(tmp_path / "index.html", ["here"])
+    assert others == [("Table elsewhere", "elsewhere/report.html")]
+    assert '<a href="elsewhere/report.html">Table elsewhere</a>' in page([], "all", others)
 
 
 @pytest.mark.parametrize(
