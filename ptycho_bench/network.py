@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ptycho_bench.amplitude import AmplitudeRepresentation
 from ptycho_bench.data.inputs import InputTransform
-from ptycho_bench.data.neighbours import gather
+from ptycho_bench.data.neighbours import neighbourhoods
 from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.phase import PhaseRepresentation
@@ -37,6 +37,16 @@ class PtychoNetwork(nn.Module):
         self.amplitude = amplitude
         self.phase = phase
         self.scaling = scaling
+
+    @property
+    def neighbours(self) -> int:
+        """Scan points on each side that are seen beside the pattern itself."""
+        return self.input_transform.neighbours
+
+    @property
+    def circular(self) -> bool:
+        """Whether phases are averaged as unit vectors."""
+        return self.phase.circular
 
     def predictions(self, network_input: Tensor) -> Prediction:
         """Transformed input (B, C, H, W) to what a loss compares."""
@@ -82,18 +92,10 @@ class PtychoNetwork(nn.Module):
         Raises:
             ValueError: a network that sees neighbours, and none are named.
         """
-        seen = self.input_transform.patterns
-        if neighbours is None:
-            neighbours = torch.arange(len(intensity))[:, None]
-        if neighbours.shape[1] != seen:
-            raise ValueError(
-                f"this network sees {seen} patterns a patch, got {neighbours.shape[1]}; pass neighbours="
-                "data.neighbours.neighbour_table(...)"
-            )
+        batches = neighbourhoods(intensity, neighbours, self.input_transform.patterns, batch_size)
         was_training = self.training
         self.eval()
         device = next(self.parameters()).device
-        patterns = intensity.unsqueeze(1)
-        parts = [self(gather(patterns, rows).to(device)) for rows in neighbours.split(batch_size)]
+        parts = [self(batch.to(device)) for batch in batches]
         self.train(was_training)
         return torch.cat([a.cpu() for a, _ in parts]), torch.cat([p.cpu() for _, p in parts])

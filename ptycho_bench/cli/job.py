@@ -14,7 +14,7 @@ from ptycho_bench.cli.identity import SCHEMA, refuse_twice
 from ptycho_bench.cli.scans import ScanChoice, scan_choices
 from ptycho_bench.data.datamodule import PtychoDataModule
 from ptycho_bench.data.parted import PartedScan
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.sample import PtychoScan, ScanInfo
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
@@ -72,6 +72,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     scans = parted_scans(cfg, named)
     description |= fitted(scans, cfg.scaling)
     description["test"] = tested_patches(scans, named)
+    description["geometry"] = geometry_of(scans[0].scan.info)
     description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
     networks = [build_network(description, model, part.scan.content_hash) for part in scans]
     return Job(
@@ -172,6 +173,11 @@ def tested_patches(scans: Sequence[PartedScan], named: Sequence[ScanChoice]) -> 
         {"name": choice.name, "words": choice.words, **tested_of(part.scan, part.split)}
         for choice, part in zip(named, scans, strict=True)
     ]
+
+
+def geometry_of(info: ScanInfo) -> dict[str, float | None]:
+    """How a scan was measured, of several the first: metres and electronvolt; None where it is not known."""
+    return {name: getattr(info, name) for name in ("pixel_size_m", "energy_ev", "distance_m", "detector_pixel_m")}
 
 
 def tested_of(scan: PtychoScan, split: Split) -> dict:

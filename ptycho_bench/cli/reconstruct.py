@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import run_command
-from ptycho_bench.cli.words import files_to_override, quoted
+from ptycho_bench.cli.words import NETWORK_FILES, files_to_override, quoted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -13,6 +13,7 @@ USAGE = """
 ptycho-reconstruct FILE turns one scan into one complex object.
 
   ptycho-reconstruct scan.h5 CHECKPOINT.ckpt                       by a trained network
+  ptycho-reconstruct scan.h5 NETWORK.onnx                          by one that ptycho-export wrote, in ONNX Runtime
   ptycho-reconstruct scan.h5 solver=epie                           by a solver, with the file's probe
   ptycho-reconstruct scan.h5 solver=rpie solver.modes=2            probe refined
   ptycho-reconstruct scan.h5 solver=epie warm_start=CHECKPOINT     the solver starts where the network ends
@@ -42,7 +43,7 @@ def task(cfg: "DictConfig") -> None:
 def main() -> None:
     """Entry point."""
     words = sys.argv[1:]
-    checkpoints = [word for word in words if word.endswith(".ckpt") and "=" not in word]
+    checkpoints = [word for word in words if word.endswith(NETWORK_FILES) and "=" not in word]
     sys.argv[1:] = [word for word in words if word not in checkpoints]
     files_to_override("files")
     sys.argv[1:] += [f"checkpoint={quoted(path)}" for path in checkpoints]

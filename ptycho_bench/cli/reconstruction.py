@@ -11,12 +11,13 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network, scaling_of
+from ptycho_bench.cli.build import build, plain, scaling_of
 from ptycho_bench.cli.evaluate import device_named
 from ptycho_bench.cli.identity import file_hash, sha256, with_file_hashes
 from ptycho_bench.cli.importing import import_files, refuse_import_options, stem
 from ptycho_bench.cli.next_step import next_command
 from ptycho_bench.cli.region import points_of
+from ptycho_bench.cli.trained import read_trained
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import probe_from_file
 from ptycho_bench.data.sample import PtychoScan
@@ -28,9 +29,8 @@ from ptycho_bench.evaluation.reconstruct import MetricProtocol
 from ptycho_bench.formats.parts import files_read
 from ptycho_bench.formats.paths import expand
 from ptycho_bench.formats.write import Product, write_cxi, write_ptychodus
-from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.physics.pie import PIESolver
-from ptycho_bench.reconstruction.by_network import object_by_network
+from ptycho_bench.reconstruction.by_network import PatchPredictor, object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver, pattern_source, probe_from_patterns
 from ptycho_bench.reconstruction.quality import (
     against_truth,
@@ -54,7 +54,7 @@ class Request:
     cfg: DictConfig
     scan: PtychoScan
     points: np.ndarray
-    network: PtychoNetwork | None
+    network: PatchPredictor | None
     scaling: Scaling | None
     solver: PIESolver | None
     protocol: MetricProtocol
@@ -69,22 +69,23 @@ class Request:
         protocol: MetricProtocol = build(cfg.metrics)
         device = device_named(cfg.device)
         path = cfg.checkpoint if cfg.warm_start is None else cfg.warm_start
-        checkpoint = None if path is None else read_checkpoint(path)
+        trained = None if path is None else read_trained(path, cfg.device)
         scan = with_probe(opened(cfg), cfg)
         region = cfg.region if isinstance(cfg.region, str) else list(cfg.region)
-        fielded = checkpoint if cfg.region_of is None else read_checkpoint(cfg.region_of)
-        tested = None if fielded is None else fielded["ptycho_bench"]["test"]
+        fielded = trained if cfg.region_of is None else read_trained(cfg.region_of, cfg.device)
+        tested = None if fielded is None else fielded.description["test"]
         points = points_of(scan, region, tested)
-        scaling = None if fielded is None else scaling_of(fielded["ptycho_bench"], scan.content_hash)
+        scaling = None if fielded is None else scaling_of(fielded.description, scan.content_hash)
         network, what = None, None if solver is None else solver.rule
-        if checkpoint is not None:
-            description = checkpoint["ptycho_bench"]
+        if trained is not None:
+            description = trained.description
             if description["size_px"] != scan.patch_px:
                 raise ValueError(
                     f"patterns are {scan.patch_px} px, the network was trained on {description['size_px']} px; "
                     f"import them with patterns.crop_px={description['size_px']} or choose another checkpoint"
                 )
-            network = restore_network(checkpoint, scan.content_hash).to(device)
+            network = trained.network(scan.content_hash)
+            device = device if solver is not None else trained.device
             what = description["run"] if solver is None else f"{solver.rule}-from-{description['run']}"
         protocol.check(scan.patch_px)
         if cfg.triplets:

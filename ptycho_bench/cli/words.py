@@ -5,6 +5,8 @@ import sys
 
 from ptycho_bench.cli.entry import asks_for_help
 
+NETWORK_FILES = (".ckpt", ".onnx")  # endings of a trained network's files
+
 
 def quoted(path: str) -> str:
     """A file name as Hydra reads it whatever characters are in it."""
@@ -19,6 +21,21 @@ def files_to_override(key: str) -> None:
     if files and not asks_for_help():
         rest = [word for word in words if word not in files]
         sys.argv[1:] = [f"{key}=[{','.join(map(quoted, files))}]", *rest]
+
+
+def checkpoint_to_override(words: list[str]) -> list[str]:
+    """A command line on which the one word without = and - reads checkpoint=FILE.
+
+    >>> checkpoint_to_override(["best.ckpt", "batch=8"])
+    ["checkpoint='best.ckpt'", 'batch=8']
+
+    Raises:
+        ValueError: more than one.
+    """
+    named = [word for word in words if "=" not in word and not word.startswith("-")]
+    if len(named) > 1:
+        raise ValueError(f"this command takes 1 checkpoint, got {len(named)}: {', '.join(named)}; name one")
+    return [f"checkpoint={quoted(word)}" if word in named else word for word in words]
 
 
 LIST = r"\[([^\[\]]*)\]"

@@ -143,7 +143,7 @@ class GainInput(InputTransform):
                 "dual_gain needs more than 0.5 % of the pixels lit, but the 99.5th percentile of the training patterns "
                 "is 0 counts; use input=log1p"
             )
-        self.threshold = threshold
+        self.threshold = float(threshold)  # in ONNX both bounds of a clip are of one type
         first = threshold * headroom / scaling.intensity_p995
         self.register_buffer("gains", torch.tensor([first * base ** (g - gains[0]) for g in gains]), persistent=False)
 
@@ -155,5 +155,5 @@ class GainInput(InputTransform):
     def forward(self, intensity: Tensor) -> Tensor:
         """(B, H, W) photons to (B, gains + 1, H, W)."""
         pattern = intensity.unsqueeze(1)
-        amplified = (pattern * self.gains[:, None, None]).clamp(0, self.threshold)
+        amplified = (pattern * self.gains[:, None, None]).clamp(0.0, self.threshold)
         return torch.cat((amplified, pattern / self.scaling.intensity_max), dim=1)

@@ -1,5 +1,7 @@
 """Patterns of neighbouring scan points, which a network may see beside the pattern itself."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,3 +50,25 @@ def gather(patterns: Tensor, table: Tensor) -> Tensor:
         return patterns[table[:, 0]]
     seen = patterns[table.clamp(min=0)] * (table >= 0).to(patterns.dtype)[..., None, None, None]
     return seen.flatten(1, 2)
+
+
+def neighbourhoods(intensity: Tensor, neighbours: Tensor | None, patterns: int, batch_size: int) -> Iterator[Tensor]:
+    """What a network sees, batch by batch: (B, K, H, W), photons.
+
+    Args:
+        intensity: (N, H, W), photons.
+        neighbours: int64 (n, K), see `neighbour_table`; None: each pattern alone.
+        patterns: K, how many the network sees a patch.
+        batch_size: patches at once.
+
+    Raises:
+        ValueError: another number of neighbours than the network sees.
+    """
+    if neighbours is None:
+        neighbours = torch.arange(len(intensity))[:, None]
+    if neighbours.shape[1] != patterns:
+        raise ValueError(
+            f"this network sees {patterns} patterns a patch, got {neighbours.shape[1]}; pass neighbours="
+            "data.neighbours.neighbour_table(...)"
+        )
+    return (gather(intensity.unsqueeze(1), rows) for rows in neighbours.split(batch_size))

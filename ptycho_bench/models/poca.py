@@ -29,8 +29,8 @@ def poca_reference(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, di
 
 
 def poca(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
-    """`poca_reference` in the form that suits the device; the plain one where there are no numbers, as on meta."""
-    form = poca_reference if query.is_meta else TiledPoCA.apply
+    """`poca_reference` in the form that suits the device; the plain one where no numbers are: on meta, in a graph."""
+    form = poca_reference if query.is_meta or torch.compiler.is_exporting() else TiledPoCA.apply
     return form(query, key, value, radius, direction)
 
 

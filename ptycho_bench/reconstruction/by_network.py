@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,12 +11,29 @@ from torch import Tensor
 from ptycho_bench.data.neighbours import neighbour_table
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
-from ptycho_bench.network import PtychoNetwork
 from ptycho_bench.reconstruction.result import Reconstruction
 
 
+class PatchPredictor(Protocol):
+    """What predicts patches: `PtychoNetwork`, or an exported one in another runtime.
+
+    neighbours: scan points on each side that it sees beside the pattern itself.
+    circular: whether its phases are averaged as unit vectors.
+    """
+
+    @property
+    def neighbours(self) -> int: ...
+
+    @property
+    def circular(self) -> bool: ...
+
+    def predict(
+        self, intensity: Tensor, *, batch_size: int, neighbours: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]: ...
+
+
 def object_by_network(
-    network: PtychoNetwork,
+    network: PatchPredictor,
     scan: PtychoScan,
     points: np.ndarray,
     *,
@@ -37,7 +55,7 @@ def object_by_network(
         ValueError: a network trained on patterns of another size, or a prediction that is not finite.
     """
     canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight)
-    radius = network.input_transform.neighbours
+    radius, circular = network.neighbours, network.circular
     seconds = done = 0
     for part in np.array_split(points, -(-len(points) // batch_size)):
         known = around(scan.scan_index, part, radius) if radius else part
@@ -47,13 +65,12 @@ def object_by_network(
         if not (amplitude.isfinite().all() and phase.isfinite().all()):
             raise ValueError("the network predicts NaN or infinite values for these patterns; train it again")
         parts = {"amplitude": amplitude, "phase": phase}
-        if network.phase.circular:
+        if circular:
             parts = {"amplitude": amplitude, "cosine": phase.cos(), "sine": phase.sin()}
         canvas.add(torch.from_numpy(scan.positions_px[part]), **parts)
         seconds += time.perf_counter() - started_s
         done += len(part)
         on_patterns(done)
-    circular = network.phase.circular
     phase = torch.atan2(canvas.field("sine"), canvas.field("cosine")) if circular else canvas.field("phase")
     obj = torch.polar(canvas.field("amplitude").abs(), phase).to(torch.complex64)
     return Reconstruction(

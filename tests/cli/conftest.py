@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from ptycho_bench.cli import evaluate, importing, inspecting, profile, reconstruct, report, simulate, sweep, train
+from ptycho_bench.cli import (
+    evaluate,
+    export,
+    importing,
+    inspecting,
+    profile,
+    reconstruct,
+    report,
+    simulate,
+    sweep,
+    train,
+)
 
 COMMANDS = {
     "train": train.main,
@@ -18,6 +29,7 @@ COMMANDS = {
     "sweep": sweep.main,
     "report": report.main,
     "profile": profile.main,
+    "export": export.main,
 }
 SMALL_SCAN = (
     "data.obj.size_px=128",

@@ -39,7 +39,7 @@ def test_every_choice_composes_and_says_what_it_is(group, option):
     assert first_comment((CONF / group / f"{option}.yaml").read_text())
 
 
-@pytest.mark.parametrize("root", ["config", "simulate", "evaluate", "import", "reconstruct", "report"])
+@pytest.mark.parametrize("root", ["config", "simulate", "evaluate", "import", "reconstruct", "export", "report"])
 def test_every_root_composes_and_its_groups_are_folders(root):
     assert compose(root)
     for group, _ in default_choices((CONF / f"{root}.yaml").read_text()):

@@ -34,7 +34,7 @@ def test_help_lists_every_choice(tmp_path):
     text = run(tmp_path, "ptycho-train", "--help")
     for group in ("data=ltem", "model=ppn", "loss=weighted", "phase=scaled", "trainer=auto"):
         assert group in text
-    for command in ("ptycho-simulate", "ptycho-evaluate"):
+    for command in ("ptycho-simulate", "ptycho-evaluate", "ptycho-export"):
         assert command in run(tmp_path, command, "--help")
 
 

@@ -34,8 +34,7 @@ class Oracle:
             pattern.tobytes(): place for place, pattern in enumerate(np.asarray(scan.diffraction, np.float32))
         }
         self.scan, self.largest = scan, 0
-        self.phase = type("Phase", (), {"circular": circular})
-        self.input_transform = type("Input", (), {"neighbours": neighbours})
+        self.circular, self.neighbours = circular, neighbours
 
     def predict(self, intensity, *, batch_size, neighbours):
         self.largest = max(self.largest, len(intensity))

@@ -1,0 +1,1 @@
+"""A trained network outside PyTorch: written as ONNX, checked, and run by ONNX Runtime."""
