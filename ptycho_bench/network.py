@@ -48,6 +48,11 @@ class PtychoNetwork(nn.Module):
         """Whether phases are averaged as unit vectors."""
         return self.phase.circular
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie, and what it predicts."""
+        return next(self.parameters()).device
+
     def predictions(self, network_input: Tensor) -> Prediction:
         """Transformed input (B, C, H, W) to what a loss compares."""
         return self.activate(*self.model(network_input))
@@ -87,7 +92,7 @@ class PtychoNetwork(nn.Module):
                 patch for every pattern, for a network that sees one.
 
         Returns:
-            Amplitude and phase (radians), each (n, H, W), on the CPU.
+            Amplitude and phase (radians), each (n, H, W), on the network's device.
 
         Raises:
             ValueError: a network that sees neighbours, and none are named.
@@ -95,7 +100,7 @@ class PtychoNetwork(nn.Module):
         batches = neighbourhoods(intensity, neighbours, self.input_transform.patterns, batch_size)
         was_training = self.training
         self.eval()
-        device = next(self.parameters()).device
-        parts = [self(batch.to(device)) for batch in batches]
+        parts = [self(batch.to(self.device)) for batch in batches]
         self.train(was_training)
-        return torch.cat([a.cpu() for a, _ in parts]), torch.cat([p.cpu() for _, p in parts])
+        amplitude, phase = (torch.cat(part) for part in zip(*parts, strict=True))
+        return amplitude, phase

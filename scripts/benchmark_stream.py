@@ -168,7 +168,7 @@ def row_of(found: Replay, options: argparse.Namespace, network: OnnxNetwork) -> 
         "lost": found.lost,
         "latency_p50_ms": median,
         "latency_p99_ms": high,
-        "device": network.device,
+        "device": network.runs_on,
         "threads": torch.get_num_threads(),
         "machine": processor(),
         "onnxruntime": onnxruntime.__version__,

@@ -34,7 +34,7 @@ def read_trained(path: str, device: str) -> Trained:
     if path.endswith(".onnx"):
         exported = OnnxNetwork(path, device=device)
         return Trained(
-            description=exported.description, network=partial(fitting, exported, path), device=exported.device
+            description=exported.description, network=partial(fitting, exported, path), device=exported.runs_on
         )
     checkpoint, named = read_checkpoint(path), device_named(device)
     return Trained(

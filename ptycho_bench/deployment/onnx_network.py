@@ -31,13 +31,18 @@ class OnnxNetwork:
     def __init__(self, path: str | Path, *, device: str) -> None:
         require_packages("onnxruntime")
         self.session = started(Path(path), device)
-        self.device = "cuda" if PROVIDERS["cuda"] in self.session.get_providers() else "cpu"
-        if device == "cuda" and self.device != device:  # it only warns
+        self.runs_on = "cuda" if PROVIDERS["cuda"] in self.session.get_providers() else "cpu"
+        if device == "cuda" and self.runs_on != device:  # it only warns
             raise ValueError(f"device=cuda: ONNX Runtime could not start {PROVIDERS['cuda']}; use device=cpu")
         self.metadata = read_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
         self.description = self.metadata["description"]
         batch = self.session.get_inputs()[0].shape[0]
         self.batch = batch if isinstance(batch, int) else None  # fixed, or None: any
+
+    @property
+    def device(self) -> torch.device:
+        """Where what it predicts lies."""
+        return torch.device("cpu")
 
     @property
     def neighbours(self) -> int:

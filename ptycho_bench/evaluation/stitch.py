@@ -37,14 +37,15 @@ class Canvas:
         positions_px: (N, 2) top-left (y, x) of all patches to come; rounded to whole pixels. The field is their
             bounding box.
         weight: (H, W), not negative.
+        device: where the field lies; patches must lie there too.
     """
 
-    def __init__(self, positions_px: Tensor, weight: Tensor) -> None:
+    def __init__(self, positions_px: Tensor, weight: Tensor, device: torch.device | str = "cpu") -> None:
         corner = whole_px(positions_px)
         self.origin = corner.amin(dim=0)
-        self.weight = weight.double()
+        self.weight = weight.to(device, torch.float64)
         self.shape = tuple((corner.amax(dim=0) - self.origin + torch.tensor(weight.shape)).tolist())
-        self.weights = torch.zeros(self.shape, dtype=torch.float64).flatten()
+        self.weights = torch.zeros(self.shape, dtype=torch.float64, device=device).flatten()
         self.totals: dict[str, Tensor] = {}
 
     def places(self, positions_px: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ class Canvas:
         step = max(1, CHUNK_PX // self.weight.numel())
         for first in range(0, len(positions_px), step):
             part = slice(first, first + step)
-            places = self.places(positions_px[part])
+            places = self.places(positions_px[part]).to(self.weights.device)
             self.weights.index_add_(0, places, self.weight.expand(len(positions_px[part]), -1, -1).flatten())
             for kind, values in patches.items():
                 total = self.totals.setdefault(kind, torch.zeros_like(self.weights))

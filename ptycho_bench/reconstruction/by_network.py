@@ -17,9 +17,13 @@ from ptycho_bench.reconstruction.result import Reconstruction
 class PatchPredictor(Protocol):
     """What predicts patches: `PtychoNetwork`, or an exported one in another runtime.
 
+    device: where what it predicts lies.
     neighbours: scan points on each side that it sees beside the pattern itself.
     circular: whether its phases are averaged as unit vectors.
     """
+
+    @property
+    def device(self) -> torch.device: ...
 
     @property
     def neighbours(self) -> int: ...
@@ -54,7 +58,8 @@ def object_by_network(
     Raises:
         ValueError: a network trained on patterns of another size, or a prediction that is not finite.
     """
-    canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight)
+    canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight, network.device)
+    finite = torch.ones((), dtype=torch.bool, device=network.device)  # read once, at the end: the device need not wait
     radius, circular = network.neighbours, network.circular
     seconds = done = 0
     for part in np.array_split(points, -(-len(points) // batch_size)):
@@ -62,8 +67,7 @@ def object_by_network(
         patterns, table = scan.patterns(known), neighbour_table(scan.scan_index, part, radius, known)
         started_s = time.perf_counter()
         amplitude, phase = network.predict(patterns, batch_size=batch_size, neighbours=table)
-        if not (amplitude.isfinite().all() and phase.isfinite().all()):
-            raise ValueError("the network predicts NaN or infinite values for these patterns; train it again")
+        finite &= amplitude.isfinite().all() & phase.isfinite().all()
         parts = {"amplitude": amplitude, "phase": phase}
         if circular:
             parts = {"amplitude": amplitude, "cosine": phase.cos(), "sine": phase.sin()}
@@ -71,10 +75,15 @@ def object_by_network(
         seconds += time.perf_counter() - started_s
         done += len(part)
         on_patterns(done)
+    started_s = time.perf_counter()
+    if not finite:
+        raise ValueError("the network predicts NaN or infinite values for these patterns; train it again")
     phase = torch.atan2(canvas.field("sine"), canvas.field("cosine")) if circular else canvas.field("phase")
-    obj = torch.polar(canvas.field("amplitude").abs(), phase).to(torch.complex64)
+    obj = torch.polar(canvas.field("amplitude").abs(), phase).to(torch.complex64).cpu()
+    covered = canvas.covered.cpu()
+    seconds += time.perf_counter() - started_s
     return Reconstruction(
-        obj=obj.where(canvas.covered, 1.0), covered=canvas.covered, probe=None, refined=False, subpixel=False,
+        obj=obj.where(covered, 1.0), covered=covered, probe=None, refined=False, subpixel=False,
         errors=[], stopped=False, seconds=seconds,
     )  # fmt: skip
 

@@ -111,7 +111,8 @@ def score_scan(
     measured = scan.tensors(known)[0] if radius else intensity
     seen = neighbour_table(scan.scan_index, points, radius, known)
     started_s = time.perf_counter()
-    pred = Images(*network.predict(measured, batch_size=batch_size, neighbours=seen))
+    predicted = network.predict(measured, batch_size=batch_size, neighbours=seen)
+    pred = Images(*(part.cpu() for part in predicted))
     seconds = time.perf_counter() - started_s
     truth = Images(amplitude, phase)
     positions = torch.from_numpy(scan.positions_px[points])

@@ -34,7 +34,7 @@ class Oracle:
             pattern.tobytes(): place for place, pattern in enumerate(np.asarray(scan.diffraction, np.float32))
         }
         self.scan, self.largest = scan, 0
-        self.circular, self.neighbours = circular, neighbours
+        self.circular, self.neighbours, self.device = circular, neighbours, torch.device("cpu")
 
     def predict(self, intensity, *, batch_size, neighbours):
         self.largest = max(self.largest, len(intensity))
