@@ -30,7 +30,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from ptycho_bench.cli.build import build, build_loss, build_model, build_network, plain
 from ptycho_bench.cli.job import trainer_options
 from ptycho_bench.data.datamodule import PtychoDataModule
-from ptycho_bench.data.loader import BatchLoader
 from ptycho_bench.data.parted import PartedScan
 from ptycho_bench.data.sample import PtychoSample, PtychoScan, ScanInfo
 from ptycho_bench.data.scaling import Scaling
@@ -106,6 +105,7 @@ class Training:
             with_intensity=False,
             batch_size=module.recipe.batch_size,
             seed=0,
+            streamed=False,
         )
 
     def by_trainer(self, folder: Path) -> Epoch:
@@ -126,7 +126,12 @@ class Training:
     def bare(self) -> Epoch:
         """The same steps and validation with nothing around them; no checkpoint."""
         module = self.module()
-        loaders = bare_loaders(self.data(module), self.device)
+        data = self.data(module)
+        order = {"train": 0, "validation": None}
+        loaders = {
+            name: data.samples.loader(name, self.device, batch_size=data.batch_size, seed=seed)
+            for name, seed in order.items()
+        }
         network = module.network.to(self.device)
         optimizer = module.make_optimizer(network.parameters())
 
@@ -188,17 +193,6 @@ class Training:
             return time.perf_counter() - started
 
         return epoch
-
-
-def bare_loaders(data: PtychoDataModule, device: torch.device) -> dict[str, BatchLoader]:
-    """Batches of both parts, on the device, without a trainer."""
-    patterns = data.patterns.to(device)
-    loaders = {}
-    for name, (seen, target) in data.parts.items():
-        on_device = target.map(lambda tensor: tensor.to(device))
-        seed = 0 if name == "train" else None
-        loaders[name] = BatchLoader(patterns, seen.to(device), on_device, batch_size=data.batch_size, seed=seed)
-    return loaders
 
 
 def rounds(epochs: dict[str, Epoch], count: int, patterns: int) -> list[dict]:

@@ -1,7 +1,7 @@
 """The data set a configuration names: read where it exists, simulated where it does not."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -66,13 +66,19 @@ def make(cfg: DictConfig, path: Path) -> list[str]:
     return [f"  {note}" for note in scan.notes]
 
 
-def load_scan(cfg: DictConfig, *, say: bool) -> PtychoScan:
-    """Read the data set, after making it where it is missing (a given file must exist)."""
+def load_scan(cfg: DictConfig, *, say: bool, read: Callable[[Path], PtychoScan] = read_scan) -> PtychoScan:
+    """Read the data set, after making it where it is missing (a given file must exist).
+
+    Args:
+        cfg: names the data set.
+        say: print a line where it was made.
+        read: `read_scan`, or `stream_scan`, which leaves frames in the file.
+    """
     path = cached_path(cfg)
     if names_file(cfg) or path.is_file():
-        return read_scan(path)
+        return read(path)
     notes = make(cfg, path)
-    scan = read_scan(path)
+    scan = read(path)
     if say:
         print("\n".join([*notes, f"made {path}: {describe(scan)}"]), flush=True)
     return scan

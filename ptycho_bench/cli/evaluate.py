@@ -36,6 +36,7 @@ def task(cfg: "DictConfig") -> float | None:
     from ptycho_bench.cli.identity import SCHEMA, file_hash, sha256
     from ptycho_bench.cli.region import points_of
     from ptycho_bench.cli.scans import only_scan
+    from ptycho_bench.data.store import stream_scan
     from ptycho_bench.report.environment import environment
     from ptycho_bench.report.lock import claimed
     from ptycho_bench.report.record import RunFolder
@@ -54,7 +55,7 @@ def task(cfg: "DictConfig") -> float | None:
     protocol = build(cfg.metrics)
     protocol.check(description["size_px"])
     device = device_named(cfg.device)
-    scan = load_scan(choice.cfg, say=True)
+    scan = load_scan(choice.cfg, say=True, read=stream_scan)
     region = cfg.region if isinstance(cfg.region, str) else list(cfg.region)
     points = points_of(scan, region, description["test"], choice.name)
     network = restore_network(checkpoint, scan.content_hash)

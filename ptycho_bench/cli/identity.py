@@ -8,12 +8,15 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.cli.scans import names_file, scan_choices
+from ptycho_bench.cli.streaming import streams
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.versions import FORMAT_VERSION, PROTOCOL_VERSION, SIMULATION_VERSION, TRAINING_VERSION
 
 SCHEMA = 3  # raise it when a checkpoint of before can no longer be read
 # keys of the root that do not change a result by more than rounding; of the trainer, precision does
-NOT_RESULT = ("outputs_dir", "data_root", "study", "overwrite", "pictures", "logger", "trainer", "data", "noise")
+NOT_RESULT = (
+    "outputs_dir", "data_root", "study", "overwrite", "pictures", "logger", "trainer", "data", "noise", "cache_mb",
+)  # fmt: skip
 
 
 def sha256(value: object) -> str:
@@ -109,6 +112,8 @@ def run_hash(cfg: DictConfig) -> str:
     result["precision"] = root["trainer"]["precision"]
     if len(scan_choices(cfg)) == 1:
         del result["scaling"]  # joint and own are one
+    if streams(cfg):
+        result["streamed"] = True  # the training samples come in another order
     return sha256([SCHEMA, TRAINING_VERSION, PROTOCOL_VERSION, data_hash(cfg), result])
 
 

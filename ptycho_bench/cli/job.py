@@ -1,9 +1,10 @@
 """Everything one training run is made of, built from a composed configuration and checked."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import lightning as L
 from omegaconf import DictConfig, OmegaConf
@@ -12,11 +13,13 @@ from ptycho_bench.cli.build import build, build_loss, build_model, build_network
 from ptycho_bench.cli.datasets import common_pattern_px, load_scan
 from ptycho_bench.cli.identity import SCHEMA, refuse_twice
 from ptycho_bench.cli.scans import ScanChoice, scan_choices
+from ptycho_bench.cli.streaming import streams
 from ptycho_bench.data.datamodule import PtychoDataModule
 from ptycho_bench.data.parted import PartedScan
 from ptycho_bench.data.sample import PtychoScan, ScanInfo
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
+from ptycho_bench.data.store import read_scan, stream_scan
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.losses.by_scan import LossByScan
@@ -69,7 +72,8 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     check_forward(description)
     model = build_model(description)
 
-    scans = parted_scans(cfg, named)
+    streamed = streams(cfg)
+    scans = parted_scans(cfg, named, stream_scan if streamed else read_scan)
     description |= fitted(scans, cfg.scaling)
     description["test"] = tested_patches(scans, named)
     description["geometry"] = geometry_of(scans[0].scan.info)
@@ -92,6 +96,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
             with_intensity=loss.needs_measurement,
             batch_size=recipe.batch_size,
             seed=cfg.seed,
+            streamed=streamed,
         ),
     )
 
@@ -103,15 +108,20 @@ def trainer_options(cfg: DictConfig) -> tuple[Speed, dict]:
     return build({"_target_": f"{Speed.__module__}.{Speed.__qualname__}", **speed}), options
 
 
-def parted_scans(cfg: DictConfig, named: Sequence[ScanChoice]) -> list[PartedScan]:
+def parted_scans(cfg: DictConfig, named: Sequence[ScanChoice], read: Callable[[Path], PtychoScan]) -> list[PartedScan]:
     """Each scan, made where it is missing, with its split.
+
+    Args:
+        cfg: composed configuration of ptycho-train.
+        named: the scans.
+        read: see `load_scan`.
 
     Raises:
         ValueError: one that is held out, has no labels or does not fit the split, or the same one twice.
     """
     scans = []
     for choice in named:
-        scan = load_scan(choice.cfg, say=not shares_work())
+        scan = load_scan(choice.cfg, say=not shares_work(), read=read)
         refuse_held_out(scan.info.held_out, choice.words)
         with told_which(choice.words, len(named)):
             scan.require_labels()

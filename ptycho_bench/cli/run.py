@@ -148,6 +148,7 @@ def training_record(job: Job, rows: list[dict[str, float]], best: dict[str, floa
         "peak_memory_mb": max(row["peak_memory_mb"] for row in rows),
         "processes": job.trainer.world_size,
         "deterministic": DETERMINISTIC,
+        "streamed": job.data.streamed,
     }
 
 

@@ -1,58 +1,15 @@
-"""Scans as Lightning sees them: split, transformed and encoded once, kept on the device."""
+"""Scans as Lightning sees them: batches of samples that are kept on the device, or stream from the file."""
 
 from collections.abc import Sequence
 
 import lightning as L
-import numpy as np
 import torch
-from torch import Tensor
 
 from ptycho_bench.data.loader import BatchLoader
-from ptycho_bench.data.neighbours import neighbour_table
 from ptycho_bench.data.parted import PartedScan
-from ptycho_bench.data.sample import PtychoScan, Target
-from ptycho_bench.data.split import Split
+from ptycho_bench.data.resident import ResidentSamples
+from ptycho_bench.data.stream import StreamedSamples, StreamLoader
 from ptycho_bench.network import PtychoNetwork
-
-Parts = dict[str, tuple[Tensor, Target]]
-
-
-def prepare(scan: PtychoScan, split: Split, network: PtychoNetwork, *, with_intensity: bool) -> tuple[Tensor, Parts]:
-    """One scan's patterns (M, C, H, W), and of `train` and `validation` what each sample sees of them, and its target.
-
-    Args:
-        scan: the scan.
-        split: its parts; no pattern outside training and validation is seen, not as a neighbour.
-        network: whose input transform and representations are applied.
-        with_intensity: keep the measured patterns for a loss that compares with them.
-    """
-    known = np.sort(np.concatenate((split.train, split.validation)))
-    transform = network.input_transform
-    intensity, amplitude, phase = scan.tensors(known)
-    parts = {}
-    for name in ("train", "validation"):
-        points = getattr(split, name)
-        seen = neighbour_table(scan.scan_index, points, transform.neighbours, known)
-        own = torch.from_numpy(np.searchsorted(known, points))
-        measured = intensity[own] if with_intensity else None
-        parts[name] = seen, network.target(amplitude[own], phase[own], measured)
-    return transform(intensity), parts
-
-
-def together(prepared: Sequence[tuple[Tensor, Parts]]) -> tuple[Tensor, Parts]:
-    """Several prepared scans as one: a neighbourhood stays inside its scan, and each target knows which that is."""
-    first, joined = 0, {"train": [], "validation": []}
-    for number, (patterns, parts) in enumerate(prepared):
-        for name, (seen, target) in parts.items():
-            scan = torch.full((len(seen),), number)
-            joined[name].append((torch.where(seen < 0, seen, seen + first), target._replace(scan=scan)))
-        first += len(patterns)
-    parts = {}
-    for name, pieces in joined.items():
-        seen, targets = zip(*pieces, strict=True)
-        fields = zip(*targets, strict=True)
-        parts[name] = torch.cat(seen), Target(*(None if field[0] is None else torch.cat(field) for field in fields))
-    return torch.cat([patterns for patterns, _ in prepared]), parts
 
 
 class PtychoDataModule(L.LightningDataModule):
@@ -60,10 +17,11 @@ class PtychoDataModule(L.LightningDataModule):
 
     Args:
         scans: one or more, each with its split.
-        networks: for each scan the network whose input transform and representations are applied to it, once.
+        networks: for each scan the network whose input transform and representations are applied to it.
         with_intensity: keep the measured patterns for a loss that compares with them.
         batch_size: samples of one step, over all processes.
         seed: of the order of the training samples.
+        streamed: read samples from the scans in every epoch; False: prepare all once and keep them.
     """
 
     def __init__(
@@ -74,24 +32,18 @@ class PtychoDataModule(L.LightningDataModule):
         with_intensity: bool,
         batch_size: int,
         seed: int,
+        streamed: bool,
     ) -> None:
         super().__init__()
-        prepared = [
-            prepare(part.scan, part.split, network, with_intensity=with_intensity)
-            for part, network in zip(scans, networks, strict=True)
-        ]
-        self.patterns, self.parts = prepared[0] if len(prepared) == 1 else together(prepared)
-        self.batch_size, self.seed = batch_size, seed
+        kept = StreamedSamples if streamed else ResidentSamples
+        self.samples = kept(scans, networks, with_intensity=with_intensity)
+        self.batch_size, self.seed, self.streamed = batch_size, seed, streamed
 
-    def loader(self, part: str, seed: int | None) -> BatchLoader:
+    def loader(self, part: str, seed: int | None) -> BatchLoader | StreamLoader:
         """Batches of one part, on the trainer's device."""
-        device = self.trainer.strategy.root_device
-        self.patterns = self.patterns.to(device)
-        seen, target = self.parts[part]
-        self.parts[part] = seen.to(device), target.map(lambda tensor: tensor.to(device))
-        return BatchLoader(
-            self.patterns,
-            *self.parts[part],
+        return self.samples.loader(
+            part,
+            self.trainer.strategy.root_device,
             batch_size=self.batch_size,
             seed=seed,
             epoch=lambda: self.trainer.current_epoch,
@@ -99,10 +51,10 @@ class PtychoDataModule(L.LightningDataModule):
             world_size=self.trainer.world_size,
         )
 
-    def train_dataloader(self) -> BatchLoader:
+    def train_dataloader(self) -> BatchLoader | StreamLoader:
         return self.loader("train", self.seed)
 
-    def val_dataloader(self) -> BatchLoader:
+    def val_dataloader(self) -> BatchLoader | StreamLoader:
         return self.loader("validation", None)
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:

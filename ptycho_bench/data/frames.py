@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,16 @@ def frames_per_block(shape: tuple[int, ...], dtype: np.dtype) -> int:
     """Frames (N, H, W) that make a block of about 32 MiB; at least 1."""
     frame = max(1, int(np.prod(shape[1:])) * np.dtype(dtype).itemsize)
     return max(1, BLOCK_BYTES // frame)
+
+
+def runs(points: np.ndarray) -> Iterator[tuple[int, int]]:
+    """First and end place of each stretch of consecutive numbers.
+
+    >>> list(runs(np.array([4, 5, 6, 9, 2])))
+    [(0, 3), (3, 4), (4, 5)]
+    """
+    breaks = np.flatnonzero(np.diff(points) != 1) + 1
+    return pairwise([0, *breaks.tolist(), len(points)]) if len(points) else iter(())
 
 
 class FrameShape:
@@ -116,8 +127,9 @@ class StoredFrames(FrameShape):
         if isinstance(points, slice):
             return self.data[points]
         frames = np.empty((len(points), *self.shape[1:]), self.dtype)
-        for place, point in enumerate(points):  # one frame is one chunk; h5py's own list of indices is slower
-            self.data.read_direct(frames, np.s_[int(point)], np.s_[place])
+        for first, end in runs(points):  # h5py's own list of indices is slower
+            start = int(points[first])
+            self.data.read_direct(frames, np.s_[start : start + end - first], np.s_[first:end])
         return frames
 
     def blocks(self) -> Iterator[np.ndarray]:

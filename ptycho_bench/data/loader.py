@@ -10,6 +10,14 @@ from ptycho_bench.data.neighbours import gather
 from ptycho_bench.data.sample import PtychoSample, Target
 
 
+def share_of(batch: Tensor, rank: int, world_size: int) -> tuple[Tensor, float]:
+    """The samples (B,) of a batch that one of several processes takes, and their weight in the loss."""
+    share = batch[rank::world_size]
+    if not len(share):  # fewer samples than processes: take part in the step, count for nothing
+        return batch[:1], 0.0
+    return share, len(share) * world_size / len(batch)
+
+
 class BatchLoader:
     """Iterates over `PtychoSample` batches, each one gather.
 
@@ -58,9 +66,6 @@ class BatchLoader:
     def __iter__(self) -> Iterator[PtychoSample]:
         order = self.order().to(self.patterns.device)
         for batch in order.split(self.batch_size):
-            share = batch[self.rank :: self.world_size]
-            weight = len(share) * self.world_size / len(batch)
-            if not len(share):  # fewer samples than processes: take part in the step, count for nothing
-                share = batch[:1]
+            share, weight = share_of(batch, self.rank, self.world_size)
             network_input = gather(self.patterns, self.seen[share])
             yield PtychoSample(network_input, self.target.map(lambda part, share=share: part[share]), weight)

@@ -43,6 +43,17 @@ def neighbour_table(scan_index: np.ndarray, points: np.ndarray, radius: int, kno
     return torch.from_numpy(grid[around[..., 0], around[..., 1]])
 
 
+def reached(table: Tensor) -> tuple[np.ndarray, Tensor]:
+    """Which patterns some rows of a neighbour table name, rising, and the rows as places among these alone.
+
+    >>> reached(torch.tensor([[5, -1], [7, 5]]))
+    (array([5, 7]), tensor([[ 0, -1],
+            [ 1,  0]]))
+    """
+    places = table[table >= 0].unique(sorted=True)
+    return places.numpy(), torch.searchsorted(places, table).where(table >= 0, -1)
+
+
 def gather(patterns: Tensor, table: Tensor) -> Tensor:
     """Patterns (M, C, H, W) by rows (B, K) of a neighbour table: (B, K C, H, W), zeros where the table has -1."""
     table = table.to(patterns.device)

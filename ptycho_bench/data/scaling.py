@@ -1,13 +1,16 @@
 """Numbers that bring physical values to a network's range; from the training part only, kept in the checkpoint."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ptycho_bench.data.frames import Frames, frames_per_block
+from ptycho_bench.data.quantile import quantile
 from ptycho_bench.data.sample import PtychoScan
 
 PATTERNS_AT_ONCE = 256
@@ -45,20 +48,22 @@ class Scaling:
 
     @classmethod
     def over(cls, parts: Sequence[tuple[PtychoScan, np.ndarray]]) -> Self:
-        """One range over the given points of several scans, their training parts."""
+        """One range over the given points of several scans, their training parts; read block by block."""
 
-        def values(name: str) -> np.ndarray:
-            return np.concatenate([getattr(scan, name)[points] for scan, points in parts])
+        def blocks(name: str) -> Iterator[np.ndarray]:
+            return chain.from_iterable(blocks_at(getattr(scan, name), points) for scan, points in parts)
 
-        amplitude, phase, intensity = map(values, ("amplitude", "phase", "diffraction"))
-        mean, deviation = log1p_statistics(intensity)
+        amplitude_low, amplitude_high = extent(blocks("amplitude"))
+        phase_low, phase_high = extent(blocks("phase"))
+        patterns = PatternStatistics(blocks("diffraction"))
+        mean, deviation = patterns.log1p()
         return cls(
-            amplitude_low=float(amplitude.min()),
-            amplitude_high=float(amplitude.max()),
-            phase_low=float(phase.min()),
-            phase_high=float(phase.max()),
-            intensity_max=float(intensity.max()),
-            intensity_p995=float(np.quantile(intensity.ravel(), 0.995, overwrite_input=True)),
+            amplitude_low=amplitude_low,
+            amplitude_high=amplitude_high,
+            phase_low=phase_low,
+            phase_high=phase_high,
+            intensity_max=patterns.largest,
+            intensity_p995=quantile(lambda: blocks("diffraction"), patterns.pixels, 0.995),
             log1p_mean=mean,
             log1p_deviation=deviation,
         )
@@ -90,21 +95,44 @@ class Scaling:
         return scaled * self.phase_span + self.phase_low
 
 
-def log1p_statistics(intensity: np.ndarray) -> tuple[Tensor, float]:
-    """Mean pattern of log(1 + counts), float32 (H, W), and the root mean square of what remains; 1 if nothing does.
+def blocks_at(frames: Frames, points: np.ndarray | slice) -> Iterator[np.ndarray]:
+    """Frames (n, H, W) at some points, few enough at a time for float64."""
+    points = np.arange(len(frames))[points]
+    step = min(PATTERNS_AT_ONCE, frames_per_block(frames.shape, np.float64))
+    return (frames[points[first : first + step]] for first in range(0, len(points), step))
+
+
+def extent(blocks: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Smallest and largest value."""
+    low, high = zip(*((block.min(), block.max()) for block in blocks), strict=True)
+    return float(min(low)), float(max(high))
+
+
+class PatternStatistics:
+    """Largest value of patterns, how many pixels they have, and what standardises their log(1 + counts).
 
     Args:
-        intensity: (N, H, W), photons.
+        blocks: (n, H, W), photons; read once.
     """
-    total, squares = np.zeros(intensity.shape[1:]), np.zeros(intensity.shape[1:])
-    for first in range(0, len(intensity), PATTERNS_AT_ONCE):
-        seen = np.log1p(intensity[first : first + PATTERNS_AT_ONCE], dtype=np.float64)
-        total += seen.sum(axis=0)
-        squares += np.square(seen).sum(axis=0)
-    mean = total / len(intensity)
-    variance = (squares / len(intensity) - np.square(mean)).mean()
-    remains = variance > EPS * np.square(mean).mean()
-    return torch.from_numpy(mean.astype(np.float32)), float(np.sqrt(variance)) if remains else 1.0
+
+    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
+        self.patterns, self.pixels, self.largest = 0, 0, 0.0
+        self.total = self.squares = 0.0
+        for block in blocks:
+            seen = np.log1p(block, dtype=np.float64)
+            self.total = self.total + seen.sum(axis=0)
+            self.squares = self.squares + np.square(seen).sum(axis=0)
+            self.patterns += len(block)
+            self.pixels += block.size
+            self.largest = max(self.largest, float(block.max()))
+
+    def log1p(self) -> tuple[Tensor, float]:
+        """Mean pattern of log(1 + counts), float32 (H, W), and the root mean square of what remains; 1 if nothing
+        does."""
+        mean = self.total / self.patterns
+        variance = (self.squares / self.patterns - np.square(mean)).mean()
+        remains = variance > EPS * np.square(mean).mean()
+        return torch.from_numpy(mean.astype(np.float32)), float(np.sqrt(variance)) if remains else 1.0
 
 
 NEUTRAL = Scaling(  # lets a choice be built, checked and asked for its channels before there is data

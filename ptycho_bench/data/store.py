@@ -121,6 +121,18 @@ def open_scan(path: str | os.PathLike) -> PtychoScan:
     return opened(Path(path), lambda handle, path: scan_from(handle, path, lambda key: StoredFrames(path, key)))
 
 
+def stream_scan(path: str | os.PathLike) -> PtychoScan:
+    """`open_scan`, after all of the file went by block by block and was checked as `read_scan` does.
+
+    Raises:
+        DataError: as `read_scan`.
+    """
+    return opened(
+        Path(path),
+        lambda handle, path: verified(scan_from(handle, path, lambda key: StoredFrames(path, key)), str(path)),
+    )
+
+
 def opened(path: Path, read: Callable[[h5py.File, Path], PtychoScan]) -> PtychoScan:
     """What `read` makes of an HDF5 file; DataError for whatever is wrong with it."""
     if not path.is_file():
@@ -165,13 +177,17 @@ def scan_from(handle: h5py.File, path: Path, frames: Callable[[str], Frames]) ->
 
 def read_arrays(handle: h5py.File, path: Path) -> PtychoScan:
     """A whole scan from an open file, its values and hash checked."""
-    scan = scan_from(handle, path, lambda key: handle[key][()])
+    return verified(scan_from(handle, path, lambda key: handle[key][()]), str(path))
+
+
+def verified(scan: PtychoScan, name: str) -> PtychoScan:
+    """The scan, its values and hash checked block by block."""
     content = ContentHash(scan.info)
     for key, array in arrays_of(scan).items():
-        for _ in content.over(key, array, checked(blocks_of(array), key, str(path))):
+        for _ in content.over(key, array, checked(blocks_of(array), key, name)):
             pass
     if scan.content_hash and content.text() != scan.content_hash:
-        raise DataError(f"{path} is not what was written (content hash differs); delete it to have it made anew")
+        raise DataError(f"{name} is not what was written (content hash differs); delete it to have it made anew")
     return dataclasses.replace(scan, content_hash=content.text())
 
 

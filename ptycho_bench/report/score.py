@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ptycho_bench.atomic import write_bytes
-from ptycho_bench.data.neighbours import neighbour_table
+from ptycho_bench.data.neighbours import neighbour_table, reached
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.evaluation.reconstruct import Evaluation, Images, MetricProtocol, evaluate
@@ -107,9 +107,10 @@ def score_scan(
     """
     intensity, amplitude, phase = scan.tensors(points)
     radius = network.input_transform.neighbours
-    known = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be looked at
-    measured = scan.tensors(known)[0] if radius else intensity
-    seen = neighbour_table(scan.scan_index, points, radius, known)
+    everywhere = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be looked at
+    around = neighbour_table(scan.scan_index, points, radius, everywhere)
+    places, seen = reached(around)
+    measured = scan.patterns(everywhere[places]) if radius else intensity
     started_s = time.perf_counter()
     predicted = network.predict(measured, batch_size=batch_size, neighbours=seen)
     pred = Images(*(part.cpu() for part in predicted))

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from ptycho_bench.data.frames import StoredFrames
 from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.data.store import open_scan, write_scan
 
 
 def scan(amplitude=(0.5, 0.9), phase=(-2.0, 1.0)):
@@ -49,3 +51,16 @@ def test_training_patterns_are_standardised_pixel_by_pixel(monkeypatch):
 
 def test_patterns_that_are_all_one_have_the_deviation_one():
     assert Scaling.of(scan(), [0]).log1p_deviation == 1
+
+
+def test_a_scan_in_a_file_is_read_a_few_patterns_at_a_time_and_gives_the_same_ranges(tmp_path, tiny_scan, monkeypatch):
+    monkeypatch.setattr("ptycho_bench.data.scaling.PATTERNS_AT_ONCE", 7)
+    write_scan(tmp_path / "scan.h5", tiny_scan)
+    points, asked, read = np.arange(3, 101), [], StoredFrames.__getitem__
+    monkeypatch.setattr(StoredFrames, "__getitem__", lambda self, at: asked.append(len(at)) or read(self, at))
+    stored, whole = (Scaling.of(scan, points) for scan in (open_scan(tmp_path / "scan.h5"), tiny_scan))
+    assert max(asked) == 7
+    assert stored == whole
+    assert torch.equal(stored.log1p_mean, whole.log1p_mean)
+    assert whole.intensity_p995 == np.quantile(tiny_scan.diffraction[points], 0.995)
+    assert whole.intensity_max == tiny_scan.diffraction[points].max()

@@ -10,8 +10,8 @@ import pytest
 
 from ptycho_bench.data.check import UNITS
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.frames import stream_array
-from ptycho_bench.data.store import expected_bytes, open_scan, read_scan, write_scan
+from ptycho_bench.data.frames import StoredFrames, stream_array
+from ptycho_bench.data.store import expected_bytes, open_scan, read_scan, stream_scan, write_scan
 
 ARRAYS = [field for field in UNITS if field != "object"] + ["obj"]
 LABELS = ("amplitude", "phase", "positions_px", "scan_index")
@@ -165,6 +165,20 @@ def test_an_opened_scan_reads_its_patterns_when_asked(path, tiny_scan):
     np.testing.assert_array_equal(again[2:5], tiny_scan.diffraction[2:5])
 
 
+def test_a_scan_to_stream_has_the_hash_of_its_content_and_its_frames_stay_in_the_file(path, tiny_scan):
+    written = read_scan(path).content_hash
+    with h5py.File(path, "a") as handle:
+        del handle.attrs["content_hash"]
+    scan = stream_scan(path)
+    assert scan.content_hash == written
+    assert all(isinstance(array, StoredFrames) for array in (scan.diffraction, scan.amplitude, scan.phase))
+    del scan  # and with it the open file
+    with h5py.File(path, "a") as handle:
+        handle.attrs["content_hash"] = np.bytes_(b"another")
+    with pytest.raises(DataError, match="not what was written"):
+        stream_scan(path)
+
+
 def test_a_group_in_place_of_a_data_set_is_refused(path):
     with h5py.File(path, "a") as handle:
         del handle["phase"]
@@ -245,8 +259,9 @@ def test_a_broken_scan_is_neither_written_nor_read(path, tiny_scan, change, mess
     assert os.listdir(path.parent) == ["scan.h5"]
     for name, array in changed.items():
         replace_array(path, "object" if name == "obj" else name, array)
-    with pytest.raises(DataError, match=message):
-        read_scan(path)
+    for read in (read_scan, stream_scan):
+        with pytest.raises(DataError, match=message):
+            read(path)
 
 
 def no_space(*_, **__):

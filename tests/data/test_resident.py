@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from ptycho_bench.cli.build import build_network
-from ptycho_bench.data.datamodule import PtychoDataModule
-from ptycho_bench.data.loader import BatchLoader
 from ptycho_bench.data.parted import PartedScan
+from ptycho_bench.data.resident import ResidentSamples
 from ptycho_bench.data.sample import PtychoSample
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
@@ -37,8 +36,8 @@ def network(scaling: Scaling, neighbours: int = 0) -> PtychoNetwork:
 
 def samples(scans: list[PartedScan], networks: list[PtychoNetwork], part: str, **settings) -> list[PtychoSample]:
     """Batches of a part, in one batch and in order unless settings say otherwise."""
-    data = PtychoDataModule(scans=scans, networks=networks, with_intensity=True, batch_size=1, seed=0)
-    return list(BatchLoader(data.patterns, *data.parts[part], **{"batch_size": 10_000, **settings}))
+    resident = ResidentSamples(scans, networks, with_intensity=True)
+    return list(resident.loader(part, torch.device("cpu"), **{"batch_size": 10_000, **settings}))
 
 
 def scalings(scans: list[PartedScan], kind: str) -> list[Scaling]:
