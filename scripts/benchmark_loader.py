@@ -10,7 +10,6 @@ import argparse
 import csv
 import itertools
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,9 @@ from ptycho_bench.cli.job import Job, prepare
 from ptycho_bench.data.frames import FrameStream
 from ptycho_bench.data.sample import PtychoSample, PtychoScan, ScanInfo
 from ptycho_bench.data.store import write_scan
+from ptycho_bench.report.environment import processor
 from ptycho_bench.report.record import RunFolder
+from ptycho_bench.training.callbacks import peak_memory_mb
 from ptycho_bench.training.module import PtychoModule
 
 LIMITS = {"resident": "null", "streamed": "0"}
@@ -109,7 +110,7 @@ def case(file: str, model: str, kept: str, *, batch: int, seconds: float, device
         "first_batch_s": waits[0],
         "wait_share_after_first": sum(waits[1:]) / (taken - waits[0]),
         "prepared_s": prepared_s,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": peak_memory_mb(torch.device("cpu")),
     }
 
 
@@ -153,10 +154,12 @@ def main() -> None:
     if options.case:
         print(json.dumps(case(*options.case, batch=options.batch, seconds=options.seconds, device=options.device)))
         return
+    machine = processor() if options.device == "cpu" else torch.cuda.get_device_name()
+    about = {"device": options.device, "threads": torch.get_num_threads(), "machine": machine}
     rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for row in measured(options, folder):
-            rows.append(row)
+            rows.append(row | about)
             print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
     if options.csv:
         with open(options.csv, "w", newline="") as handle:

@@ -51,6 +51,11 @@ def device(row: Row) -> str:
     return row["device"] if row["device"] == "cuda" else f"cpu, {row['threads']} thread{'s' * (row['threads'] != '1')}"
 
 
+def lost(row: Row) -> str:
+    """Share of the patterns that came and found no room."""
+    return format(100 * int(row["lost"]) / int(row["offered"]), ".1f")
+
+
 SECTIONS = (
     Section(
         title="Polar attention of PPN, forward and backward",
@@ -78,10 +83,17 @@ SECTIONS = (
     ),
     Section(
         title="Sets that do not fit in memory",
-        text="The same file, kept on the device and streamed from HDF5.",
+        text="The same file of 64 px patterns, batches of 32, kept in memory (resident) and streamed. Waiting: "
+        "share of the time a step waits for its batch once the first has come. Model none: the loader alone.",
         command="scripts/benchmark_loader.py",
         file="loader.csv",
-        columns={},
+        columns={
+            "file (GB)": value("gb"), "model": value("model"), "kept": value("kept"),
+            "patterns/s": value("patterns_per_second", ",.0f"),
+            "waiting (%)": value("wait_share_after_first", ".2f", 100),
+            "first batch (s)": value("first_batch_s", ".2f"), "peak memory (MB)": value("peak_memory_mb", ",.0f"),
+            "on": device,
+        },
     ),
     Section(
         title="From a whole scan to its object",
@@ -98,7 +110,11 @@ SECTIONS = (
         text="ONNX Runtime, batches of 8; latency from arrival to result. Rate 0: as fast as it takes them.",
         command="scripts/benchmark_stream.py",
         file="stream.csv",
-        columns={},
+        columns={
+            "network": value("model"), "pattern": value("size_px"), "offered/s": value("asked_rate"),
+            "done/s": value("sustained_rate", ",.0f"), "lost (%)": lost,
+            "latency, 50th (ms)": value("latency_p50_ms", ",.0f"), "99th (ms)": value("latency_p99_ms", ",.0f"), "on": device,
+        },
     ),
 )  # fmt: skip
 
