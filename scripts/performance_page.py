@@ -113,7 +113,8 @@ SECTIONS = (
         columns={
             "network": value("model"), "pattern": value("size_px"), "offered/s": value("asked_rate"),
             "done/s": value("sustained_rate", ",.0f"), "lost (%)": lost,
-            "latency, 50th (ms)": value("latency_p50_ms", ",.0f"), "99th (ms)": value("latency_p99_ms", ",.0f"), "on": device,
+            "latency, 50th (ms)": value("latency_p50_ms", ",.0f"), "99th (ms)": value("latency_p99_ms", ",.0f"),
+            "on": device,
         },
     ),
 )  # fmt: skip
