@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ptycho_bench.report.collect import Collected, Place
-from ptycho_bench.report.drawing import MARKERS, colour, panels, plt, png, style, titled
+from ptycho_bench.report.drawing import colour, panels, plt, png, point, style, titled
 from ptycho_bench.report.statistics import summary
 from ptycho_bench.report.tables import Block, Table, label_of
 
@@ -170,11 +170,12 @@ def pareto(collected: Collected, table: Table, block: Block) -> bytes | None:
             for place, line in enumerate(block.lines):
                 if line.cells[metric].ours is None or line.cells[cost].ours is None:
                     continue
-                point = line.cells[cost].ours.mean, factor * line.cells[metric].ours.mean
-                axes[y, x].scatter(*point, color=colour(place), marker=MARKERS[place % len(MARKERS)], s=60)
-                axes[y, x].annotate(line.place.row, point, xytext=(5, 4), textcoords="offset points", fontsize=8)
+                at = line.cells[cost].ours.mean, factor * line.cells[metric].ours.mean
+                axes[y, x].scatter(*at, **point(place), s=60, label=line.place.row)
             axes[y, x].set_xscale("log")
             axes[y, x].set_xlabel(label_of(cost))
             axes[y, x].set_ylabel(label_of(metric))
+    known = {name: mark for axis in axes.flat for mark, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(known.values(), known, loc="outside right upper", fontsize=8)
     figure.suptitle(titled(table, block), fontsize=10)
     return png(figure)

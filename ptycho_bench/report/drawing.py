@@ -32,6 +32,11 @@ def style(place: int) -> dict[str, str]:
     }
 
 
+def point(place: int) -> dict[str, str]:
+    """Colour and marker of a row's point; no two of the first 64 are alike."""
+    return {"color": colour(place), "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]}
+
+
 def png(figure: plt.Figure) -> bytes:
     """A figure, closed; without the time it was made, so that the same runs give the same bytes."""
     buffer = io.BytesIO()

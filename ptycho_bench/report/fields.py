@@ -10,6 +10,8 @@ from ptycho_bench.report.drawing import COLOURS, DASHES, colour, plt, png, title
 from ptycho_bench.report.pictures import AMPLITUDE_MAP, PHASE_MAP, phase_limits, shared_limits
 from ptycho_bench.report.tables import Block, Table
 
+WIDE = 2.5  # width by height, from which fields lie one below the other
+
 
 def read_arrays(collected: Collected, block: Block, name: str) -> dict[str, dict[str, np.ndarray]]:
     """An NPZ file of each row's first run that is done, by row; rows without it are left out."""
@@ -35,27 +37,29 @@ def fields(collected: Collected, table: Table, block: Block) -> bytes | None:
 
 
 def image_grid(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> bytes:
-    """Amplitudes above phases, a column each; limits are the first column's."""
+    """Amplitudes above phases, a column each; of wide fields beside each other, a row each. Limits are the first's."""
     true_amplitude, true_phase = next(iter(columns.values()))
     limits = shared_limits(true_amplitude, true_amplitude), phase_limits(true_phase)
     height, width = true_amplitude.shape
-    side = 2.0
-    figure, axes = plt.subplots(
-        2, len(columns), figsize=(side * len(columns) + 0.8, 2 * side * max(0.5, min(2.0, height / width)) + 0.9),
-        layout="constrained", squeeze=False,
-    )  # fmt: skip
-    for column, (name, images) in enumerate(columns.items()):
-        for row, image in enumerate(images):
-            low, high = limits[row]
-            cmap = (AMPLITUDE_MAP, PHASE_MAP)[row]
-            drawn = axes[row, column].imshow(image, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-            axes[row, column].set_xticks([])
-            axes[row, column].set_yticks([])
-            if column == len(columns) - 1:
-                bar = figure.colorbar(drawn, ax=list(axes[row]), fraction=0.02, pad=0.01)
-                bar.set_label(("amplitude", "phase (rad)")[row], fontsize=8)
-                bar.ax.tick_params(labelsize=7)
-        axes[0, column].set_title(name, fontsize=9, wrap=True)
+    wide = width > WIDE * height
+    side, gap = (5.0, 0.3) if wide else (2.0, 0.25)  # inches: width of an image, room for its name
+    tall = side * max(height / width, 0.1)
+    counts = (len(columns), 2) if wide else (2, len(columns))
+    size = counts[1] * side + 0.9, counts[0] * (tall + gap) + 0.7
+    figure, axes = plt.subplots(*counts, figsize=size, layout="constrained", squeeze=False)
+    kinds = axes.T if wide else axes  # of both, one row of images a kind
+    for kind, (label, cmap) in enumerate((("amplitude", AMPLITUDE_MAP), ("phase (rad)", PHASE_MAP))):
+        low, high = limits[kind]
+        for panel, (name, images) in zip(kinds[kind], columns.items(), strict=True):
+            drawn = panel.imshow(images[kind], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+            panel.set_xticks([])
+            panel.set_yticks([])
+            if wide or kind == 0:
+                panel.set_title(name, fontsize=9, wrap=True)
+        place = {"location": "bottom"} if wide else {"location": "right"}
+        bar = figure.colorbar(drawn, ax=list(kinds[kind]), fraction=0.02, pad=0.01, **place)
+        bar.set_label(label, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
     figure.suptitle(title, fontsize=10)
     return png(figure)
 
