@@ -57,9 +57,12 @@ def main() -> None:
     options = parser.parse_args()
     device, scan = device_named(options.device), open_scan(options.scan)
     points = np.arange(len(scan))
-    found = {"epie": [object_by_solver(epie(options.iterations), scan, points, cache_mb=4096, device=device).seconds]}
+    solved = object_by_solver(epie(options.iterations), scan, points, start=None, cache_mb=4096, device=device)
+    found = {"epie": [solved.seconds]}
     settings = {"batch_size": options.batch, "repeats": options.repeats, "device": device}
     for path in options.checkpoints:
+        if named(path) in found:
+            parser.error(f"{path} is a second network of model {named(path)}; name one of each")
         found[named(path)] = network_seconds(path, scan, **settings)
     solver_s = found["epie"][0]
     machine = torch.cuda.get_device_name() if device == "cuda" else processor()

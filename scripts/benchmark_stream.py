@@ -170,7 +170,7 @@ def row_of(found: Replay, options: argparse.Namespace, network: OnnxNetwork) -> 
         "latency_p99_ms": high,
         "device": network.runs_on,
         "threads": torch.get_num_threads(),
-        "machine": processor(),
+        "machine": processor() if network.runs_on == "cpu" else torch.cuda.get_device_name(),
         "onnxruntime": onnxruntime.__version__,
     }
 

@@ -245,8 +245,9 @@ def main() -> None:
         rows = rounds(epochs, options.rounds, options.patterns)
     if options.csv:
         about = {"model": options.model, "size_px": options.size_px, "batch": options.batch}
+        machine = processor() if device.type == "cpu" else torch.cuda.get_device_name()
         about |= {"device": str(device), "threads": torch.get_num_threads()}
-        append_rows(options.csv, [{**about, **row, "machine": processor()} for row in rows])
+        append_rows(options.csv, [{**about, **row, "machine": machine} for row in rows])
 
 
 def append_rows(path: Path, rows: list[dict]) -> None:

@@ -61,6 +61,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     loss = build_loss(cfg.loss, cfg.amplitude, cfg.phase)
     recipe: Recipe = build(cfg.recipe)
     speed, devices = trainer_options(cfg)
+    speed.check_clipping(recipe.clip_norm, devices["precision"])
     trainer = make_trainer(recipe, folder=folder.path, write_row=folder.append_row, **devices)
     protocol: MetricProtocol = build(cfg.metrics)
     named = scan_choices(cfg)
@@ -104,7 +105,10 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
 def trainer_options(cfg: DictConfig) -> tuple[Speed, dict]:
     """What conf/trainer says of how a network is computed, and of where: what `make_trainer` takes."""
     options = plain(cfg.trainer)
-    speed = {field.name: options.pop(field.name) for field in dataclasses.fields(Speed)}
+    names = [field.name for field in dataclasses.fields(Speed)]
+    if lacking := [name for name in names if name not in options]:
+        raise ValueError(f"trainer lacks {', '.join(lacking)}; conf/trainer/auto.yaml has all it takes")
+    speed = {name: options.pop(name) for name in names}
     return build({"_target_": f"{Speed.__module__}.{Speed.__qualname__}", **speed}), options
 
 

@@ -67,7 +67,7 @@ class Request:
         """From the composed configuration, checked; a scan of another format is imported on the way."""
         solver = build(cfg.solver) if "_target_" in cfg.solver else None
         protocol: MetricProtocol = build(cfg.metrics)
-        device = device_named(cfg.device)
+        device = None if solver is None else device_named(cfg.device)  # an exported network's runtime has its own say
         path = cfg.checkpoint if cfg.warm_start is None else cfg.warm_start
         trained = None if path is None else read_trained(path, cfg.device)
         scan = with_probe(opened(cfg), cfg)
@@ -85,7 +85,7 @@ class Request:
                     f"import them with patterns.crop_px={description['size_px']} or choose another checkpoint"
                 )
             network = trained.network(scan.content_hash)
-            device = device if solver is not None else trained.device
+            device = device or trained.device
             what = description["run"] if solver is None else f"{solver.rule}-from-{description['run']}"
         protocol.check(scan.patch_px)
         if cfg.triplets:

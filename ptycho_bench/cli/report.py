@@ -68,10 +68,11 @@ def task(cfg: "DictConfig") -> None:
 def reports_beside(index: Path, made: list[str]) -> list[tuple[str, str]]:
     """Title and place of every other report in the index page's folder, as one brings them from other machines."""
     found = []
-    for report in sorted(index.parent.glob("*/report.md")):
-        if report.parent.name not in made:
-            title = report.read_text().splitlines()[0].removeprefix("# ")
-            found.append((title, f"{report.parent.name}/report.html"))
+    for page in sorted(index.parent.glob("*/report.html")):
+        name, text = page.parent.name, page.with_name("report.md")
+        if name not in made:
+            lines = text.read_text().splitlines() if text.is_file() else []
+            found.append((lines[0].removeprefix("# ") if lines else name, f"{name}/report.html"))
     return found
 
 

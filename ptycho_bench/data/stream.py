@@ -110,7 +110,7 @@ class StreamLoader:
 
     def moved(self, tensor: Tensor) -> Tensor:
         """On the device; from pinned memory without waiting for it."""
-        return tensor.to(self.device, non_blocking=True)
+        return tensor.to(self.device, non_blocking=tensor.is_pinned())
 
     def batches(self, generator: np.random.Generator | None) -> Iterator[tuple[Samples, float]]:
         """This process' share of every batch, on the CPU, and its weight.

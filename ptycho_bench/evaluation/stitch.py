@@ -37,7 +37,7 @@ class Canvas:
         positions_px: (N, 2) top-left (y, x) of all patches to come; rounded to whole pixels. The field is their
             bounding box.
         weight: (H, W), not negative.
-        device: where the field lies; patches must lie there too.
+        device: where the field lies; patches are brought there. It must have double precision.
     """
 
     def __init__(self, positions_px: Tensor, weight: Tensor, device: torch.device | str = "cpu") -> None:
@@ -64,7 +64,7 @@ class Canvas:
             self.weights.index_add_(0, places, self.weight.expand(len(positions_px[part]), -1, -1).flatten())
             for kind, values in patches.items():
                 total = self.totals.setdefault(kind, torch.zeros_like(self.weights))
-                total.index_add_(0, places, (values[part].double() * self.weight).flatten())
+                total.index_add_(0, places, (values[part].to(self.weight) * self.weight).flatten())
 
     @property
     def covered(self) -> Tensor:

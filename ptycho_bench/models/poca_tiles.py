@@ -42,6 +42,9 @@ class TiledPoCA(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
+        if not query.numel():  # no pattern, nothing to attend to
+            ctx.save_for_backward(query, key, value, radius, direction)
+            return value.clone()
         parts = shared(lambda g: attend(query[g], key[g], value[g], radius, direction), query)
         out, offset = (torch.cat(part) for part in zip(*parts, strict=True))
         ctx.save_for_backward(query, key, value, radius, direction, out, offset)
@@ -50,6 +53,8 @@ class TiledPoCA(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_out: Tensor) -> tuple[Tensor, ...]:
+        if not grad_out.numel():
+            return tuple(map(torch.zeros_like, ctx.saved_tensors))
         query, key, value, radius, direction, out, offset = ctx.saved_tensors
         heads = query, key, value, out, offset, grad_out.contiguous()
         parts = shared(lambda g: attend_backward(*(one[g] for one in heads), radius, direction), query)
@@ -63,9 +68,8 @@ def shared(work: Callable[[slice], tuple[Tensor, ...]], query: Tensor) -> list[t
     Operations on a tile are too short to be split over threads themselves; they release Python's lock.
     """
     heads, count, _ = query.shape
-    threads = (
-        min(torch.get_num_threads(), heads, heads * count**2 // WORTH_A_THREAD) if query.device.type == "cpu" else 1
-    )
+    most = torch.get_num_threads()
+    threads = min(most, heads, heads * count**2 // WORTH_A_THREAD) if query.device.type == "cpu" else 1
     if threads <= 1:
         return [work(slice(0, heads))]
 
@@ -75,8 +79,11 @@ def shared(work: Callable[[slice], tuple[Tensor, ...]], query: Tensor) -> list[t
 
     bounds = [heads * part // threads for part in range(threads + 1)]
     shares = [slice(*pair) for pair in itertools.pairwise(bounds)]
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return list(pool.map(alone, shares))
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(alone, shares))
+    finally:
+        torch.set_num_threads(most)  # torch gives the number set last to every thread that is started later
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,8 @@ def object_by_network(
     Raises:
         ValueError: a network trained on patterns of another size, or a prediction that is not finite.
     """
-    canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight, network.device)
+    place = "cpu" if network.device.type == "mps" else network.device  # which has no double precision
+    canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight, place)
     finite = torch.ones((), dtype=torch.bool, device=network.device)  # read once, at the end: the device need not wait
     radius, circular = network.neighbours, network.circular
     seconds = done = 0

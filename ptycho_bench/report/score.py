@@ -112,8 +112,11 @@ def score_scan(
     places, seen = reached(around)
     measured = scan.patterns(everywhere[places]) if radius else intensity
     started_s = time.perf_counter()
-    predicted = network.predict(measured, batch_size=batch_size, neighbours=seen)
-    pred = Images(*(part.cpu() for part in predicted))
+    parts = [
+        [image.cpu() for image in network.predict(measured, batch_size=batch_size, neighbours=rows)]
+        for rows in seen.split(batch_size)
+    ]  # the device holds a batch
+    pred = Images(*(torch.cat(part) for part in zip(*parts, strict=True)))
     seconds = time.perf_counter() - started_s
     truth = Images(amplitude, phase)
     positions = torch.from_numpy(scan.positions_px[points])

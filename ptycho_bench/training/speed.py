@@ -52,6 +52,14 @@ class Speed:
             model.compile(mode=self.compile)
         return network.to(memory_format=torch.channels_last) if self.channels_last else network
 
+    def check_clipping(self, clip_norm: float | None, precision: str) -> None:
+        """Raise ValueError for a fused optimiser whose gradients are to be clipped in mixed precision."""
+        if self.fused and clip_norm is not None and precision.endswith("-mixed"):
+            raise ValueError(
+                f"trainer.fused with trainer.precision={precision} clips no gradients, and recipe.clip_norm is "
+                f"{clip_norm:g}; set trainer.fused=false or recipe.clip_norm=null"
+            )
+
     def optimizer(self, make: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
         """What makes the optimiser, so that it makes a fused one where that is asked for.
 

@@ -46,6 +46,7 @@ def test_the_index_leads_to_reports_whose_runs_are_elsewhere(tmp_path):
     for name in ("here", "elsewhere"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.md").write_text(f"# Table {name}\n\ntext\n")
+        (tmp_path / name / "report.html").write_text("page")
     others = reports_beside(tmp_path / "index.html", ["here"])
     assert others == [("Table elsewhere", "elsewhere/report.html")]
     assert '<a href="elsewhere/report.html">Table elsewhere</a>' in page([], "all", others)

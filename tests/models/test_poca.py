@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -139,6 +140,24 @@ def test_flex_attention_written_out_on_a_cpu_equals_the_reference_gradients_incl
     expected = outcome(poca_reference, tensors, (3.7127, 5.2871), size)
     for got, wanted in zip(outcome(FORMS["flex"], tensors, (3.7127, 5.2871), size), expected, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_threads_that_start_later_keep_their_number_of_threads(monkeypatch):
+    monkeypatch.setattr(poca_tiles, "WORTH_A_THREAD", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        outcome(TiledPoCA.apply, inputs(5, 4, 4), (2.3127, 1.9), (4, 4))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_pattern_at_all_has_no_attention():
+    out, *gradients = outcome(TiledPoCA.apply, [tensor[:0] for tensor in inputs(5, 4, 4)], (2.3127, 1.9), (4, 4))
+    assert out.shape == (0, 16, 4)
+    assert all(not gradient.any() for gradient in gradients)
 
 
 def test_the_plain_form_is_taken_where_there_are_no_numbers():

@@ -62,6 +62,14 @@ def test_an_unknown_choice_is_refused(option, words):
         Speed(**PLAIN | option)
 
 
+def test_a_fused_optimiser_that_would_not_clip_is_refused():
+    fused = Speed(**PLAIN | {"fused": True})
+    fused.check_clipping(1.0, "32-true")
+    fused.check_clipping(None, "bf16-mixed")
+    with pytest.raises(ValueError, match=r"clips no gradients, and recipe.clip_norm is 1; set trainer.fused=false"):
+        fused.check_clipping(1.0, "bf16-mixed")
+
+
 def test_an_optimiser_without_a_fused_kernel_is_refused():
     with pytest.raises(ValueError, match="LBFGS has no fused kernel; set"):
         Speed(**PLAIN | {"fused": True}).optimizer(functools.partial(torch.optim.LBFGS, lr=1.0))
