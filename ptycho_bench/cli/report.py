@@ -57,22 +57,22 @@ def task(cfg: "DictConfig") -> None:
         from ptycho_bench.report.record import write_text
 
         path = (Path(cfg.out) if cfg.out else outputs / "benchmarks") / "index.html"
-        others = [] if cfg.out is None else reports_beside(path, [plan.parent.name for plan in plans])
-        write_text(path, page(made, "ptycho_bench: benchmarks", others))
+        tables = [(table, {}) for table, _ in made]  # figures are on each one's own page
+        write_text(path, page(tables, "ptycho_bench: benchmarks", reports_beside(path)))
         print(f"-> {path}")
     if failed:
         print("\n".join(f"failed: {line}" for line in failed))
         raise ValueError(f"{len(failed)} of {len(plans)} tables cannot be made; the others are written")
 
 
-def reports_beside(index: Path, made: list[str]) -> list[tuple[str, str]]:
-    """Title and place of every other report in the index page's folder, as one brings them from other machines."""
+def reports_beside(index: Path) -> list[tuple[str, str]]:
+    """Title and place of every report below the index page, also of those whose runs are on other machines."""
     found = []
-    for page in sorted(index.parent.glob("*/report.html")):
-        name, text = page.parent.name, page.with_name("report.md")
-        if name not in made:
-            lines = text.read_text().splitlines() if text.is_file() else []
-            found.append((lines[0].removeprefix("# ") if lines else name, f"{name}/report.html"))
+    for page in sorted(index.parent.rglob("report.html")):
+        text = page.with_name("report.md")
+        lines = text.read_text().splitlines() if text.is_file() else []
+        place = page.relative_to(index.parent).as_posix()
+        found.append((lines[0].removeprefix("# ") if lines else place, place))
     return found
 
 

@@ -24,7 +24,7 @@ def page(
     """One HTML page that needs nothing beside it: sortable tables, statistics, figures, runs.
 
     Args:
-        tables: each with its figures, PNG by name.
+        tables: each with its figures, PNG by name; of those without, `others` may lead to pages that have them.
         title: of the page.
         others: titles of reports on pages of their own, and where they lie.
     """

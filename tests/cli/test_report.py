@@ -42,13 +42,16 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
-def test_the_index_leads_to_reports_whose_runs_are_elsewhere(tmp_path):
-    for name in ("here", "elsewhere"):
-        (tmp_path / name).mkdir()
+def test_the_index_leads_to_every_report_below_it(tmp_path):
+    for name in ("here/report", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "report.md").write_text(f"# Table {name}\n\ntext\n")
         (tmp_path / name / "report.html").write_text("page")
-    others = reports_beside(tmp_path / "index.html", ["here"])
-    assert others == [("Table elsewhere", "elsewhere/report.html")]
+    others = reports_beside(tmp_path / "index.html")
+    assert others == [
+        ("Table elsewhere", "elsewhere/report.html"),
+        ("Table here/report", "here/report/report.html"),
+    ]
     assert '<a href="elsewhere/report.html">Table elsewhere</a>' in page([], "all", others)
 
 
