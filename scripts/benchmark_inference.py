@@ -5,7 +5,6 @@ python scripts/benchmark_inference.py ltem.h5 outputs/runs/STUDY/*/best.ckpt --i
 """
 
 import argparse
-import csv
 import statistics
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from ptycho_bench.evaluation.stitch import radial_weight
 from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.reconstruction.by_network import object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver
-from ptycho_bench.report.environment import processor
+from ptycho_bench.report.environment import machine
+from ptycho_bench.report.record import append_rows
 
 
 def epie(iterations: int) -> PIESolver:
@@ -65,26 +65,20 @@ def main() -> None:
             parser.error(f"{path} is a second network of model {named(path)}; name one of each")
         found[named(path)] = network_seconds(path, scan, **settings)
     solver_s = found["epie"][0]
-    machine = torch.cuda.get_device_name() if device == "cuda" else processor()
     rows = []
     for name, seconds in found.items():
         middle = statistics.median(seconds)
         row = {"by": name if name != "epie" else f"epie, {options.iterations} iterations", "patterns": len(scan)}
         row |= {"size_px": scan.patch_px, "seconds": middle, "patterns_per_s": len(scan) / middle}
         row |= {"times_faster": solver_s / middle, "low": solver_s / max(seconds), "high": solver_s / min(seconds)}
-        row |= {"device": device, "threads": torch.get_num_threads(), "machine": machine}
+        row |= machine(device)
         text = (
             "{by:<24}{seconds:9.3f} s{patterns_per_s:10.1f} pattern/s  x {times_faster:.1f} ({low:.1f} to {high:.1f})"
         )
         print(text.format(**row), flush=True)
         rows.append(row)
     if options.csv:
-        new = not options.csv.is_file()
-        with options.csv.open("a", newline="") as handle:
-            writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
-            if new:
-                writer.writeheader()
-            writer.writerows(rows)
+        append_rows(options.csv, rows)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from ptycho_bench.cli.job import Job, prepare
 from ptycho_bench.data.frames import FrameStream
 from ptycho_bench.data.sample import PtychoSample, PtychoScan, ScanInfo
 from ptycho_bench.data.store import write_scan
-from ptycho_bench.report.environment import processor
+from ptycho_bench.report.environment import machine
 from ptycho_bench.report.record import RunFolder
 from ptycho_bench.training.callbacks import peak_memory_mb
 from ptycho_bench.training.module import PtychoModule
@@ -154,8 +154,7 @@ def main() -> None:
     if options.case:
         print(json.dumps(case(*options.case, batch=options.batch, seconds=options.seconds, device=options.device)))
         return
-    machine = processor() if options.device == "cpu" else torch.cuda.get_device_name()
-    about = {"device": options.device, "threads": torch.get_num_threads(), "machine": machine}
+    about = machine(options.device)
     rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for row in measured(options, folder):

@@ -6,7 +6,6 @@ python scripts/benchmark_poca.py --device cuda --form reference --form tiled --f
 """
 
 import argparse
-import csv
 import itertools
 import statistics
 import subprocess
@@ -20,7 +19,8 @@ from torch import Tensor
 
 from ptycho_bench.models.poca import FORMS
 from ptycho_bench.models.polar import polar_coordinates
-from ptycho_bench.report.environment import processor
+from ptycho_bench.report.environment import machine
+from ptycho_bench.report.record import append_rows
 from ptycho_bench.training.callbacks import peak_memory_mb
 
 HEADS, WIDTH = 2, 16  # PPN's
@@ -116,19 +116,7 @@ def main() -> None:
         return
     rows = compare(options)
     if options.csv:
-        machine = torch.cuda.get_device_name() if options.device == "cuda" else processor()
-        about = {"device": options.device, "threads": torch.get_num_threads(), "machine": machine}
-        write_rows(options.csv, [row | about for row in rows])
-
-
-def write_rows(path: Path, rows: list[dict]) -> None:
-    """Rows at the end of a CSV file, which begins with their names."""
-    new = not path.is_file()
-    with path.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
+        append_rows(options.csv, [row | machine(options.device) for row in rows])
 
 
 if __name__ == "__main__":

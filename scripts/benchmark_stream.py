@@ -9,7 +9,6 @@ patch is there, so that it holds the wait for the batch, and nothing is lost on 
 """
 
 import argparse
-import csv
 import queue
 import threading
 import time
@@ -26,7 +25,8 @@ from ptycho_bench.data.neighbours import neighbour_table, neighbourhoods
 from ptycho_bench.data.sample import PtychoScan
 from ptycho_bench.data.store import open_scan
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
-from ptycho_bench.report.environment import processor
+from ptycho_bench.report.environment import machine
+from ptycho_bench.report.record import append_rows
 
 WARM_UP_BATCHES = 3
 PATTERNS = 1024  # of a data file that are replayed, over and over
@@ -168,21 +168,9 @@ def row_of(found: Replay, options: argparse.Namespace, network: OnnxNetwork) -> 
         "lost": found.lost,
         "latency_p50_ms": median,
         "latency_p99_ms": high,
-        "device": network.runs_on,
-        "threads": torch.get_num_threads(),
-        "machine": processor() if network.runs_on == "cpu" else torch.cuda.get_device_name(),
+        **machine(network.runs_on),
         "onnxruntime": onnxruntime.__version__,
     }
-
-
-def append_row(path: Path, row: dict[str, object]) -> None:
-    """Add a row to a CSV file, after its header where the file is new."""
-    new = not path.exists()
-    with path.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def read_options() -> argparse.Namespace:
@@ -223,7 +211,7 @@ def main() -> None:
     for name, value in row.items():
         print(f"{name:<16} {f'{value:.2f}' if isinstance(value, float) else value}")
     if options.csv:
-        append_row(options.csv, row)
+        append_rows(options.csv, [row])
 
 
 if __name__ == "__main__":

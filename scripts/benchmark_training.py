@@ -9,7 +9,6 @@ python scripts/benchmark_training.py --model w3 --with fused=true --with compile
 
 import argparse
 import contextlib
-import csv
 import dataclasses
 import io
 import math
@@ -34,7 +33,8 @@ from ptycho_bench.data.parted import PartedScan
 from ptycho_bench.data.sample import PtychoSample, PtychoScan, ScanInfo
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
-from ptycho_bench.report.environment import processor
+from ptycho_bench.report.environment import machine
+from ptycho_bench.report.record import append_rows
 from ptycho_bench.training.fit import LAST, fit, make_trainer
 from ptycho_bench.training.module import PtychoModule
 
@@ -245,19 +245,7 @@ def main() -> None:
         rows = rounds(epochs, options.rounds, options.patterns)
     if options.csv:
         about = {"model": options.model, "size_px": options.size_px, "batch": options.batch}
-        machine = processor() if device.type == "cpu" else torch.cuda.get_device_name()
-        about |= {"device": str(device), "threads": torch.get_num_threads()}
-        append_rows(options.csv, [{**about, **row, "machine": machine} for row in rows])
-
-
-def append_rows(path: Path, rows: list[dict]) -> None:
-    """Rows at the end of a CSV file, which begins with their names."""
-    new = not path.is_file()
-    with path.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
+        append_rows(options.csv, [about | row | machine(device.type) for row in rows])
 
 
 if __name__ == "__main__":

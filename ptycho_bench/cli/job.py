@@ -20,6 +20,7 @@ from ptycho_bench.data.sample import PtychoScan, ScanInfo
 from ptycho_bench.data.scaling import Scaling
 from ptycho_bench.data.split import Split
 from ptycho_bench.data.store import read_scan, stream_scan
+from ptycho_bench.deployment.metadata import GEOMETRY
 from ptycho_bench.evaluation.reconstruct import MetricProtocol
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.losses.by_scan import LossByScan
@@ -191,7 +192,7 @@ def tested_patches(scans: Sequence[PartedScan], named: Sequence[ScanChoice]) -> 
 
 def geometry_of(info: ScanInfo) -> dict[str, float | None]:
     """How a scan was measured, of several the first: metres and electronvolt; None where it is not known."""
-    return {name: getattr(info, name) for name in ("pixel_size_m", "energy_ev", "distance_m", "detector_pixel_m")}
+    return {name: getattr(info, name) for name in GEOMETRY}
 
 
 def tested_of(scan: PtychoScan, split: Split) -> dict:

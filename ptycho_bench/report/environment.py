@@ -37,6 +37,12 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def machine(device: str) -> dict[str, object]:
+    """What a benchmark's row says of where it was measured: device (cpu or cuda), threads of a CPU, name."""
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
+    return {"device": device, "threads": torch.get_num_threads(), "machine": name}
+
+
 def environment() -> dict[str, object]:
     """Everything above as plain data."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ptycho_bench.atomic import write_bytes
@@ -33,6 +33,20 @@ def finite(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def append_rows(path: Path, rows: Sequence[Mapping]) -> None:
+    """Rows at the end of a CSV file, in the order of the names it begins with."""
+    names = list(rows[0])
+    new = not path.is_file()
+    if not new:
+        with path.open(newline="") as handle:
+            names = next(csv.reader(handle))
+    with path.open("a", newline="") as handle:
+        writer = csv.DictWriter(handle, fieldnames=names)
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_table(path: Path, columns: Mapping[str, Iterable]) -> None:

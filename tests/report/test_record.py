@@ -4,7 +4,7 @@ import math
 import pytest
 
 from ptycho_bench import atomic
-from ptycho_bench.report.record import RunFolder, write_json, write_table
+from ptycho_bench.report.record import RunFolder, append_rows, write_json, write_table
 
 
 def test_json_holds_null_where_a_number_is_not_finite(tmp_path):
@@ -85,3 +85,9 @@ def test_a_folder_that_no_run_made_is_not_emptied(tmp_path):
     folder.open("seed: 0", {})
     folder.clear()
     assert not folder.path.exists()
+
+
+def test_rows_follow_the_names_a_table_begins_with(tmp_path):
+    append_rows(tmp_path / "table.csv", [{"a": 1, "b": 2}])
+    append_rows(tmp_path / "table.csv", [{"b": 4, "a": 3}])
+    assert (tmp_path / "table.csv").read_text().split() == ["a,b", "1,2", "3,4"]
