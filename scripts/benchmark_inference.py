@@ -12,16 +12,16 @@ import hydra
 import numpy as np
 import torch
 
-from ptycho_bench.cli.build import build, load_network
 from ptycho_bench.cli.evaluate import device_named
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.config.build import build, load_network
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import open_scan
 from ptycho_bench.evaluation.stitch import radial_weight
-from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.reconstruction.by_network import object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver
-from ptycho_bench.report.environment import machine
-from ptycho_bench.report.record import append_rows
+from ptycho_bench.records.environment import machine
+from ptycho_bench.records.run_folder import append_rows
+from ptycho_bench.solvers.pie import PIESolver
 
 
 def epie(iterations: int) -> PIESolver:

@@ -22,12 +22,13 @@ import hydra
 import numpy as np
 import torch
 
-from ptycho_bench.cli.job import Job, prepare
 from ptycho_bench.data.frames import FrameStream
-from ptycho_bench.data.sample import PtychoSample, PtychoScan, ScanInfo
+from ptycho_bench.data.scan import PtychoScan, ScanInfo
 from ptycho_bench.data.store import write_scan
-from ptycho_bench.report.environment import machine
-from ptycho_bench.report.record import RunFolder
+from ptycho_bench.network.sample import PtychoSample
+from ptycho_bench.records.environment import machine
+from ptycho_bench.records.run_folder import RunFolder
+from ptycho_bench.runs.prepare import Job, prepare
 from ptycho_bench.training.callbacks import peak_memory_mb
 from ptycho_bench.training.module import PtychoModule
 

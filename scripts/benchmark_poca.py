@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ptycho_bench.models.poca import FORMS
-from ptycho_bench.models.polar import polar_coordinates
-from ptycho_bench.report.environment import machine
-from ptycho_bench.report.record import append_rows
+from ptycho_bench.models.ppn.poca import FORMS
+from ptycho_bench.models.ppn.polar import polar_coordinates
+from ptycho_bench.records.environment import machine
+from ptycho_bench.records.run_folder import append_rows
 from ptycho_bench.training.callbacks import peak_memory_mb
 
 HEADS, WIDTH = 2, 16  # PPN's

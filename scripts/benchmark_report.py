@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ptycho_bench.report.collect import collect
-from ptycho_bench.report.tables import make_table
+from ptycho_bench.benchmark.collect import collect
+from ptycho_bench.benchmark.tables import make_table
 
 METRICS = ("amplitude_psnr_db", "amplitude_ssim", "phase_psnr_db", "phase_ssim")
 KEPT = ("results.json", "metrics.csv", "patches.csv")

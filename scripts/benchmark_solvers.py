@@ -27,13 +27,13 @@ from PtyLab import Engines, ExperimentalData, Params, Reconstruction
 from PtyLab.Monitor.Monitor import DummyMonitor
 from torch import Generator, Tensor
 
-from ptycho_bench.physics.film import Film
 from ptycho_bench.physics.forward import diffraction_intensity
-from ptycho_bench.physics.ltem_chart import ltem_chart
-from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.physics.probe import defocused_aperture, scale_to_photons
 from ptycho_bench.physics.scan import cut_patches, raster_scan
-from ptycho_bench.report.environment import processor
+from ptycho_bench.physics.specimens.film import Film
+from ptycho_bench.physics.specimens.ltem_chart import ltem_chart
+from ptycho_bench.records.environment import processor
+from ptycho_bench.solvers.pie import PIESolver
 
 WAVELENGTH_M, DISTANCE_M, PIXEL_M = 1e-9, 1.0, 1e-8  # any will do: each solver works in pixels
 # Some iterations from where the last call ended; gives object, probe, and the patches' corners in the object.

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import hydra
 import torch
 
-from ptycho_bench.cli.build import build, build_model, plain
-from ptycho_bench.data.scaling import NEUTRAL
+from ptycho_bench.config.build import build, build_model, plain
+from ptycho_bench.network.scaling import NEUTRAL
 
 
 def network_step(

@@ -20,13 +20,13 @@ import hydra
 import numpy as np
 import torch
 
-from ptycho_bench.cli.build import build
-from ptycho_bench.data.neighbours import neighbour_table, neighbourhoods
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.config.build import build
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import open_scan
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
-from ptycho_bench.report.environment import machine
-from ptycho_bench.report.record import append_rows
+from ptycho_bench.network.neighbours import neighbour_table, neighbourhoods
+from ptycho_bench.records.environment import machine
+from ptycho_bench.records.run_folder import append_rows
 
 WARM_UP_BATCHES = 3
 PATTERNS = 1024  # of a data file that are replayed, over and over

@@ -26,16 +26,16 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from ptycho_bench.cli.build import build, build_loss, build_model, build_network, plain
-from ptycho_bench.cli.job import trainer_options
-from ptycho_bench.data.datamodule import PtychoDataModule
-from ptycho_bench.data.parted import PartedScan
-from ptycho_bench.data.sample import PtychoSample, PtychoScan, ScanInfo
-from ptycho_bench.data.scaling import Scaling
-from ptycho_bench.data.split import Split
-from ptycho_bench.report.environment import machine
-from ptycho_bench.report.record import append_rows
+from ptycho_bench.config.build import build, build_loss, build_model, build_network, plain
+from ptycho_bench.data.scan import PtychoScan, ScanInfo
+from ptycho_bench.data.split import Split, SplitScan
+from ptycho_bench.network.sample import PtychoSample
+from ptycho_bench.network.scaling import Scaling
+from ptycho_bench.records.environment import machine
+from ptycho_bench.records.run_folder import append_rows
+from ptycho_bench.runs.prepare import trainer_options
 from ptycho_bench.training.fit import LAST, fit, make_trainer
+from ptycho_bench.training.loading.datamodule import PtychoDataModule
 from ptycho_bench.training.module import PtychoModule
 
 EPOCHS = 2  # of a call of the trainer; the first, which starts it, is not counted
@@ -43,7 +43,7 @@ ARRAYS = ("diffraction", "amplitude", "phase")
 Epoch = Callable[[], float]  # trains; its seconds
 
 
-def random_scan(patterns: int, size_px: int) -> PartedScan:
+def random_scan(patterns: int, size_px: int) -> SplitScan:
     """A scan of noise with labels of noise: what it holds is nothing to its speed; a twentieth is for validation."""
     rng = np.random.default_rng(0)
     shape = patterns, size_px, size_px
@@ -57,7 +57,7 @@ def random_scan(patterns: int, size_px: int) -> PartedScan:
         info=ScanInfo(origin="noise"),
     )
     last = patterns - patterns // 20
-    return PartedScan("noise", scan, Split(points[:last], points[last:], points[:1]))
+    return SplitScan("noise", scan, Split(points[:last], points[last:], points[:1]))
 
 
 def configured(options: argparse.Namespace, trainer: str) -> DictConfig:
@@ -81,7 +81,7 @@ class Training:
         device: where.
     """
 
-    def __init__(self, cfg: DictConfig, part: PartedScan, device: torch.device) -> None:
+    def __init__(self, cfg: DictConfig, part: SplitScan, device: torch.device) -> None:
         self.cfg, self.part, self.device = cfg, part, device
         self.description = {name: plain(cfg[name]) for name in ("model", "input", "amplitude", "phase")}
         scaling = dataclasses.asdict(Scaling.of(part.scan, part.split.train))

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from ptycho_bench.physics.objects import wrap_phase
-from ptycho_bench.report.pictures import save
+from ptycho_bench.physics.specimens.objects import wrap_phase
+from ptycho_bench.records.pictures import save
 
 TRUE_RAD = math.pi - 0.1  # close to the cut
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ptycho_bench.report.pictures import AMPLITUDE_MAP, PHASE_MAP, phase_limits, save, shared_limits, show
+from ptycho_bench.records.pictures import AMPLITUDE_MAP, PHASE_MAP, phase_limits, save, shared_limits, show
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ptycho_bench.cli.build import read_checkpoint
+from ptycho_bench.config.build import read_checkpoint
 
 BIN = Path(sys.executable).parent
 COLUMNS = ("amplitude_ssim", "phase_ssim", "phase_aligned_ssim", "amplitude_psnr_db", "phase_aligned_psnr_db")

@@ -15,10 +15,10 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from ptycho_bench.cli.build import read_checkpoint, restore_network
-from ptycho_bench.cli.datasets import load_scan
+from ptycho_bench.config.build import read_checkpoint, restore_network
+from ptycho_bench.config.datasets import load_scan
 from ptycho_bench.evaluation.metrics import constant_phase_offset
-from ptycho_bench.physics.objects import wrap_phase
+from ptycho_bench.physics.specimens.objects import wrap_phase
 
 EDGES_RAD = (0.0, 0.25, 0.5, 1.0, math.pi)
 SHOWN = 5

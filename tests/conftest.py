@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptycho_bench.cli.build import plain
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.config.build import plain
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.simulate import simulate_scan
-from ptycho_bench.physics.film import Film
 from ptycho_bench.physics.forward import diffraction_intensity
-from ptycho_bench.physics.ltem_chart import ltem_chart
 from ptycho_bench.physics.noise import NoNoise, PPNNoise, blend_with_mean
 from ptycho_bench.physics.probe import defocused_aperture
+from ptycho_bench.physics.specimens.film import Film
+from ptycho_bench.physics.specimens.ltem_chart import ltem_chart
 
 CONF = Path(__file__).parents[1] / "conf"
 

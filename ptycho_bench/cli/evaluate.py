@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import rewrite_words, run_command
-from ptycho_bench.cli.words import quoted, scans_to_overrides
+from ptycho_bench.config.overrides import quoted, scans_to_overrides
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,16 +31,16 @@ def task(cfg: "DictConfig") -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from ptycho_bench.cli.build import build, plain, read_checkpoint, restore_network
-    from ptycho_bench.cli.datasets import data_record, load_scan, pattern_px
-    from ptycho_bench.cli.identity import SCHEMA, file_hash, sha256
-    from ptycho_bench.cli.region import points_of
-    from ptycho_bench.cli.scans import only_scan
+    from ptycho_bench.config.build import build, plain, read_checkpoint, restore_network
+    from ptycho_bench.config.datasets import data_record, load_scan, pattern_px
+    from ptycho_bench.config.identity import SCHEMA, file_hash, sha256
+    from ptycho_bench.config.scans import only_scan
     from ptycho_bench.data.store import stream_scan
-    from ptycho_bench.report.environment import environment
-    from ptycho_bench.report.lock import claimed
-    from ptycho_bench.report.record import RunFolder
-    from ptycho_bench.report.score import score_network
+    from ptycho_bench.records.environment import environment
+    from ptycho_bench.records.lock import claimed
+    from ptycho_bench.records.run_folder import RunFolder
+    from ptycho_bench.runs.region import points_of
+    from ptycho_bench.runs.score import score_network
 
     checkpoint = read_checkpoint(cfg.checkpoint)
     description = checkpoint["ptycho_bench"]
@@ -142,7 +142,7 @@ def choices_of_run(path: str, words: list[str]) -> list[str]:
     Raises:
         ValueError: no checkpoint, or one of a run on several scans, and none of them is named.
     """
-    from ptycho_bench.cli.build import read_checkpoint
+    from ptycho_bench.config.build import read_checkpoint
 
     description = read_checkpoint(path)["ptycho_bench"]
     choices, tested = description["choices"], description["test"]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import rewrite_words, run_command
-from ptycho_bench.cli.words import checkpoint_to_override
+from ptycho_bench.config.overrides import checkpoint_to_override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ of a checkpoint. Values: batch, out, scan; see conf/export.yaml.
 
 def task(cfg: "DictConfig") -> None:
     """Export the checkpoint, check the file, say what it is."""
-    from ptycho_bench.cli.build import check_type, read_checkpoint, restore_network
+    from ptycho_bench.config.build import check_type, read_checkpoint, restore_network
     from ptycho_bench.deployment.export import export_network
     from ptycho_bench.deployment.metadata import metadata_of
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import run_command
-from ptycho_bench.cli.words import files_to_override
+from ptycho_bench.config.overrides import files_to_override
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from ptycho_bench.formats.raw import RawScan, Reader
+    from ptycho_bench.formats.raw_scan import RawScan, Reader
 
 USAGE = """
 ptycho-import FILE [FILE ...] reads one scan into this project's HDF5; files that belong together are named together.
@@ -29,9 +29,9 @@ Choices, as group=default and what else there is:
 
 def task(cfg: "DictConfig") -> None:
     """Import the named files; prints what was decided and what to do next."""
-    from ptycho_bench.cli.datasets import describe
-    from ptycho_bench.cli.next_step import next_command
+    from ptycho_bench.config.datasets import describe
     from ptycho_bench.data.store import open_scan
+    from ptycho_bench.runs.next_step import next_command
 
     path = Path(cfg.out or Path(cfg.outputs_dir) / "imported" / f"{stem(cfg.files[0])}.h5")
     if path.exists() and not cfg.overwrite:
@@ -52,11 +52,11 @@ def stem(file: str) -> str:
 
 def import_files(cfg: "DictConfig", path: Path) -> list[str]:
     """Read `cfg.files` and write them as one scan; what was decided on the way, a line each."""
-    from ptycho_bench.cli.build import build
+    from ptycho_bench.config.build import build
     from ptycho_bench.data.store import write_scan
     from ptycho_bench.formats.assemble import assemble
-    from ptycho_bench.formats.survey import survey
-    from ptycho_bench.report.progress import progress
+    from ptycho_bench.formats.scan_frames import survey
+    from ptycho_bench.records.progress import progress
 
     options = {name: build(cfg[name]) for name in ("geometry", "patterns", "positions")}
     raw = read_raw(cfg)
@@ -69,8 +69,8 @@ def import_files(cfg: "DictConfig", path: Path) -> list[str]:
 
 def read_raw(cfg: "DictConfig") -> "RawScan":
     """The scan in `cfg.files`, by the named format or the first that knows them."""
-    from ptycho_bench.cli.build import build
-    from ptycho_bench.formats.paths import expand
+    from ptycho_bench.config.build import build
+    from ptycho_bench.formats.containers.paths import expand
     from ptycho_bench.formats.registry import recognise
 
     files = expand([str(file) for file in cfg.files])
@@ -95,7 +95,7 @@ def readers() -> dict[str, "Reader"]:
 
     from omegaconf import OmegaConf
 
-    from ptycho_bench.cli.build import build
+    from ptycho_bench.config.build import build
 
     nodes = {file.name.removesuffix(".yaml"): OmegaConf.create(file.read_text())
              for file in sorted((files("ptycho_bench.conf") / "format").iterdir(), key=lambda file: file.name)

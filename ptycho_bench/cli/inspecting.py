@@ -12,8 +12,8 @@ from ptycho_bench.cli.errors import FULL_ERROR
 if TYPE_CHECKING:
     import numpy as np
 
-    from ptycho_bench.data.sample import PtychoScan
-    from ptycho_bench.formats.survey import Survey
+    from ptycho_bench.data.scan import PtychoScan
+    from ptycho_bench.formats.scan_frames import Survey
 
 LOOK_AT = 512
 
@@ -47,11 +47,11 @@ def main_description() -> str:
 
 def inspect(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print the files' trees, then what they are as one scan."""
-    from ptycho_bench.cli.next_step import next_command
     from ptycho_bench.data.errors import DataError
+    from ptycho_bench.formats.containers.paths import expand
     from ptycho_bench.formats.inspection import describe_scan, what_is_missing
-    from ptycho_bench.formats.paths import expand
     from ptycho_bench.formats.tree import tree
+    from ptycho_bench.runs.next_step import next_command
 
     files = expand(arguments.files)
     picture = picture_path(arguments)
@@ -72,7 +72,7 @@ def inspect(arguments: argparse.Namespace, overrides: list[str]) -> None:
     if arguments.orientation:
         print_orientations(scan)
     if picture is not None:
-        from ptycho_bench.report.pictures import draw_scan
+        from ptycho_bench.records.pictures import draw_scan
 
         draw_scan(picture, first_patterns(scan), seen.mean, scan.positions_px, Path(files[0]).name)
         print(f"picture: {picture}")
@@ -98,12 +98,12 @@ def scan_of(files: list[str], overrides: list[str], first: int | None) -> "tuple
     import hydra
     import numpy as np
 
-    from ptycho_bench.cli.build import build
     from ptycho_bench.cli.importing import read_raw, refuse_import_options
-    from ptycho_bench.cli.words import quoted
+    from ptycho_bench.config.build import build
+    from ptycho_bench.config.overrides import quoted
     from ptycho_bench.data.store import is_own, open_scan
     from ptycho_bench.formats.assemble import assemble
-    from ptycho_bench.formats.survey import survey
+    from ptycho_bench.formats.scan_frames import survey
 
     if len(files) == 1 and is_own(files[0]):
         refuse_import_options(files[0], overrides)

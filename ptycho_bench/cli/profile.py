@@ -28,14 +28,14 @@ def task(cfg: "DictConfig") -> None:
     import torch
     from hydra.core.hydra_config import HydraConfig
 
-    from ptycho_bench.cli.build import build, build_model, build_network, check_forward, plain
+    from ptycho_bench.benchmark.collect import MIB_PER_PARAMETER, profile_key
     from ptycho_bench.cli.evaluate import device_named
-    from ptycho_bench.cli.identity import sha256
-    from ptycho_bench.data.scaling import NEUTRAL
-    from ptycho_bench.report.collect import MIB_PER_PARAMETER, profile_key
-    from ptycho_bench.report.environment import environment
-    from ptycho_bench.report.profile import gflops, profile
-    from ptycho_bench.report.record import write_json
+    from ptycho_bench.config.build import build, build_model, build_network, check_forward, plain
+    from ptycho_bench.config.identity import sha256
+    from ptycho_bench.network.scaling import NEUTRAL
+    from ptycho_bench.records.environment import environment
+    from ptycho_bench.records.run_folder import write_json
+    from ptycho_bench.runs.profile import gflops, profile
 
     choices = dict(HydraConfig.get().runtime.choices)
     device = device_named(cfg.device)

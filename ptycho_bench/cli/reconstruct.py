@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import run_command
-from ptycho_bench.cli.words import NETWORK_FILES, files_to_override, quoted
+from ptycho_bench.config.overrides import NETWORK_FILES, files_to_override, quoted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,7 +27,7 @@ Choices, as group=default and what else there is:
 
 def task(cfg: "DictConfig") -> None:
     """Reconstruct the named scan and record it."""
-    from ptycho_bench.cli.reconstruction import Request, reconstruct
+    from ptycho_bench.runs.reconstruct import Request, reconstruct
 
     solved, learned = "_target_" in cfg.solver, cfg.checkpoint is not None
     if solved and learned:

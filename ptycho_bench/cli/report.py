@@ -9,7 +9,7 @@ from ptycho_bench.cli.entry import rewrite_words, run_command
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from ptycho_bench.report.tables import Table
+    from ptycho_bench.benchmark.tables import Table
 
 CONFIG = "report"
 
@@ -30,10 +30,10 @@ def task(cfg: "DictConfig") -> None:
     """Collect, tabulate, draw, write."""
     from omegaconf import OmegaConf
 
-    from ptycho_bench.report.collect import collect
+    from ptycho_bench.benchmark.collect import collect
+    from ptycho_bench.benchmark.tables import make_table
     from ptycho_bench.report.figures import make_figures
     from ptycho_bench.report.page import page
-    from ptycho_bench.report.tables import make_table
 
     outputs = Path(cfg.outputs_dir)
     names = list(cfg.tables) if OmegaConf.is_list(cfg.tables) else [cfg.tables]
@@ -54,7 +54,7 @@ def task(cfg: "DictConfig") -> None:
         print(summary(table, folder))
         made.append((table, figures))
     if len(made) > 1:
-        from ptycho_bench.report.record import write_text
+        from ptycho_bench.records.run_folder import write_text
 
         path = (Path(cfg.out) if cfg.out else outputs / "benchmarks") / "index.html"
         tables = [(table, {}) for table, _ in made]  # figures are on each one's own page
@@ -82,7 +82,7 @@ def plans_of(outputs: Path, names: list[str], epochs: int | None) -> list[Path]:
     Raises:
         ValueError: there is none.
     """
-    from ptycho_bench.cli.variants import PLAN, plan_folder
+    from ptycho_bench.benchmark.shortened import PLAN, plan_folder
 
     if names == ["all"]:
         found = sorted((outputs / "benchmarks").glob(f"*/{PLAN}"))
@@ -94,9 +94,9 @@ def plans_of(outputs: Path, names: list[str], epochs: int | None) -> list[Path]:
 
 def write(folder: Path, table: "Table", figures: Mapping[str, bytes]) -> None:
     """All forms of a table."""
-    from ptycho_bench.atomic import write_bytes
+    from ptycho_bench.data.atomic import write_bytes
+    from ptycho_bench.records.run_folder import write_text
     from ptycho_bench.report.page import page
-    from ptycho_bench.report.record import write_text
     from ptycho_bench.report.render import comma_separated, latex, markdown, pairs_csv
 
     (folder / "figures").mkdir(parents=True, exist_ok=True)

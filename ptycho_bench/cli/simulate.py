@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import rewrite_words, run_command
-from ptycho_bench.cli.words import scans_to_overrides
+from ptycho_bench.config.overrides import scans_to_overrides
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,8 +23,8 @@ Choices, as group=default and what else there is:
 
 def task(cfg: "DictConfig") -> None:
     """Simulate the named data set into `out`, or into the cache ptycho-train looks in."""
-    from ptycho_bench.cli.datasets import cached_path, describe, make
-    from ptycho_bench.cli.scans import names_file, only_scan
+    from ptycho_bench.config.datasets import cached_path, describe, make
+    from ptycho_bench.config.scans import names_file, only_scan
     from ptycho_bench.data.store import read_scan
 
     if names_file(only_scan(cfg).cfg):

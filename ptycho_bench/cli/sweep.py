@@ -11,8 +11,8 @@ from ptycho_bench.cli.entry import rewrite_words, run_command
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from ptycho_bench.cli.plan import Job, Plan
-    from ptycho_bench.cli.workers import Tally
+    from ptycho_bench.benchmark.plan import Job, Plan
+    from ptycho_bench.benchmark.workers import Tally
 
 CONFIG = "sweep"
 FLAGS = {"--dry-run": "dry_run=true", "--print": "print=true"}
@@ -40,8 +40,8 @@ def task(cfg: "DictConfig") -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from ptycho_bench.cli.plan import make_plan
-    from ptycho_bench.report.benchmark import Benchmark
+    from ptycho_bench.benchmark.definition import Benchmark
+    from ptycho_bench.benchmark.plan import make_plan
 
     node = OmegaConf.to_container(cfg.benchmark, resolve=True)
     benchmark = Benchmark.of(HydraConfig.get().runtime.choices.benchmark, node)
@@ -73,8 +73,8 @@ def recorded(plan: "Plan", node: dict, cfg: "DictConfig") -> None:
     Seeds that were swept before stay in it. Where the benchmark itself has changed, the plan takes the place of the one
     before, and that is said.
     """
-    from ptycho_bench.cli.plan import make_plan
-    from ptycho_bench.report.benchmark import Benchmark
+    from ptycho_bench.benchmark.definition import Benchmark
+    from ptycho_bench.benchmark.plan import make_plan
 
     seeds = list(plan.benchmark.seeds)
     if (before := plan.before()) is not None:
@@ -113,8 +113,8 @@ def run(plan: "Plan", jobs: "dict[str, Job]", cfg: "DictConfig") -> None:
     Raises:
         ValueError: some failed, or an unknown launcher.
     """
-    from ptycho_bench.cli.history import Estimate
-    from ptycho_bench.cli.workers import visible_gpus, work_off
+    from ptycho_bench.benchmark.durations import Estimate
+    from ptycho_bench.benchmark.workers import visible_gpus, work_off
 
     progress = Progress(plan, jobs, Estimate.read(cfg.outputs_dir), cfg.workers)
     settings = {"retry_failed": cfg.retry_failed, "logs": plan.folder / "logs", "show": progress}
@@ -123,7 +123,7 @@ def run(plan: "Plan", jobs: "dict[str, Job]", cfg: "DictConfig") -> None:
         gpus = list(cfg.gpus) if cfg.gpus is not None else visible_gpus() if pinned else []
         tally = work_off(jobs, workers=cfg.workers, gpus=gpus, **settings)
     elif cfg.launcher == "submitit":
-        from ptycho_bench.cli.cluster import submit
+        from ptycho_bench.benchmark.cluster import submit
 
         tally = submit(jobs, cluster=cfg.cluster, options=dict(cfg.cluster_options or {}), **settings)
     else:
@@ -143,7 +143,7 @@ def report_words(plan: "Plan") -> list[str]:
 
 def listed(plan: "Plan", outputs_dir: str) -> list[str]:
     """A plan's jobs with their state and how long they take, a line each, and the sum."""
-    from ptycho_bench.cli.history import Estimate, spoken
+    from ptycho_bench.benchmark.durations import Estimate, spoken
 
     estimate = Estimate.read(outputs_dir)
     lines, known, unknown = [], 0.0, 0
@@ -174,7 +174,7 @@ class Progress:
         self.terminal, self.started = sys.stdout.isatty(), time.monotonic()
 
     def __call__(self, tally: "Tally") -> None:
-        from ptycho_bench.cli.history import spoken
+        from ptycho_bench.benchmark.durations import spoken
 
         for name, state in tally.states.items():
             if state == "done":

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import rewrite_words, run_command
-from ptycho_bench.cli.words import scans_to_overrides
+from ptycho_bench.config.overrides import scans_to_overrides
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from ptycho_bench.report.record import RunFolder
+    from ptycho_bench.records.run_folder import RunFolder
 
 CONFIG = "config"
 
@@ -32,9 +32,9 @@ def task(cfg: "DictConfig") -> float | None:
     """Train and evaluate one run unless it is finished; returns its best validation loss."""
     from hydra.core.hydra_config import HydraConfig
 
-    from ptycho_bench.cli.identity import run_hash, run_name
-    from ptycho_bench.report.lock import claimed
-    from ptycho_bench.report.record import RunFolder
+    from ptycho_bench.config.identity import run_hash, run_name
+    from ptycho_bench.records.lock import claimed
+    from ptycho_bench.records.run_folder import RunFolder
     from ptycho_bench.training.processes import shares_work
 
     hydra = HydraConfig.get()
@@ -66,7 +66,7 @@ def train_recorded(
     cfg: "DictConfig", choices: dict[str, str], folder: "RunFolder", name: str, identity: str
 ) -> float | None:
     """`run.train`; a failure is left in the folder too."""
-    from ptycho_bench.cli.run import train
+    from ptycho_bench.runs.train import train
 
     try:
         return train(cfg, choices, folder, name, identity)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 
 UNITS = {
     "diffraction": "photons",

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.physics.objects import rescale, transmission
 from ptycho_bench.physics.probe import block_mean
+from ptycho_bench.physics.specimens.objects import rescale, transmission
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi")
 
@@ -77,7 +77,7 @@ def object_from_amplitude_phase(
         phase_path: likewise of the phase.
         amplitude_key: data set's name where the file is HDF5.
         phase_key: likewise.
-        scaling: see `physics.objects.rescale`.
+        scaling: see `physics.specimens.objects.rescale`.
         source: where the files can be had, or None.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ptycho_bench.data.sample import PtychoScan, ScanInfo
+from ptycho_bench.data.scan import PtychoScan, ScanInfo
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.noise import blend_with_mean
 from ptycho_bench.physics.probe import scale_to_photons

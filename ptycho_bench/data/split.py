@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 
 
 class Split(NamedTuple):
@@ -15,6 +15,19 @@ class Split(NamedTuple):
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+
+
+class SplitScan(NamedTuple):
+    """One of the scans of a run.
+
+    name: in records and file names; no two of a run are alike.
+    scan: the scan.
+    split: its own training, validation and test points.
+    """
+
+    name: str
+    scan: PtychoScan
+    split: Split
 
 
 def published_split(

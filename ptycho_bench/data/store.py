@@ -9,11 +9,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ptycho_bench.data.atomic import written_whole
 from ptycho_bench.data.check import UNITS, check_shapes, checked
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import Frames, StoredFrames, blocks_of
-from ptycho_bench.data.hdf5 import written_whole
-from ptycho_bench.data.sample import PtychoScan, ScanInfo
+from ptycho_bench.data.scan import PtychoScan, ScanInfo
 from ptycho_bench.data.versions import FORMAT_VERSION
 
 PER_POINT = ("diffraction", "amplitude", "phase")

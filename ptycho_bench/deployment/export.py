@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ptycho_bench.deployment.metadata import INPUT, OUTPUT
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from ptycho_bench.deployment.packages import require_packages
-from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.network.network import PtychoNetwork
 
 OPSET = 20
 LIMIT = 1e-4  # largest difference to PyTorch, of an output's range

@@ -18,7 +18,7 @@ def metadata_of(description: Mapping, *, neighbours: int, circular: bool, scalin
     """Key to text, for metadata_props.
 
     Args:
-        description: the checkpoint's, see `cli.job.prepare`.
+        description: the checkpoint's, see `runs.prepare.prepare`.
         neighbours: scan points on each side that the network sees beside the pattern itself.
         circular: whether its phases are averaged as unit vectors.
         scaling_of: content hash of the one scan whose own scaling is in the graph; None: the joint one.

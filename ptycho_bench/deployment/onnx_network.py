@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptycho_bench.data.neighbours import neighbourhoods
 from ptycho_bench.deployment.metadata import INPUT, OUTPUT, read_metadata
 from ptycho_bench.deployment.packages import require_packages
+from ptycho_bench.network.neighbours import neighbourhoods
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ptycho_bench.physics.objects import wrap_phase
+from ptycho_bench.physics.specimens.objects import wrap_phase
 
 SSIM_K1, SSIM_K2 = 0.01, 0.03  # Wang et al., doi:10.1109/TIP.2003.819861
 GAUSSIAN_SIDE, GAUSSIAN_SIGMA, UNIFORM_SIDE = 11, 1.5, 7

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ptycho_bench.physics.forward import diffraction_intensity, far_field, object_plane
-from ptycho_bench.physics.pie_windows import split_positions
 from ptycho_bench.physics.probe_modes import shift_phase
 from ptycho_bench.physics.scan import cut_patches
+from ptycho_bench.solvers.pie_windows import split_positions
 
 
 class Misfit(NamedTuple):

@@ -8,12 +8,12 @@ import torch
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import load_array
 from ptycho_bench.data.frames import FrameStream, frames_per_block
-from ptycho_bench.data.sample import PtychoScan, ScanInfo
+from ptycho_bench.data.scan import PtychoScan, ScanInfo
 from ptycho_bench.formats.geometry import Geometry, object_pixel, refuse_near_field
 from ptycho_bench.formats.patterns import PatternOptions, Window, mask_of, prepared, window_of
 from ptycho_bench.formats.positions import Joined, PositionOptions, join, nearest_step
-from ptycho_bench.formats.raw import RawScan
-from ptycho_bench.formats.survey import Survey, survey
+from ptycho_bench.formats.raw_scan import RawScan
+from ptycho_bench.formats.scan_frames import Survey, survey
 from ptycho_bench.physics.detector import binned_probe, cropped_probe
 
 MOST_PHOTONS, LEAST_SHARE = 5.0, 2.0  # a probe's photons by a mean pattern's: an absorbing object, a doubtful scale

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.raw import RawScan
+from ptycho_bench.formats.raw_scan import RawScan
 from ptycho_bench.physics.geometry import WAVELENGTHS, far_field_pixel, fresnel_number
 from ptycho_bench.physics.probe import probe_diameter
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.formats.positions import nearest_step
-from ptycho_bench.formats.survey import Survey
+from ptycho_bench.formats.scan_frames import Survey
 from ptycho_bench.physics.probe import probe_diameter
 
 

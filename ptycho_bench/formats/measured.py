@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Callable
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.formats.assemble import assemble
 from ptycho_bench.formats.geometry import Geometry
 from ptycho_bench.formats.patterns import PatternOptions
 from ptycho_bench.formats.positions import PositionOptions
-from ptycho_bench.formats.raw import Reader
+from ptycho_bench.formats.raw_scan import Reader
 from ptycho_bench.physics.noise import NoNoise
 
 

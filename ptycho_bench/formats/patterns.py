@@ -6,7 +6,7 @@ import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
-from ptycho_bench.formats.survey import not_measured
+from ptycho_bench.formats.scan_frames import not_measured
 
 QUANTITIES, CORNERS = ("intensity", "amplitude"), ("centre", "corner")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.raw import RawScan
+from ptycho_bench.formats.raw_scan import RawScan
 from ptycho_bench.physics.orientation import EIGHT, orient
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.hdf5 import is_hdf5
-from ptycho_bench.formats.npz import NPZ_SUFFIXES
-from ptycho_bench.formats.paths import joined_names, require_file, suffix_of
-from ptycho_bench.formats.raw import Reader
-from ptycho_bench.formats.sources import names_of, open_source
+from ptycho_bench.formats.containers.hdf5 import is_hdf5
+from ptycho_bench.formats.containers.npz import NPZ_SUFFIXES
+from ptycho_bench.formats.containers.paths import joined_names, require_file, suffix_of
+from ptycho_bench.formats.containers.sources import names_of, open_source
+from ptycho_bench.formats.raw_scan import Reader
 
 ORDER = ("ptychodus", "cxi", "ptypy", "py4dstem", "ptychopinn", "tike", "ptychonn", "aps26id", "mdw771", "tiff")
 HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi", ".nxs", ".ptyd", ".ptyr", ".emd")

@@ -5,12 +5,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ptycho_bench.formats.filters import FILTER_NAMES
-from ptycho_bench.formats.hdf5 import is_hdf5, opened, unit_of
-from ptycho_bench.formats.npz import NPZ_SUFFIXES, open_npy, opened_npz
-from ptycho_bench.formats.paths import require_file, suffix_of
-from ptycho_bench.formats.table import is_table, rows_of
-from ptycho_bench.formats.tiff import is_tiff, layout_of
+from ptycho_bench.formats.containers.filters import FILTER_NAMES
+from ptycho_bench.formats.containers.hdf5 import is_hdf5, opened, unit_of
+from ptycho_bench.formats.containers.npz import NPZ_SUFFIXES, open_npy, opened_npz
+from ptycho_bench.formats.containers.paths import require_file, suffix_of
+from ptycho_bench.formats.containers.table import is_table, rows_of
+from ptycho_bench.formats.readers.tiff import is_tiff, layout_of
 
 MOST_LINES = 200
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", **FILTER_NAMES}

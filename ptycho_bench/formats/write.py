@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ptycho_bench.data.hdf5 import written_whole
+from ptycho_bench.data.atomic import written_whole
 from ptycho_bench.physics.geometry import ELECTRON_C
 
 

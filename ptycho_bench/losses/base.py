@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ptycho_bench.data.sample import Measurement, Prediction, Target
+from ptycho_bench.data.scan import Measurement
+from ptycho_bench.network.sample import Prediction, Target
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.noise import blend_with_mean
 

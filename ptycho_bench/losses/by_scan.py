@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.losses.base import Loss
+from ptycho_bench.network.sample import Prediction, Target
 
 
 class LossByScan(Loss):

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from ptycho_bench.data.sample import Measurement, Prediction, Target
+from ptycho_bench.data.scan import Measurement
 from ptycho_bench.losses.base import Channels, MeasuredLoss, check_weights
+from ptycho_bench.network.sample import Prediction, Target
 from ptycho_bench.physics.forward import far_field
 
 DARK = 1e-6  # photons, added under roots and logarithms: both have gradients in the dark then

@@ -3,10 +3,10 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
 from ptycho_bench.losses.base import Channels, Loss, check_weights
 from ptycho_bench.losses.structure import negative_ssim
+from ptycho_bench.network.sample import Prediction, Target
 
 DISTANCES = {"mse": F.mse_loss, "mae": F.l1_loss}
 

@@ -3,9 +3,9 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from ptycho_bench.data.sample import Prediction, Target
 from ptycho_bench.evaluation.metrics import ssim
 from ptycho_bench.losses.base import Channels, HeadsLoss, MeasuredLoss
+from ptycho_bench.network.sample import Prediction, Target
 
 PCC_EPS = 1e-6  # beside the product of two standard deviations: a flat patch has no correlation
 

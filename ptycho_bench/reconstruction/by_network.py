@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptycho_bench.data.neighbours import neighbour_table
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
+from ptycho_bench.network.neighbours import neighbour_table
 from ptycho_bench.reconstruction.result import Reconstruction
 
 

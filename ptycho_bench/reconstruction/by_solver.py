@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
 from ptycho_bench.physics.forward import object_plane
-from ptycho_bench.physics.patterns import mean_photons
-from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.physics.probe import scale_to_photons
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of
+from ptycho_bench.solvers.patterns import mean_photons
+from ptycho_bench.solvers.pie import PIESolver
 
 
 def pattern_source(scan: PtychoScan, points: np.ndarray, *, cache_mb: float) -> Callable[[Tensor], Tensor]:

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from ptycho_bench.data.frames import blocks_of
-from ptycho_bench.data.sample import PtychoScan
-from ptycho_bench.physics.orientation import best, compare_orientations, middle_points
-from ptycho_bench.physics.patterns import mean_photons
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.physics.probe import scale_to_photons
 from ptycho_bench.reconstruction.by_solver import probe_from_patterns
+from ptycho_bench.solvers.orientation_search import best, compare_orientations, middle_points
+from ptycho_bench.solvers.patterns import mean_photons
 
 POINTS, ITERATIONS = 80, 15
 

@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptycho_bench.data.sample import PtychoScan
-from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.evaluation.align import align_object
+from ptycho_bench.evaluation.evaluate import Images, MetricProtocol
 from ptycho_bench.evaluation.frc import RingCorrelation, fourier_ring_correlation
 from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
 from ptycho_bench.evaluation.misfit import Misfit, diffraction_misfit
-from ptycho_bench.evaluation.reconstruct import Images, MetricProtocol
 from ptycho_bench.evaluation.stitch import scored_rectangle
+from ptycho_bench.network.scaling import Scaling
 from ptycho_bench.physics.scan import whole_px
 from ptycho_bench.reconstruction.result import Reconstruction
 

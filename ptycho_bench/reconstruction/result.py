@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
 from ptycho_bench.physics.scan import whole_px
 

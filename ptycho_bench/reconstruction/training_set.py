@@ -9,13 +9,13 @@ import torch
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream, blocks_of, chosen
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.formats.assemble import patches_of
 from ptycho_bench.formats.patterns import Window, mask_of
 from ptycho_bench.physics.detector import binned_probe
-from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.reconstruction.by_solver import object_by_solver
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of
+from ptycho_bench.solvers.pie import PIESolver
 
 
 def training_set(

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ptycho_bench.report.collect import Collected, Place
+from ptycho_bench.benchmark.collect import Collected, Place
+from ptycho_bench.benchmark.statistics import summary
+from ptycho_bench.benchmark.tables import Block, Table, label_of
 from ptycho_bench.report.drawing import colour, panels, plt, png, point, style, titled
-from ptycho_bench.report.statistics import summary
-from ptycho_bench.report.tables import Block, Table, label_of
 
 
 def bars(collected: Collected, table: Table, block: Block) -> bytes | None:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ptycho_bench.benchmark.collect import Collected
+from ptycho_bench.benchmark.tables import Block, Table
 from ptycho_bench.evaluation.spectrum import band_energies, diagonal_spectrum, radial_spectrum
-from ptycho_bench.report.collect import Collected
+from ptycho_bench.records.pictures import AMPLITUDE_MAP, PHASE_MAP, phase_limits, shared_limits
 from ptycho_bench.report.drawing import COLOURS, DASHES, colour, plt, png, titled
-from ptycho_bench.report.pictures import AMPLITUDE_MAP, PHASE_MAP, phase_limits, shared_limits
-from ptycho_bench.report.tables import Block, Table
 
 WIDE = 2.5  # width by height, from which fields lie one below the other
 

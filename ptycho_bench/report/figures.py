@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from ptycho_bench.benchmark.collect import Collected
+from ptycho_bench.benchmark.tables import Block, Table
 from ptycho_bench.report.charts import bars, box, curves, degradation, pareto
-from ptycho_bench.report.collect import Collected
 from ptycho_bench.report.fields import drawn_patches, fields, sections, spectrum
-from ptycho_bench.report.tables import Block, Table
 
 
 def make_figures(collected: Collected, table: Table) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from ptycho_bench.report.tables import Block, Line, Table, better_first, label_of
+from ptycho_bench.benchmark.tables import Block, Line, Table, better_first, label_of
 from ptycho_bench.report.wording import (
     about,
     first_column,

@@ -5,8 +5,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptycho_bench.report.statistics import Pair
-from ptycho_bench.report.tables import Table, TableCell, better_first, label_of, number
+from ptycho_bench.benchmark.statistics import Pair
+from ptycho_bench.benchmark.tables import Table, TableCell, better_first, label_of, number
 from ptycho_bench.report.wording import (
     about,
     cell_text,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ptycho_bench.report.collect import Entry
-from ptycho_bench.report.statistics import Anova, Pair
-from ptycho_bench.report.tables import Block, Line, Table, TableCell, better_first, label_of, number
+from ptycho_bench.benchmark.collect import Entry
+from ptycho_bench.benchmark.statistics import Anova, Pair
+from ptycho_bench.benchmark.tables import Block, Line, Table, TableCell, better_first, label_of, number
 
 PM = "±"
 MOST_PAIRS, SIGNIFICANT = 10, 0.05  # of comparisons that are all said; of a corrected p, below which rows differ

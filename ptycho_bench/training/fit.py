@@ -15,9 +15,9 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 
-from ptycho_bench.atomic import write_bytes
-from ptycho_bench.data.datamodule import PtychoDataModule
+from ptycho_bench.data.atomic import write_bytes
 from ptycho_bench.training.callbacks import EpochRecorder
+from ptycho_bench.training.loading.datamodule import PtychoDataModule
 from ptycho_bench.training.module import PtychoModule
 from ptycho_bench.training.processes import shares_work
 from ptycho_bench.training.recipe import Recipe

@@ -4,11 +4,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from ptycho_bench.data.sample import PtychoSample
 from ptycho_bench.losses.base import Loss
-from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.network.sample import PtychoSample
+from ptycho_bench.training.compute_options import Speed
 from ptycho_bench.training.recipe import Recipe
-from ptycho_bench.training.speed import Speed
 
 
 class EpochMean:

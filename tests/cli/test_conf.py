@@ -9,10 +9,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from ptycho_bench.benchmark.definition import Benchmark
+from ptycho_bench.benchmark.plan import as_words
 from ptycho_bench.cli.help import default_choices, first_comment
-from ptycho_bench.cli.identity import run_hash
-from ptycho_bench.cli.plan import as_words
-from ptycho_bench.report.benchmark import Benchmark
+from ptycho_bench.config.identity import run_hash
 
 CONF = Path(str(files("ptycho_bench.conf")))
 ROOTS = {"format": "import", "frame": "import", "solver": "reconstruct", "benchmark": "sweep"}  # not ptycho-train's

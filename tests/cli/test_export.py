@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ptycho_bench.cli.build import read_checkpoint, restore_network
+from ptycho_bench.config.build import read_checkpoint, restore_network
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from tests.cli.conftest import SMALL_SCAN
 from tests.deployment.conftest import SMALL, checkpoint_of, counts, described, run_onnx, scaling

@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from ptycho_bench.cli import simulate
-from ptycho_bench.cli.identity import run_hash
-from ptycho_bench.cli.job import prepare
-from ptycho_bench.cli.streaming import streams
-from ptycho_bench.data.blocks import ScanPart
-from ptycho_bench.report.record import RunFolder
+from ptycho_bench.config.identity import run_hash
+from ptycho_bench.config.streaming import streams
+from ptycho_bench.records.run_folder import RunFolder
+from ptycho_bench.runs.prepare import prepare
+from ptycho_bench.training.loading.blocks import ScanPart
 from ptycho_bench.training.module import PtychoModule
 from tests.cli.conftest import SMALL_RUN, SMALL_SCAN
 from tests.cli.test_bad_input import refused
 from tests.cli.test_train import rows_of, weights_of
-from tests.data.test_prefetch import threads
+from tests.training.loading.test_prefetch import threads
 
 RUN = tuple(word for word in SMALL_RUN if not word.startswith("data."))
 
@@ -38,7 +38,7 @@ def file(tmp_path_factory) -> Path:
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 10 samples in a buffer of 80, so that a small set does not fit into it."""
-    monkeypatch.setattr("ptycho_bench.data.stream.BUFFER_BYTES", 80 * 3 * 16**2 * 4)
+    monkeypatch.setattr("ptycho_bench.training.loading.from_file.BUFFER_BYTES", 80 * 3 * 16**2 * 4)
 
 
 def compose(file: Path, *words: str):

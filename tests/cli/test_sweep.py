@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from ptycho_bench.report.lock import RunLock
+from ptycho_bench.records.lock import RunLock
 from tests.cli.conftest import SMALL_RUN
 
 BASE = dict(word.split("=", 1) for word in SMALL_RUN if not word.startswith("model="))

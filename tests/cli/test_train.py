@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from ptycho_bench.cli.build import load_network
+from ptycho_bench.config.build import load_network
 from ptycho_bench.data.store import read_scan
 from ptycho_bench.training.module import PtychoModule
 from tests.cli.conftest import SMALL_RUN

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from torch import Generator
 
-from ptycho_bench.cli.build import build
-from ptycho_bench.data.sample import PtychoScan, ScanInfo
+from ptycho_bench.config.build import build
+from ptycho_bench.data.scan import PtychoScan, ScanInfo
 from ptycho_bench.data.split import disjoint_split, published_split, region_split
 from ptycho_bench.physics.scan import raster_scan
 from tests.conftest import composed

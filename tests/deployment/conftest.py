@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from ptycho_bench.cli.build import build_model, build_network
-from ptycho_bench.cli.identity import SCHEMA
-from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.config.build import build_model, build_network
+from ptycho_bench.config.identity import SCHEMA
+from ptycho_bench.network.scaling import Scaling
 from tests.conftest import composed
 
 GEOMETRY = {"pixel_size_m": 4e-9, "energy_ev": 8800.0, "distance_m": None, "detector_pixel_m": 7.5e-5}

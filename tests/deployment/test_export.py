@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ptycho_bench.cli.build import load_network
+from ptycho_bench.config.build import load_network
 from ptycho_bench.deployment.export import export_network, relative_difference
 from ptycho_bench.deployment.metadata import metadata_of
 from ptycho_bench.deployment.onnx_network import OnnxNetwork

@@ -18,7 +18,7 @@ from ptycho_bench.evaluation.metrics import (
     target_range,
     wrapped_mae,
 )
-from ptycho_bench.physics.objects import wrap_phase
+from ptycho_bench.physics.specimens.objects import wrap_phase
 
 SKIMAGE = {"gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}, "uniform": {}}
 SHAPES = [(11, 11), (16, 16), (32, 48), (33, 64)]

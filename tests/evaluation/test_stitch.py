@@ -7,8 +7,8 @@ import torch
 from torch import Generator
 
 from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
-from ptycho_bench.physics.objects import wrap_phase
 from ptycho_bench.physics.scan import cut_patches, raster_scan
+from ptycho_bench.physics.specimens.objects import wrap_phase
 
 WEIGHTS = {"radial": radial_weight(16), "central": central_weight(16, 8)}
 

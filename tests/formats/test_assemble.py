@@ -11,7 +11,7 @@ from ptycho_bench.data.frames import stream_array
 from ptycho_bench.data.store import read_scan, write_scan
 from ptycho_bench.formats.assemble import assemble
 from ptycho_bench.formats.geometry import Geometry
-from ptycho_bench.formats.raw import RawScan
+from ptycho_bench.formats.raw_scan import RawScan
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.scan import cut_patches
 from tests.formats.test_patterns import AS_STORED as PATTERNS

@@ -8,7 +8,7 @@ import pytest
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import stream_array
 from ptycho_bench.formats.positions import PositionOptions, join, nearest_step
-from ptycho_bench.formats.raw import RawScan
+from ptycho_bench.formats.raw_scan import RawScan
 
 AS_STORED = PositionOptions(orientation="as_is", points=None, raster=None, step_m=None, step_px=None)
 

@@ -8,11 +8,12 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from ptycho_bench.cli.build import build, build_loss
-from ptycho_bench.data.sample import Measurement, Prediction, Target
-from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.config.build import build, build_loss
+from ptycho_bench.data.scan import Measurement
 from ptycho_bench.losses.base import Loss
-from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.network.sample import Prediction, Target
+from ptycho_bench.network.scaling import Scaling
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.probe import scale_to_photons
 from tests.conftest import composed

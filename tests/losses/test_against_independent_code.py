@@ -8,7 +8,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch.distributions import Poisson
 
-from ptycho_bench.data.sample import Measurement
+from ptycho_bench.data.scan import Measurement
 from tests.losses.conftest import exact, illumination, make_loss, pattern, random_patches, represented
 
 PHASES = ["scaled", "radians", "circular"]

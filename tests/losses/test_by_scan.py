@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from ptycho_bench.cli.build import build_network
-from ptycho_bench.data.sample import Prediction, PtychoScan, Target
-from ptycho_bench.data.scaling import Scaling
+from ptycho_bench.config.build import build_network
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.losses.by_scan import LossByScan
-from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.network.sample import Prediction, Target
+from ptycho_bench.network.scaling import Scaling
 from tests.conftest import composed
 from tests.losses.conftest import exact, make_loss
 

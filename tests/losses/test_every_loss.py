@@ -6,7 +6,8 @@ import math
 import pytest
 import torch
 
-from ptycho_bench.data.sample import Measurement, Target
+from ptycho_bench.data.scan import Measurement
+from ptycho_bench.network.sample import Target
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.noise import blend_with_mean
 from tests.conftest import options

@@ -5,15 +5,16 @@ import re
 import pytest
 import torch
 
-from ptycho_bench.cli.build import build, build_loss, build_model, build_network
-from ptycho_bench.data.sample import PtychoScan, Target
-from ptycho_bench.data.scaling import NEUTRAL, Scaling
+from ptycho_bench.config.build import build, build_loss, build_model, build_network
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.simulate import simulate_scan
 from ptycho_bench.losses.base import Loss
-from ptycho_bench.network import PtychoNetwork
+from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.network.sample import Target
+from ptycho_bench.network.scaling import NEUTRAL, Scaling
 from ptycho_bench.physics.noise import NoNoise
 from ptycho_bench.physics.probe import defocused_aperture
-from ptycho_bench.report.profile import gflops as gflops_of
+from ptycho_bench.runs.profile import gflops as gflops_of
 from tests.conftest import composed, options
 
 # parameters, batch-norm statistics, GFLOPs (2 x MAC) of one pattern of 32 and of 64 px, with the network's own input:

@@ -8,15 +8,15 @@ import torch
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.store import open_scan, write_scan
-from ptycho_bench.evaluation.reconstruct import MetricProtocol
+from ptycho_bench.evaluation.evaluate import MetricProtocol
 from ptycho_bench.evaluation.stitch import radial_weight
 from ptycho_bench.physics.forward import diffraction_intensity
-from ptycho_bench.physics.pie import PIESolver
 from ptycho_bench.reconstruction.by_network import object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver, pattern_source, starting_probe
 from ptycho_bench.reconstruction.quality import against_truth, half_against_half, halves, own_misfit, truth_scaling
 from ptycho_bench.reconstruction.result import Reconstruction, corners_of, truth_field
 from ptycho_bench.reconstruction.training_set import training_set
+from ptycho_bench.solvers.pie import PIESolver
 
 PROTOCOL = MetricProtocol(data_range="unit", ssim_window="gaussian", stitch_weight="radial", central_px=None)
 EPIE = PIESolver(

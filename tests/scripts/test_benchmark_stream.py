@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptycho_bench.cli.build import load_network
-from ptycho_bench.data.sample import PtychoScan
+from ptycho_bench.config.build import load_network
+from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import write_scan
 from ptycho_bench.deployment.export import export_network
 from ptycho_bench.deployment.metadata import metadata_of

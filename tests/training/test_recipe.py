@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CyclicLR, ReduceLROnPlateau
 
-from ptycho_bench.cli.build import build
+from ptycho_bench.config.build import build
 from ptycho_bench.training.recipe import triangular2
 from tests.conftest import composed, options
 

@@ -1,0 +1,1 @@
+"""From a Hydra configuration to plain values and back: the only package below `runs` that imports Hydra."""

@@ -1,0 +1,139 @@
+"""The APS 26-ID scan that PtychoNN was published with: raw or reduced patterns, and labels as one complex array."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.frames import FrameStream
+from ptycho_bench.formats.containers.layout import grid_px
+from ptycho_bench.formats.containers.npz import npy_frames, npz_frames, npz_names, open_npy, opened_npz
+from ptycho_bench.formats.containers.paths import joined_names
+from ptycho_bench.formats.raw_scan import RawScan
+
+MEMBER = "arr_0"
+FRAMES_AT_ONCE = 32  # as float64, while they are resized
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aps26ID:
+    """NAME_diff.npz or NAME_diff_reduced.npz (or .npy), and, where named too, the complex NAME_amp_pha_10nm_full.npy.
+
+    Args:
+        crop_px: cut off each side of a raw pattern.
+        resize_px: side a cropped pattern is resized to, linearly, smoothed before; patterns of this side already are
+            left as they are; null: no resizing.
+        threshold: counts below it become 0, after resizing.
+        step_px: raster step, object pixels.
+        pixel_size_m: side of an object pixel.
+    """
+
+    crop_px: int
+    resize_px: int | None
+    threshold: float
+    step_px: float
+    pixel_size_m: float
+
+    def __post_init__(self) -> None:
+        if self.crop_px < 0 or self.threshold < 0:
+            raise ValueError(f"crop_px and threshold must be at least 0, got {self.crop_px} and {self.threshold}")
+        if (self.resize_px is not None and self.resize_px < 1) or not (self.step_px > 0 and self.pixel_size_m > 0):
+            raise ValueError(
+                f"resize_px, step_px and pixel_size_m must be above 0, got {self.resize_px}, {self.step_px}, "
+                f"{self.pixel_size_m}"
+            )
+
+    def recognises(self, files: list[str]) -> bool:
+        """True for files named as the published ones, holding what they hold."""
+        patterns = [file for file in files if "_diff" in Path(file).name]
+        if len(patterns) != 1 or any("_amp_pha" not in Path(file).name for file in files if file not in patterns):
+            return False
+        return npz_names(patterns[0]) == {MEMBER} or is_raster_npy(patterns[0])
+
+    def read(self, files: list[str]) -> RawScan:
+        """The scan; see `Reader`."""
+        patterns, labels = parted(files)
+        frames, raster = stored_frames(patterns)
+        frames, notes = self.reduced(frames, patterns)
+        amplitude, phase = (None, None) if labels is None else label_streams(labels, frames)
+        return RawScan(
+            source=joined_names(files),
+            format="aps26id",
+            frames=frames,
+            raster=raster,
+            positions_px=None if raster is None else grid_px(*raster, self.step_px),
+            amplitude=amplitude,
+            phase=phase,
+            pixel_size_m=self.pixel_size_m,
+            origin="imported" if labels is None else "solved by the authors of PtychoNN",
+            notes=notes,
+        )
+
+    def reduced(self, frames: FrameStream, where: str) -> tuple[FrameStream, tuple[str, ...]]:
+        """Frames cropped, resized and cut off below the threshold; those of the final side as they are."""
+        side = frames.shape[1]
+        if side == self.resize_px:
+            return frames, (f"patterns of {side} px are taken as reduced already",)
+        left = side - 2 * self.crop_px
+        if side != frames.shape[2] or left < (self.resize_px or 1):
+            raise DataError(
+                f"{where} has patterns of {side} x {frames.shape[2]} px; cropping {self.crop_px} px off each side "
+                f"leaves {left}, {self.resize_px or 1} are needed: set format.crop_px and format.resize_px"
+            )
+        said = f"patterns: {side} px, cropped to {left}, resized to {self.resize_px or left}"
+        return frames.map(self.reduce), (f"{said}, counts below {self.threshold:g} set to 0",)
+
+    def reduce(self, block: np.ndarray) -> np.ndarray:
+        """A block (n, H, W) of raw patterns as PtychoNN's networks see them, float32."""
+        kept = slice(self.crop_px, block.shape[-1] - self.crop_px)
+        block = block[:, kept, kept]
+        parts = [self.resized(block[i : i + FRAMES_AT_ONCE]) for i in range(0, len(block), FRAMES_AT_ONCE)]
+        return np.concatenate(parts)
+
+    def resized(self, block: np.ndarray) -> np.ndarray:
+        """Frames resized linearly after smoothing, then cut off below the threshold."""
+        from skimage.transform import resize
+
+        side = self.resize_px or block.shape[-1]
+        shape = (len(block), side, side)
+        small = resize(block, shape, order=1, preserve_range=True, anti_aliasing=True)
+        return np.where(small < self.threshold, 0, small).astype(np.float32)
+
+
+def is_raster_npy(file: str) -> bool:
+    """True for an .npy file of real numbers (rows, columns, H, W)."""
+    try:
+        array = open_npy(file) if file.endswith(".npy") else None
+    except DataError:
+        return False
+    return array is not None and array.ndim == 4 and array.dtype.kind in "uif"
+
+
+def parted(files: list[str]) -> tuple[str, str | None]:
+    """The patterns' file and the labels', which is the .npy of complex numbers."""
+    labels = [file for file in files if file.endswith(".npy") and open_npy(file).dtype.kind == "c"]
+    patterns = [file for file in files if file not in labels]
+    if len(patterns) != 1 or len(labels) > 1:
+        raise DataError(
+            f"{joined_names(files)}: {len(patterns)} files of patterns and {len(labels)} of labels; name one "
+            "NAME_diff.npz and at most one NAME_amp_pha_10nm_full.npy"
+        )
+    return patterns[0], next(iter(labels), None)
+
+
+def stored_frames(file: str) -> tuple[FrameStream, tuple[int, int] | None]:
+    """Frames of an .npy file, or of arr_0 of an .npz one, and their raster."""
+    if file.endswith(".npy"):
+        return npy_frames(file)
+    with opened_npz(file) as archive:
+        archive.header(MEMBER)
+    return npz_frames(file, MEMBER)
+
+
+def label_streams(file: str, frames: FrameStream) -> tuple[FrameStream, FrameStream]:
+    """Amplitude and phase of the complex labels, which must fit the patterns."""
+    labels, _ = npy_frames(file, complex_too=True)
+    if labels.shape != frames.shape:
+        raise DataError(f"{file}: labels of shape {labels.shape} for patterns of {frames.shape}; they must agree")
+    return labels.map(np.abs), labels.map(np.angle)

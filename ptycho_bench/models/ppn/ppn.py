@@ -1,0 +1,213 @@
+"""PPN: a local transformer branch and a polar (non-local) one, fused and decoded (Yue et al., IEEE TCI 2025)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ptycho_bench.models.layers import SameConvTranspose2d, SharedBatchNorm2d, initialise
+from ptycho_bench.models.ppn.poca import PoCA, split_heads
+
+NORM_EPS = 1e-6
+
+
+class SelfAttention(nn.Module):
+    """Standard multi-head self-attention over (B, N, width) tokens; where they lie is nothing to it."""
+
+    def __init__(self, *, width: int, heads: int, height: int, width_px: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        projected = (split_heads(layer(tokens), self.heads) for layer in (self.query, self.key, self.value))
+        return self.out(F.scaled_dot_product_attention(*projected).transpose(1, 2).flatten(2))
+
+
+class PreNormBlock(nn.Module):
+    """X' = attention(LN X) + X;  X = FFN(LN X') + X'  (section III-B, step 4)."""
+
+    def __init__(self, attention: nn.Module, *, width: int, expansion: int) -> None:
+        super().__init__()
+        self.attention = attention
+        self.attention_norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.ffn_norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.ffn = nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = self.attention(self.attention_norm(tokens)) + tokens
+        return self.ffn(self.ffn_norm(tokens)) + tokens
+
+
+class LocalBranch(nn.Module):
+    """Vision transformer over patches: (B, C, H, W) to (B, local_units / tokens, H / patch, W / patch)."""
+
+    def __init__(
+        self,
+        block: Callable[..., nn.Module],
+        *,
+        size_px: int,
+        in_channels: int,
+        patch: int,
+        width: int,
+        heads: int,
+        layers: int,
+        expansion: int,
+        units: int,
+    ) -> None:
+        super().__init__()
+        self.side = size_px // patch
+        tokens = self.side**2
+        if units % tokens:
+            raise ValueError(f"local_units must divide by the {tokens} patches of {size_px} px, got {units}")
+        self.patch = patch
+        self.embed = nn.Linear(in_channels * patch**2, width)
+        self.position = nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
+        place = {"width": width, "heads": heads, "height": self.side, "width_px": self.side}
+        self.blocks = nn.Sequential(
+            *(block(SelfAttention(**place), width=width, expansion=expansion) for _ in range(layers))
+        )
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.head = nn.Linear(tokens * width, units)
+        self.out_channels = units // tokens
+
+    def forward(self, diffraction: Tensor) -> Tensor:
+        patches = F.pixel_unshuffle(diffraction, self.patch).flatten(2).transpose(1, 2)  # (B, tokens, C patch^2)
+        tokens = self.embed(patches) + self.position
+        units = F.relu(self.head(self.norm(self.blocks(tokens)).flatten(1)))
+        return units.view(-1, self.side, self.side, self.out_channels).permute(0, 3, 1, 2)
+
+
+class NonLocalBranch(nn.Module):
+    """Non-local coherence branch: every pixel a token, attention between them; (B, C, H, W) to (B, width, H, W)."""
+
+    def __init__(
+        self,
+        block: Callable[..., nn.Module],
+        attention: Callable[..., nn.Module],
+        *,
+        size_px: int,
+        in_channels: int,
+        width: int,
+        heads: int,
+        layers: int,
+        expansion: int,
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(in_channels, width, 1)
+        place = {"width": width, "heads": heads, "height": size_px, "width_px": size_px}
+        self.blocks = nn.Sequential(
+            *(block(attention(**place), width=width, expansion=expansion) for _ in range(layers))
+        )
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+
+    def forward(self, diffraction: Tensor) -> Tensor:
+        features = self.embed(diffraction)
+        tokens = self.norm(self.blocks(features.flatten(2).transpose(1, 2)))
+        return tokens.transpose(1, 2).reshape(features.shape)
+
+
+class ConvolutionDecoder(nn.Sequential):
+    """BatchNorm(ReLU(ConvTranspose)) per doubling (Eq. 11), then one more at full size without either.
+
+    Args:
+        grid: side of the fused map.
+        widths: channels of the fused map, then of each doubling.
+        out_channels: of the output.
+    """
+
+    def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
+        layers: list[nn.Module] = []
+        for channels, out in zip([widths[0], *widths], widths, strict=False):
+            norm = SharedBatchNorm2d(out, eps=1e-3, momentum=0.01)
+            layers += [SameConvTranspose2d(channels, out, stride=2), nn.ReLU(inplace=True), norm]
+        super().__init__(*layers, SameConvTranspose2d(widths[-1], out_channels, stride=1))
+
+
+class DenseDecoder(nn.Sequential):
+    """One fully connected layer from the fused map to the output: the ablation without convolutional decoder."""
+
+    def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
+        side = grid * 2 ** len(widths)
+        dense = nn.Linear(widths[0] * grid**2, out_channels * side**2)
+        super().__init__(nn.Flatten(), dense, nn.Unflatten(1, (out_channels, side, side)))
+
+
+class PPN(nn.Module):
+    """PPN by the paper's equations; fusion happens at the patch grid, where the decoder's three doublings start.
+
+    1,589,350 parameters at 32 px with the values of conf/model/ppn.yaml.
+
+    Args:
+        size_px: side of a pattern; the CLI passes it. Must divide by the patch.
+        in_channels: channels of the input transform; the CLI passes them.
+        phase_channels: channels of the phase representation; the CLI passes them.
+        patch: side of a patch of the local branch; the decoder doubles log2(patch) times.
+        width: embedding width D of both branches.
+        heads: attention heads of both.
+        layers: transformer blocks of each.
+        expansion: width of the feed-forward layer over D.
+        local_units: units of the dense layer that ends the local branch, shared out over the patch grid.
+        block: transformer block of both branches, around an attention.
+        attention: attention of the non-local branch; None leaves the branch out.
+        decoder: from the fused map to an image; one for amplitude, one for phase.
+        decoder_widths: channels after each doubling.
+        initialisation: glorot or framework.
+
+    Raises:
+        ValueError: sizes that do not divide.
+    """
+
+    def __init__(
+        self,
+        *,
+        size_px: int,
+        in_channels: int,
+        phase_channels: int,
+        patch: int,
+        width: int,
+        heads: int,
+        layers: int,
+        expansion: int,
+        local_units: int,
+        block: Callable[..., nn.Module],
+        attention: Callable[..., nn.Module] | None,
+        decoder: Callable[..., nn.Module],
+        decoder_widths: list[int],
+        initialisation: str,
+    ) -> None:
+        super().__init__()
+        if patch != 2 ** len(decoder_widths):
+            raise ValueError(f"patch must be 2**{len(decoder_widths)}, one doubling per decoder width, got {patch}")
+        if size_px % patch:
+            raise ValueError(f"PPN needs patterns whose side divides by {patch}, got {size_px} px; crop or pad")
+        if width % heads:
+            raise ValueError(f"heads must divide the width {width}, got {heads}")
+        branch = {"size_px": size_px, "in_channels": in_channels, "width": width, "heads": heads, "layers": layers}
+        self.local = LocalBranch(block, **branch, patch=patch, expansion=expansion, units=local_units)
+        self.polar = NonLocalBranch(block, attention, **branch, expansion=expansion) if attention else None
+        self.pool = nn.AvgPool2d(patch)
+        fused_channels = self.local.out_channels + (width if attention else 0)
+        self.fuse = nn.Conv2d(fused_channels, decoder_widths[0], 1)
+        shape = {"grid": size_px // patch, "widths": decoder_widths}
+        self.amplitude = decoder(**shape, out_channels=1)
+        self.phase = decoder(**shape, out_channels=phase_channels)
+        initialise(self, initialisation)
+
+    def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.local(diffraction)  # (B, C, H / patch, W / patch)
+        if self.polar:
+            features = torch.cat((features, self.pool(self.polar(diffraction))), dim=1)
+        fused = self.fuse(features)  # Eq. 10 at the patch grid
+        return self.amplitude(fused), self.phase(fused)  # (B, 1, H, W), (B, phase_channels, H, W), unbounded
+
+    def diagnostics(self) -> dict[str, float]:
+        """Learned centres (Eq. 5), pixels: logged every epoch."""
+        attentions = [block.attention for block in self.polar.blocks] if self.polar else []
+        return {
+            f"center_{axis}_px_block{k}": value
+            for k, attention in enumerate(attentions)
+            if isinstance(attention, PoCA)
+            for axis, value in zip("yx", attention.center_px.tolist(), strict=True)
+        }

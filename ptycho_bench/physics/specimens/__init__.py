@@ -1,0 +1,1 @@
+"""Simulated specimens, as complex transmission functions."""

@@ -1,0 +1,104 @@
+"""A thin magnetic film as Lorentz electron microscopy sees it."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ptycho_bench.physics.geometry import ELECTRON_C, ELECTRON_REST_EV, PLANCK_J_S, electron_wavelength
+from ptycho_bench.physics.specimens.objects import rescale, transmission
+
+FLUX_QUANTUM_T_M2 = PLANCK_J_S / (2 * ELECTRON_C)
+
+
+def interaction_constant(voltage_v: float) -> float:
+    """Phase an electron gains per volt of inner potential and metre of path, rad / (V m), relativistic.
+
+    >>> round(interaction_constant(300e3) * 1e-9, 6)
+    0.006526
+    """
+    relative = (voltage_v + ELECTRON_REST_EV) / (voltage_v * (voltage_v + 2 * ELECTRON_REST_EV))
+    return 2 * math.pi / electron_wavelength(voltage_v) * relative
+
+
+def magnetic_phase(magnetisation: Tensor, *, thickness_m: float, pixel_size_m: float, induction_t: float) -> Tensor:
+    """Aharonov-Bohm phase of a thin film's in-plane magnetisation, computed in Fourier space.
+
+    phi(q) = (i pi B0 t / phi0) (m x q)_z / |q|^2 with angular frequency q and the flux quantum phi0 = h / 2e
+    (Beleggia and Zhu, doi:10.1080/0141861021000055687). The field is padded to twice its size, so that the stray
+    phase of one edge does not return at the other.
+
+    Args:
+        magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
+        thickness_m: film thickness.
+        pixel_size_m: side of a pixel.
+        induction_t: saturation induction mu0 Ms.
+
+    Returns:
+        Real (H, W), radians.
+    """
+    height, width = magnetisation.shape[-2:]
+    padded = (2 * height, 2 * width)
+    m_y, m_x = torch.fft.fft2(magnetisation.double(), s=padded)
+    q_y = 2 * math.pi * torch.fft.fftfreq(padded[0], pixel_size_m, dtype=torch.float64)[:, None]
+    q_x = 2 * math.pi * torch.fft.fftfreq(padded[1], pixel_size_m, dtype=torch.float64)[None, :]
+    q_squared = q_y**2 + q_x**2
+    q_squared[0, 0] = 1.0  # the mean phase carries no field; the numerator is zero there
+    spectrum = 1j * math.pi * induction_t * thickness_m / FLUX_QUANTUM_T_M2 * (m_x * q_y - m_y * q_x) / q_squared
+    return torch.fft.ifft2(spectrum).real[:height, :width].to(magnetisation.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """A thin film and the microscope that looks at it.
+
+    Args:
+        pixel_size_m: side of a pixel.
+        thickness_m: film thickness.
+        inner_potential_v: mean inner potential.
+        induction_t: saturation induction mu0 Ms.
+        voltage_v: accelerating voltage.
+        amplitude: modulus of the film's transmission, (0, 1); the support's is 1.
+        phase_offset_rad: constant added to the phase before it is scaled; it decides where a wrapped phase wraps.
+        scaling: see `objects.rescale`.
+
+    Raises:
+        ValueError: an amplitude outside (0, 1).
+    """
+
+    pixel_size_m: float
+    thickness_m: float
+    inner_potential_v: float
+    induction_t: float
+    voltage_v: float
+    amplitude: float
+    phase_offset_rad: float
+    scaling: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amplitude < 1:
+            raise ValueError(f"film.amplitude must lie in (0, 1), got {self.amplitude}; the support transmits 1")
+
+    def transmission(self, pattern: Tensor, magnetisation: Tensor) -> Tensor:
+        """Transmission of a patterned film on a clear support.
+
+        Amplitude has two levels; phase is the electrostatic part (interaction constant x inner potential x thickness)
+        plus the magnetic part.
+
+        Args:
+            pattern: real (H, W), 1 where there is film, else 0.
+            magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
+
+        Returns:
+            Complex64 (H, W).
+        """
+        phase = interaction_constant(self.voltage_v) * self.inner_potential_v * self.thickness_m * pattern
+        phase += magnetic_phase(
+            magnetisation,
+            thickness_m=self.thickness_m,
+            pixel_size_m=self.pixel_size_m,
+            induction_t=self.induction_t,
+        )
+        amplitude = 1 - (1 - self.amplitude) * pattern
+        return transmission(*rescale(amplitude, phase + self.phase_offset_rad, scaling=self.scaling))

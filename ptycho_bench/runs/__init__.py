@@ -1,0 +1,1 @@
+"""One function for each thing that a command does: train, evaluate, import, reconstruct, export, profile."""

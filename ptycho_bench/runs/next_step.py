@@ -1,0 +1,25 @@
+"""The command to run next, as it can be typed."""
+
+import shlex
+from collections.abc import Sequence
+
+from ptycho_bench.data.scan import PtychoScan
+
+
+def next_command(files: Sequence[str], overrides: Sequence[str], scan: PtychoScan, *, own: bool) -> str:
+    """What to do with a scan.
+
+    Args:
+        files: it is in.
+        overrides: import options the user gave with them.
+        scan: as it was understood.
+        own: the file is this project's.
+    """
+    if not own:
+        return shlex.join(["ptycho-import", *files, *overrides])
+    if scan.amplitude is None:
+        return shlex.join(["ptycho-reconstruct", *files, "solver=rpie", "triplets=true"])
+    words = ["ptycho-train", "data=file", f"data.file_path={files[0]}"]
+    if not scan.info.origin.startswith("simulated"):
+        words.append("split=region")
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""Iterative solvers (ePIE, rPIE, PIE) and the search for the orientation of the positions."""

@@ -1,0 +1,1 @@
+"""Batches of training samples, from memory or streamed from a file."""

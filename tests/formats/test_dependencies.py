@@ -1,0 +1,74 @@
+"""What is read beside the named files: pairs, links, parts of data sets."""
+
+import h5py
+import numpy as np
+import pytest
+
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.formats.dependencies import files_read
+
+
+def write(path, **arrays):
+    with h5py.File(path, "w") as handle:
+        for name, array in arrays.items():
+            handle[name] = array
+    return path
+
+
+def names(files):
+    return [path.name for path in files_read([str(file) for file in files])]
+
+
+def test_files_without_parts_are_themselves(tmp_path):
+    (tmp_path / "positions.csv").write_text("y,x\n0,0\n")
+    assert names([write(tmp_path / "scan.h5", data=[1]), tmp_path / "positions.csv"]) == ["scan.h5", "positions.csv"]
+
+
+def test_the_other_of_a_pair_is_read_too(tmp_path):
+    for name in ("a_dp.hdf5", "a_para.hdf5"):
+        write(tmp_path / name, data=[1])
+    assert names([tmp_path / "a_dp.hdf5"]) == ["a_dp.hdf5", "a_para.hdf5"]
+
+
+def test_links_are_followed_from_file_to_file_and_once_round_a_circle(tmp_path):
+    write(tmp_path / "last.h5", data=[1])
+    for name, other in (("master.h5", "part.h5"), ("part.h5", "last.h5"), ("last.h5", "master.h5")):
+        with h5py.File(tmp_path / name, "a") as handle:
+            handle["entry/link"] = h5py.ExternalLink(other, "data")
+            handle["entry/gone"] = h5py.ExternalLink("gone.h5", "data")
+            handle["entry/kind"] = np.dtype("f4")
+            handle["entry/self"] = h5py.SoftLink("/entry")
+    assert names([tmp_path / "master.h5"]) == ["master.h5", "part.h5", "last.h5"]
+
+
+@pytest.mark.parametrize("source", ["b%b.h5", None])
+def test_parts_of_a_data_set_are_read_too(tmp_path, source):
+    layout = h5py.VirtualLayout((2, 4), np.uint16)
+    for number in range(2):
+        write(tmp_path / f"b{number}.h5", data=np.full(4, number, np.uint16))
+        layout[number] = h5py.VirtualSource(tmp_path / f"b{number}.h5", "data", (4,))
+    with h5py.File(tmp_path / "whole.h5", "w") as handle:
+        if source is None:
+            handle.create_virtual_dataset("data", layout)
+        else:  # one source for all blocks, by their number
+            plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            block = h5py.h5s.create_simple((4,))
+            space = h5py.h5s.create_simple((2, 4), (h5py.h5s.UNLIMITED, 4))
+            space.select_hyperslab((0, 0), (h5py.h5s.UNLIMITED, 1), (1, 1), (1, 4))
+            plist.set_virtual(space, source.encode(), b"data", block)
+            h5py.h5d.create(handle.id, b"data", h5py.h5t.NATIVE_UINT16, space, plist)
+    assert names([tmp_path / "whole.h5"]) == ["whole.h5", "b0.h5", "b1.h5"]
+
+
+def test_a_raw_file_beside_is_read_too(tmp_path):
+    np.arange(8, dtype=np.uint16).tofile(tmp_path / "frames.raw")
+    with h5py.File(tmp_path / "scan.h5", "w") as handle:
+        handle.create_dataset("data", (8,), np.uint16, external=[(str(tmp_path / "frames.raw"), 0, 16)])
+    assert names([tmp_path / "scan.h5"]) == ["scan.h5", "frames.raw"]
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = write(tmp_path / "scan.h5", data=np.arange(5000.0))
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(DataError, match=r"scan\.h5 cannot be read"):
+        files_read([str(path)])

@@ -1,0 +1,464 @@
+"""The PIE family against plain NumPy, its fixed point, what it recovers, and what it refuses."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import hydra
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import Generator, Tensor
+
+from ptycho_bench.data.scan import PtychoScan
+from ptycho_bench.evaluation.metrics import wrapped_mae
+from ptycho_bench.physics.forward import diffraction_intensity
+from ptycho_bench.physics.scan import cut_patches, raster_scan
+from ptycho_bench.solvers.pie import PIESolver, Solution
+
+CONF = Path(__file__).parents[2] / "conf" / "solver"
+SOLVER = PIESolver(
+    rule="rpie",
+    object_step=0.8,
+    probe_step=0.6,
+    alpha=0.2,
+    iterations=1,
+    batch_size=1,
+    modes=1,
+    refine_probe=True,
+    probe_start=0,
+    stop_tolerance=None,
+    stop_patience=None,
+    subpixel=False,
+    seed=3,
+)
+RULES = {"epie": {"rule": "epie", "alpha": None}, "rpie": {}, "pie": {"rule": "pie"}}
+
+
+def solver(**changes) -> PIESolver:
+    return dataclasses.replace(SOLVER, **changes)
+
+
+def complex_noise(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.complex64, generator=Generator().manual_seed(seed))
+
+
+class Problem:
+    """A few patterns of a random object, so small that plain loops solve it."""
+
+    def __init__(self, *, modes: int = 1, side: int = 8, count: int = 7) -> None:
+        generator = Generator().manual_seed(0)
+        self.truth = 1 + 0.3 * complex_noise(20, 23, seed=1)
+        self.probe = complex_noise(modes, side, side, seed=2)
+        last = torch.tensor(self.truth.shape) - side
+        self.positions_px = (torch.rand(count, 2, generator=generator, dtype=torch.float64) * last).round()
+        self.intensity = diffraction_intensity(self.probe, cut_patches(self.truth, self.positions_px, (side, side)))
+        self.start = 1 + 0.1 * complex_noise(20, 23, seed=4)
+        self.good = torch.rand(side, side, generator=generator) > 0.2
+
+    def solve(self, solver: PIESolver, **changes) -> Solution:
+        given = {"obj": self.start, **changes}
+        patterns = given.pop("patterns", self.intensity)
+        return solver.solve(lambda index: patterns[index], self.positions_px, given.pop("probe", self.probe), **given)
+
+
+def far_field(wave: np.ndarray) -> np.ndarray:
+    return np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(wave, axes=(-2, -1)), norm="ortho"), axes=(-2, -1))
+
+
+def object_plane(wave: np.ndarray) -> np.ndarray:
+    return np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(wave, axes=(-2, -1)), norm="ortho"), axes=(-2, -1))
+
+
+def weight(rule: str, alpha: float, illumination: np.ndarray) -> np.ndarray:
+    """What conj(P) d is multiplied by, as the papers print it."""
+    peak = illumination.max()
+    if rule == "epie":
+        return np.ones_like(illumination) / peak
+    if rule == "rpie":
+        return 1 / ((1 - alpha) * illumination + alpha * peak)
+    return np.sqrt(illumination) / (np.sqrt(peak) * (illumination + alpha * peak))
+
+
+def plain_sequential(problem: Problem, solver: PIESolver, good: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """One iteration in double precision, pattern by pattern: object, probe, misfit."""
+    obj, probe = problem.start.numpy().astype(complex), problem.probe.numpy().astype(complex)
+    side, misfit, total = probe.shape[-1], 0.0, 0.0
+    for index in torch.randperm(len(problem.positions_px), generator=Generator().manual_seed(solver.seed)).tolist():
+        y, x = problem.positions_px[index].long().tolist()
+        patch = obj[y : y + side, x : x + side].copy()
+        far = far_field(probe * patch)
+        model, measured = np.sqrt((abs(far) ** 2).sum(axis=0)), np.sqrt(problem.intensity[index].numpy())
+        change = object_plane(far * np.where(good, measured / model, 1)) - probe * patch
+        misfit, total = misfit + abs(measured - model)[good].sum(), total + measured[good].sum()
+        of_object = (probe.conj() * change).sum(axis=0) * weight(
+            solver.rule, solver.alpha, (abs(probe) ** 2).sum(axis=0)
+        )
+        of_probe = patch.conj() * change * weight(solver.rule, solver.alpha, abs(patch) ** 2)
+        obj[y : y + side, x : x + side] += solver.object_step * of_object
+        if solver.refine_probe:
+            probe = probe + solver.probe_step * of_probe
+    return obj, probe, misfit / total
+
+
+def plain_batches(problem: Problem, solver: PIESolver) -> tuple[np.ndarray, np.ndarray]:
+    """One iteration in double precision, changes and illumination of a batch added up before they are divided."""
+    obj, probe = problem.start.numpy().astype(complex), problem.probe[0].numpy().astype(complex)
+    side = probe.shape[-1]
+    order = torch.randperm(len(problem.positions_px), generator=Generator().manual_seed(solver.seed)).tolist()
+    for first in range(0, len(order), solver.batch_size):
+        of_object, of_probe = np.zeros_like(obj), np.zeros_like(probe)
+        illumination, transmitted = np.zeros(obj.shape), np.zeros(probe.shape)
+        for index in order[first : first + solver.batch_size]:
+            y, x = problem.positions_px[index].long().tolist()
+            patch = obj[y : y + side, x : x + side]
+            far = far_field(probe * patch)
+            change = object_plane(far / abs(far) * np.sqrt(problem.intensity[index].numpy())) - probe * patch
+            of_object[y : y + side, x : x + side] += probe.conj() * change
+            illumination[y : y + side, x : x + side] += abs(probe) ** 2
+            of_probe += patch.conj() * change
+            transmitted += abs(patch) ** 2
+        obj = obj + solver.object_step * of_object * weight(solver.rule, solver.alpha, illumination)
+        probe = probe + solver.probe_step * of_probe * weight(solver.rule, solver.alpha, transmitted)
+    return obj, probe
+
+
+def close(found: Tensor, expected: np.ndarray) -> None:
+    torch.testing.assert_close(found, torch.from_numpy(expected).to(torch.complex64), rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("refine_probe", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("side", [8, 7])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_batch_of_one_is_the_published_sequential_algorithm(rule, side, masked, refine_probe):
+    problem, one = Problem(side=side), solver(refine_probe=refine_probe, **RULES[rule])
+    good = problem.good if masked else torch.ones_like(problem.good)
+    obj, probe, misfit = plain_sequential(problem, one, good.numpy())
+    found = problem.solve(one, good=good if masked else None)
+    close(found.obj, obj)
+    close(found.probe, probe)
+    assert found.errors == pytest.approx([misfit], rel=1e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_two_modes_share_the_measured_modulus(rule):
+    problem, two = Problem(modes=2), solver(modes=2, **RULES[rule])
+    obj, probe, misfit = plain_sequential(problem, two, np.ones((8, 8), dtype=bool))
+    found = problem.solve(two)
+    close(found.obj, obj)
+    assert found.errors == pytest.approx([misfit], rel=1e-5)
+    # the modes come back mixed, so that they are orthogonal; their mutual intensity is what counts
+    found_modes, modes = found.probe.flatten(1).numpy(), probe.reshape(2, -1)
+    np.testing.assert_allclose(found_modes.T @ found_modes.conj(), modes.T @ modes.conj(), atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [3, 7])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_batch_adds_up_what_its_patterns_say_and_divides_once(rule, batch_size):
+    problem, several = Problem(), solver(batch_size=batch_size, **RULES[rule])
+    obj, probe = plain_batches(problem, several)
+    found = problem.solve(several)
+    close(found.obj, obj)
+    close(found.probe[0], probe)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("rule", RULES)
+def test_the_truth_is_a_fixed_point(rule, batch_size):
+    problem = Problem(modes=2)
+    found = problem.solve(solver(modes=2, batch_size=batch_size, iterations=3, **RULES[rule]), obj=problem.truth)
+    assert max(found.errors) < 1e-6
+    torch.testing.assert_close(found.obj, problem.truth, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_given_is_not_written_to_and_what_comes_back_can_be_trained_on():
+    problem = Problem()
+    before = [tensor.clone() for tensor in (problem.start, problem.probe, problem.intensity)]
+    found = problem.solve(solver(iterations=2))
+    assert all(map(torch.equal, before, (problem.start, problem.probe, problem.intensity)))
+    assert not found.obj.is_inference()
+    assert not found.probe.is_inference()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_what_stands_in_bad_pixels_does_not_matter(batch_size):
+    problem, one = Problem(), solver(batch_size=batch_size, iterations=2)
+    garbage = problem.intensity.clone()
+    garbage[:, ~problem.good] = torch.tensor([-5.0, torch.nan, 1e9]).repeat(100)[: int((~problem.good).sum())]
+    clean, dirty = (problem.solve(one, good=problem.good, patterns=p) for p in (problem.intensity, garbage))
+    assert torch.equal(clean.obj, dirty.obj)
+    assert clean.errors == dirty.errors
+
+
+def test_the_seed_alone_decides_the_order():
+    problem, state = Problem(), torch.get_rng_state()
+    first, again, other = (problem.solve(solver(seed=seed, iterations=2)).obj for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_patterns_are_asked_for_a_batch_at_a_time_each_once_in_an_iteration():
+    problem, asked, told = Problem(count=7), [], []
+
+    def patterns(index: Tensor) -> Tensor:
+        asked.append(index.tolist())
+        return problem.intensity[index].to(torch.int32)
+
+    solver(batch_size=3, iterations=2).solve(
+        patterns, problem.positions_px, problem.probe, on_iteration=lambda *state: told.append(state)
+    )
+    assert [len(batch) for batch in asked] == [3, 3, 1] * 2
+    first, second = (sorted(itertools.chain(*batches)) for batches in (asked[:3], asked[3:]))
+    assert first == second == list(range(7))
+    assert asked[:3] != asked[3:]
+    assert [number for number, *_ in told] == [1, 2]
+
+
+def test_without_an_object_it_starts_from_ones_on_the_bounding_box():
+    problem = Problem()
+    corners = problem.positions_px - problem.positions_px.amin(dim=0)
+    shape = (corners.amax(dim=0) + 8).long().tolist()
+    given = problem.solve(solver(), obj=None)
+    moved = solver().solve(lambda i: problem.intensity[i], corners, problem.probe, obj=torch.ones(shape))
+    assert list(given.obj.shape) == shape
+    assert torch.equal(given.obj, moved.obj)
+
+
+def aligned_phase_error(obj: Tensor, truth: Tensor) -> float:
+    """Mean absolute phase error, radians, inside the field, less one constant phase."""
+    inside = (slice(12, -12),) * 2
+    obj, truth = obj[inside], truth[inside]
+    turn = torch.vdot(obj.flatten(), truth.flatten()).sgn()
+    return wrapped_mae((obj * turn).angle(), truth.angle()).item()
+
+
+@pytest.fixture(scope="module")
+def dense_positions(tiny_object: Tensor) -> Tensor:
+    """21 x 21 points, step 4, jitter up to 2 px: 75 % overlap."""
+    return raster_scan(
+        tuple(tiny_object.shape),
+        16,
+        overlap_ratio=0.75,
+        step_px=None,
+        jitter_px=2,
+        generator=Generator().manual_seed(0),
+    ).positions_px
+
+
+def start_of(scan: PtychoScan) -> tuple[Tensor, Tensor, Tensor]:
+    """Patterns, positions and probe of a scan."""
+    return torch.from_numpy(scan.diffraction[:]), torch.from_numpy(scan.positions_px), torch.from_numpy(scan.probe)
+
+
+@pytest.mark.parametrize(("rule", "batch_size"), [("epie", 1), ("rpie", 1), ("pie", 1), ("rpie", 16)])
+def test_a_known_probe_brings_the_object_back(tiny_scan, tiny_object, rule, batch_size):
+    intensity, positions, probe = start_of(tiny_scan)
+    known = solver(iterations=40, batch_size=batch_size, refine_probe=False, object_step=1.0, **RULES[rule])
+    found = known.solve(lambda index: intensity[index], positions, probe)
+    assert found.errors[-1] < 0.15 * found.errors[0]
+    assert aligned_phase_error(found.obj, tiny_object) < 0.03
+    torch.testing.assert_close(found.probe, probe)
+
+
+def test_a_wrong_probe_is_refined(tiny_object, tiny_probe, dense_positions):
+    intensity = diffraction_intensity(tiny_probe, cut_patches(tiny_object, dense_positions, (16, 16)))
+    frequency = torch.fft.fftfreq(16)
+    defocus = torch.polar(torch.ones(16, 16), 30 * (frequency[:, None] ** 2 + frequency**2))
+    blurred = torch.fft.ifft2(torch.fft.fft2(tiny_probe) * defocus)
+    refined, kept = (
+        solver(iterations=40, batch_size=8, refine_probe=refine).solve(
+            lambda index: intensity[index], dense_positions, blurred
+        )
+        for refine in (True, False)
+    )
+
+    def likeness(guess: Tensor) -> float:
+        return (torch.vdot(guess.flatten(), tiny_probe.flatten()).abs() / guess.norm() / tiny_probe.norm()).item()
+
+    assert refined.errors[-1] < 0.02 * kept.errors[-1]
+    assert likeness(refined.probe) > 0.999 > likeness(blurred) + 0.1
+
+
+def test_two_modes_explain_a_partly_coherent_beam_better_than_one(tiny_object, tiny_probe, dense_positions):
+    second = tiny_probe * torch.linspace(-1, 1, 16)
+    modes = torch.stack((tiny_probe, 0.4 * tiny_probe.norm() / second.norm() * second))
+    intensity = diffraction_intensity(modes, cut_patches(tiny_object, dense_positions, (16, 16)))
+    two, one = (
+        solver(iterations=40, batch_size=8, modes=count).solve(
+            lambda index: intensity[index], dense_positions, tiny_probe
+        )
+        for count in (2, 1)
+    )
+    shares = two.probe.abs().square().sum((-2, -1))
+    assert two.errors[-1] < 0.02 * one.errors[-1]
+    assert shares[1] / shares.sum() == pytest.approx(0.16 / 1.16, abs=0.003)
+
+
+def shifted(probe: Tensor, fraction_px: Tensor) -> Tensor:
+    """The probe moved by (n, 2) fractions of a pixel, (n, H, W), by the shift theorem, in NumPy."""
+    f = np.fft.fftfreq(probe.shape[-1])
+    moves = [np.exp(-2j * np.pi * (f[:, None] * dy + f[None, :] * dx)) for dy, dx in fraction_px.tolist()]
+    return torch.from_numpy(np.stack([np.fft.ifft2(np.fft.fft2(probe.numpy()) * move) for move in moves]))
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_positions_between_pixels_are_used_as_such(tiny_object, tiny_probe, dense_positions, batch_size):
+    draw = torch.rand(dense_positions.shape, generator=Generator().manual_seed(0), dtype=torch.float64)
+    fraction = 0.9 * draw - 0.45
+    patches = cut_patches(tiny_object, dense_positions, (16, 16))
+    probes = shifted(tiny_probe, fraction)
+    intensity = torch.stack([diffraction_intensity(*pair) for pair in zip(probes, patches, strict=True)])
+    between, rounded = (
+        solver(iterations=12, batch_size=batch_size, subpixel=subpixel, refine_probe=False).solve(
+            lambda index: intensity[index], dense_positions + fraction, tiny_probe, obj=torch.ones_like(tiny_object)
+        )
+        for subpixel in (True, False)
+    )
+    assert between.errors[-1] < 0.05 * rounded.errors[-1]
+    assert aligned_phase_error(between.obj, tiny_object) < 0.5 * aligned_phase_error(rounded.obj, tiny_object)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_the_change_of_a_probe_between_pixels_is_moved_back_to_the_whole_pixel(batch_size):
+    problem, fraction = Problem(count=1), torch.tensor([[0.3, -0.4]], dtype=torch.float64)
+    one = solver(subpixel=True, batch_size=batch_size)
+    y, x = problem.positions_px[0].long().tolist()
+    obj, patch = problem.start.numpy().copy(), problem.start.numpy()[y : y + 8, x : x + 8]
+    probe = shifted(problem.probe[0], fraction)[0].numpy()
+    far = far_field(probe * patch)
+    change = object_plane(far / abs(far) * np.sqrt(problem.intensity[0].numpy())) - probe * patch
+    moved = shifted(torch.from_numpy(patch.conj() * change), -fraction)[0].numpy()
+    # the illumination is that of the probe on the whole pixel
+    illumination = abs(problem.probe[0].numpy()) ** 2
+    obj[y : y + 8, x : x + 8] += one.object_step * probe.conj() * change * weight("rpie", one.alpha, illumination)
+    found = one.solve(
+        lambda index: problem.intensity[index], problem.positions_px + fraction, problem.probe, obj=problem.start
+    )
+    close(found.obj, obj)
+    close(found.probe - problem.probe, one.probe_step * moved[None] * weight("rpie", one.alpha, abs(patch) ** 2))
+
+
+def test_whole_pixel_positions_cost_no_shift():
+    problem = Problem()
+    whole, same = (problem.solve(solver(subpixel=subpixel)) for subpixel in (False, True))
+    assert torch.equal(whole.obj, same.obj)
+
+
+def test_a_batch_whose_patches_all_overlap_stays_stable():
+    problem = Problem(count=40)
+    found = problem.solve(solver(batch_size=40, iterations=50, object_step=1.0, probe_step=1.0))
+    assert found.errors[-1] < 0.3 * found.errors[0]
+    assert max(found.errors) == found.errors[0]
+
+
+def test_the_probe_rests_until_its_start():
+    problem = Problem()
+    resting, later = (problem.solve(solver(iterations=3, probe_start=start)) for start in (3, 2))
+    torch.testing.assert_close(resting.probe, problem.probe)
+    assert not torch.allclose(later.probe, problem.probe)
+
+
+@pytest.mark.parametrize(("refine_probe", "probe_start"), [(False, 0), (True, 6)])
+def test_it_ends_when_the_misfit_stagnates_and_counts_anew_once_the_probe_is_refined(refine_probe, probe_start):
+    problem = Problem()
+    ends = solver(
+        iterations=40, stop_tolerance=0.5, stop_patience=3, refine_probe=refine_probe, probe_start=probe_start
+    )
+    found = problem.solve(ends, obj=problem.truth)
+    assert found.stopped
+    assert found.iterations == len(found.errors) == probe_start + 4
+    never = problem.solve(dataclasses.replace(ends, stop_tolerance=None, stop_patience=None), obj=problem.truth)
+    assert (never.stopped, never.iterations) == (False, 40)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rule": "er"}, "rule must be one of epie, rpie, pie, got 'er'"),
+        ({"object_step": 0}, "object_step must be above 0, got 0"),
+        ({"probe_step": -1.0}, "probe_step must be above 0, got -1.0"),
+        ({"rule": "epie"}, "alpha must be null for epie, got 0.2"),
+        ({"alpha": None}, r"alpha must lie in \(0, 1\] for rpie, got None"),
+        ({"rule": "pie", "alpha": 1.5}, r"alpha must lie in \(0, 1\] for pie, got 1.5"),
+        ({"iterations": 0}, "iterations must be a whole number of at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number of at least 1, got 2.5"),
+        ({"modes": 0}, "modes must be a whole number of at least 1, got 0"),
+        ({"probe_start": -1}, "probe_start must be a whole number of at least 0, got -1"),
+        ({"stop_tolerance": 0.1}, "give both stop_tolerance and stop_patience, got 0.1 and None"),
+        ({"stop_tolerance": 1.0, "stop_patience": 2}, r"stop_tolerance must lie in \[0, 1\), got 1.0"),
+        ({"stop_tolerance": 0.1, "stop_patience": 0}, "stop_patience must be at least 1, got 0"),
+    ],
+)
+def test_impossible_settings_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        solver(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"positions_px": torch.tensor([[0.0, 16.0]])}, r"positions_px reach \(0, 16\).*allows \(0, 0\)\.\.\(12, 15\)"),
+        ({"positions_px": torch.tensor([[-1.0, 0.0]])}, r"positions_px reach \(-1, 0\)"),
+        ({"positions_px": torch.zeros(3)}, r"positions_px must be \(N, 2\) as \(y, x\), got \(3,\)"),
+        ({"positions_px": torch.zeros(0, 2)}, r"positions_px must be \(N, 2\) as \(y, x\), got \(0, 2\)"),
+        ({"positions_px": torch.tensor([[0.0, torch.nan]])}, "positions_px hold NaN"),
+        ({"probe": torch.ones(8, 8)}, r"probe must be complex.*got torch.float32 \(8, 8\)"),
+        ({"probe": complex_noise(9, 9, seed=0)}, r"patterns are \(1, 8, 8\), 1 of \(9, 9\) px are needed"),
+        ({"probe": complex_noise(3, 8, 8, seed=0)}, "the probe has 3 modes, 1 are asked for"),
+        ({"obj": torch.ones(2, 20, 23)}, r"obj must be \(rows, columns\), got \(2, 20, 23\)"),
+        ({"good": torch.ones(8, 9, dtype=torch.bool)}, r"good must be bool of the probe's \(8, 8\) px"),
+        ({"good": torch.ones(8, 8)}, "got torch.float32"),
+        ({"intensity": -torch.ones(1, 8, 8)}, "patterns hold NaN, negative or no photons"),
+        ({"intensity": torch.zeros(1, 8, 8)}, "patterns hold NaN, negative or no photons"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(changes, message):
+    given = {
+        "positions_px": torch.zeros(1, 2),
+        "probe": complex_noise(8, 8, seed=0),
+        "obj": torch.ones(20, 23),
+        "intensity": torch.ones(1, 8, 8),
+        **changes,
+    }
+    intensity = given.pop("intensity")
+    with pytest.raises(ValueError, match=message):
+        solver().solve(lambda index: intensity[index], **given)
+
+
+def test_modes_that_nobody_measured_or_refines_are_refused():
+    with pytest.raises(ValueError, match=r"modes is 2, the known probe has 1; set solver\.modes=null"):
+        Problem().solve(solver(modes=2, refine_probe=False))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_divergence_is_told_in_one_line(batch_size):
+    with pytest.raises(ValueError, match=r"diverged.*lower object_step or probe_step"):
+        Problem().solve(solver(object_step=1e30, probe_step=1e30, batch_size=batch_size, iterations=3))
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*pie.yaml")), ids=lambda path: path.stem)
+def test_every_solver_file_solves_a_tiny_scan(path, tiny_scan):
+    intensity, positions, probe = start_of(tiny_scan)
+    described = OmegaConf.load(path)
+    described.iterations = 10
+    found = hydra.utils.instantiate(described).solve(lambda index: intensity[index], positions, probe)
+    assert found.errors[-1] < 0.3 * found.errors[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("subpixel", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_cuda_finds_what_the_cpu_finds(tiny_scan, batch_size, subpixel):
+    intensity, positions, probe = start_of(tiny_scan)
+    good = torch.rand(16, 16, generator=Generator().manual_seed(0)) > 0.1
+    several = solver(batch_size=batch_size, iterations=3, modes=2, subpixel=subpixel)
+    cpu, cuda = (
+        several.solve(lambda index: intensity[index], positions + 0.3, probe, good=good, device=device)
+        for device in ("cpu", "cuda")
+    )
+    torch.testing.assert_close(cuda.obj.cpu(), cpu.obj, rtol=1e-3, atol=1e-3)
+    assert cuda.errors == pytest.approx(cpu.errors, rel=1e-3)

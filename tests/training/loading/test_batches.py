@@ -1,0 +1,79 @@
+"""Batches: every sample once, the same order for the same seed and epoch, one step whatever the number of processes."""
+
+from itertools import chain, zip_longest
+
+import pytest
+import torch
+
+from ptycho_bench.network.sample import Target
+from ptycho_bench.training.loading.batches import BatchLoader
+
+
+def loader(count=21, **settings):
+    numbers = torch.arange(count, dtype=torch.float32)[:, None, None, None]
+    seen = torch.arange(count)[:, None]
+    target = Target(numbers + 100, numbers + 200, numbers[:, 0] + 300)
+    return BatchLoader(numbers, seen, target, **{"batch_size": 4, **settings})
+
+
+def order(batches):
+    return torch.cat([batch.network_input.flatten() for batch in batches]).tolist()
+
+
+@pytest.mark.parametrize("seed", [None, 0, 5])
+def test_every_sample_comes_once_a_pass(seed):
+    batches = list(loader(seed=seed))
+    assert sorted(order(batches)) == list(range(21))
+    assert [len(batch.network_input) for batch in batches] == [4, 4, 4, 4, 4, 1]
+    assert len(loader(seed=seed)) == len(batches)
+
+
+def test_input_and_target_stay_together():
+    for batch in loader(seed=0):
+        assert torch.equal(batch.target.amplitude, batch.network_input + 100)
+        assert torch.equal(batch.target.phase, batch.network_input + 200)
+        assert torch.equal(batch.target.intensity, batch.network_input[:, 0] + 300)
+        assert batch.weight == 1
+
+
+def test_without_a_seed_the_order_is_kept():
+    assert order(loader(seed=None)) == list(range(21))
+
+
+def test_seed_and_epoch_alone_decide_the_order():
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = order(loader(seed=3, epoch=lambda: 2))
+    torch.rand(5)
+    assert order(loader(seed=3, epoch=lambda: 2)) == first
+    assert order(loader(seed=4, epoch=lambda: 2)) != first
+    assert order(loader(seed=3, epoch=lambda: 3)) != first
+    torch.set_rng_state(state)
+
+
+def test_a_pass_asks_for_the_epoch_when_it_starts():
+    epochs = iter((0, 1))
+    batches = loader(seed=0, epoch=lambda: next(epochs))
+    assert order(batches) != order(batches)
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_ranks_together_take_the_batches_of_one(world_size):
+    ranks = [loader(seed=1, rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert {len(rank) for rank in ranks} == {len(loader(seed=1))}
+    for whole, *shares in zip_longest(loader(seed=1), *ranks):
+        together = [share.network_input.flatten().tolist() for share in shares if share.weight]
+        assert sorted(chain(*together)) == sorted(whole.network_input.flatten().tolist())
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+def test_weights_make_the_mean_over_ranks_the_mean_over_samples(world_size):
+    ranks = [loader(seed=1, rank=rank, world_size=world_size) for rank in range(world_size)]
+    for whole, *shares in zip_longest(loader(seed=1), *ranks):
+        losses = [share.weight * share.network_input.square().mean() for share in shares]
+        torch.testing.assert_close(sum(losses) / world_size, whole.network_input.square().mean())
+
+
+def test_a_batch_smaller_than_the_number_of_processes_is_refused():
+    with pytest.raises(ValueError, match="batch_size must be at least the 8 processes, got 4"):
+        loader(world_size=8)
