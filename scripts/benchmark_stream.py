@@ -131,7 +131,7 @@ def simulated(side_px: int) -> PtychoScan:
     words = ["data=ltem", "noise=ppn", f"data.probe.size_px={side_px}", f"data.obj.size_px={6 * side_px}"]
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
         cfg = hydra.compose("simulate", overrides=[*words, "data.overlap_ratio=0.5"])
-    return build(cfg.data, noise=build(cfg.noise), recipe_hash=None)
+    return build(cfg.data, noise=build(cfg.noise), simulation_hash=None)
 
 
 def stream_of(scan: PtychoScan, network: OnnxNetwork) -> np.ndarray:

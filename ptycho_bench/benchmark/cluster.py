@@ -10,12 +10,12 @@ from ptycho_bench.benchmark.plan import Job
 from ptycho_bench.benchmark.workers import (
     ELSEWHERE,
     MODULES,
-    Tally,
+    SweepStatus,
     drop_unneeded,
     first_state,
     free,
     last_error,
-    look_elsewhere,
+    refresh_external,
     startable,
 )
 
@@ -29,8 +29,8 @@ def submit(
     options: Mapping[str, object],
     retry_failed: bool,
     logs: Path,
-    show: Callable[[Tally], None],
-) -> Tally:
+    show: Callable[[SweepStatus], None],
+) -> SweepStatus:
     """Send every job that is not done to the cluster, those that need a checkpoint once it is there, and wait.
 
     Interrupting this process leaves the jobs in the queue; the same command later finds what they have done.
@@ -39,7 +39,7 @@ def submit(
         jobs: by name; each comes after the one it needs.
         cluster: slurm or local.
         options: of submitit's executor, as timeout_min or slurm_partition.
-        retry_failed: see `workers.work_off`, as the next two.
+        retry_failed: see `workers.run_jobs`, as the next two.
         logs: likewise.
         show: likewise.
 
@@ -55,14 +55,14 @@ def submit(
         executor.update_parameters(**options)
     except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"submitit: {' '.join(str(error).split())}; mend cluster or cluster_options") from error
-    tally = Tally({name: first_state(job, retry_failed) for name, job in jobs.items()})
+    tally = SweepStatus({name: first_state(job, retry_failed) for name, job in jobs.items()})
     queued: dict[str, submitit.Job] = {}
     show(tally)
     while True:
         before = dict(tally.states)
         for name in [name for name, sent in queued.items() if sent.done()]:
             settle(name, jobs[name], queued.pop(name), tally)
-        look_elsewhere(jobs, tally)
+        refresh_external(jobs, tally)
         drop_unneeded(jobs, tally)
         if ready := free(startable(jobs, tally), tally):
             with executor.batch():  # one array
@@ -92,7 +92,7 @@ def run_commands(commands: tuple[tuple[str, ...], ...]) -> None:
             raise RuntimeError(last_error(done.stdout) or f"{command} ended with code {done.returncode}")
 
 
-def settle(name: str, job: Job, sent: object, tally: Tally) -> None:
+def settle(name: str, job: Job, sent: object, tally: SweepStatus) -> None:
     """State of a job the cluster is done with, and why it failed."""
     state, error = job.state(), sent.exception()
     if state == "done" or (state == "running" and error is None):  # a node that was killed leaves a lock behind

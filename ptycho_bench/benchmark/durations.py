@@ -58,7 +58,7 @@ def like(record: dict) -> tuple[str, ...]:
     return (choices["model"], record["data"]["name"], choices["split"])
 
 
-def spoken(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Seconds as one reads them.
 
     >>> spoken(42.0), spoken(400.0), spoken(9000.0), spoken(None)

@@ -24,7 +24,7 @@ ELSEWHERE_S = 5.0  # jobs that other processes hold
 
 
 @dataclass
-class Tally:
+class SweepStatus:
     """How a sweep stands, by name of job.
 
     Args:
@@ -67,15 +67,15 @@ class Running:
     step: int
 
 
-def work_off(
+def run_jobs(
     jobs: Mapping[str, Job],
     *,
     workers: int,
     gpus: Sequence[int],
     retry_failed: bool,
     logs: Path,
-    show: Callable[[Tally], None],
-) -> Tally:
+    show: Callable[[SweepStatus], None],
+) -> SweepStatus:
     """Work off what is not done; what other processes hold is waited for, and taken over where they die.
 
     Args:
@@ -86,7 +86,7 @@ def work_off(
         logs: folder for what the commands print.
         show: called with every change.
     """
-    tally = Tally({name: first_state(job, retry_failed) for name, job in jobs.items()})
+    tally = SweepStatus({name: first_state(job, retry_failed) for name, job in jobs.items()})
     for name in [name for name, state in tally.states.items() if state == "failed"]:
         tally.reasons[name] = "failed before; retry_failed=true tries again"
     at_work: list[Running] = []
@@ -101,7 +101,7 @@ def work_off(
                     settle(running, tally)
             if time.monotonic() - looked > ELSEWHERE_S:
                 looked = time.monotonic()
-                look_elsewhere(jobs, tally)
+                refresh_external(jobs, tally)
             drop_unneeded(jobs, tally)
             for job in free(startable(jobs, tally)[: workers - len(at_work)], tally):
                 slot = min(set(range(workers)) - {running.slot for running in at_work})
@@ -125,13 +125,13 @@ def first_state(job: Job, retry_failed: bool) -> str:
     return "failed" if state == "failed" and not retry_failed else ELSEWHERE.get(state, "left")
 
 
-def look_elsewhere(jobs: Mapping[str, Job], tally: Tally) -> None:
+def refresh_external(jobs: Mapping[str, Job], tally: SweepStatus) -> None:
     """Jobs that other processes held: done, or free again."""
     for name in [name for name, state in tally.states.items() if state == "elsewhere"]:
         tally.states[name] = ELSEWHERE.get(jobs[name].state(), "left")
 
 
-def drop_unneeded(jobs: Mapping[str, Job], tally: Tally) -> None:
+def drop_unneeded(jobs: Mapping[str, Job], tally: SweepStatus) -> None:
     """A job cannot be done whose checkpoint will not come."""
     for name, state in tally.states.items():
         needed = jobs[name].after
@@ -139,7 +139,7 @@ def drop_unneeded(jobs: Mapping[str, Job], tally: Tally) -> None:
             tally.states[name], tally.reasons[name] = "failed", f"needs {needed}, which failed"
 
 
-def startable(jobs: Mapping[str, Job], tally: Tally) -> list[Job]:
+def startable(jobs: Mapping[str, Job], tally: SweepStatus) -> list[Job]:
     """Jobs that are left and whose checkpoint is there."""
     return [
         job
@@ -148,7 +148,7 @@ def startable(jobs: Mapping[str, Job], tally: Tally) -> list[Job]:
     ]
 
 
-def free(ready: Sequence[Job], tally: Tally) -> list[Job]:
+def free(ready: Sequence[Job], tally: SweepStatus) -> list[Job]:
     """Of jobs that could start, those that no other process has done or taken up meanwhile; the tally is told."""
     found = []
     for job in ready:
@@ -197,7 +197,7 @@ def environment(slot: int, gpus: Sequence[int], workers: int) -> dict[str, str]:
     return env
 
 
-def settle(running: Running, tally: Tally) -> None:
+def settle(running: Running, tally: SweepStatus) -> None:
     """State of a job whose commands have ended, and why it failed."""
     running.log.close()
     name, state = running.job.name, running.job.state()

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from ptycho_bench.benchmark.plan import Job, Plan
-    from ptycho_bench.benchmark.workers import Tally
 
 CONFIG = "sweep"
 FLAGS = {"--dry-run": "dry_run=true", "--print": "print=true"}
@@ -114,14 +113,14 @@ def run(plan: "Plan", jobs: "dict[str, Job]", cfg: "DictConfig") -> None:
         ValueError: some failed, or an unknown launcher.
     """
     from ptycho_bench.benchmark.durations import Estimate
-    from ptycho_bench.benchmark.workers import visible_gpus, work_off
+    from ptycho_bench.benchmark.workers import run_jobs, visible_gpus
 
     progress = Progress(plan, jobs, Estimate.read(cfg.outputs_dir), cfg.workers)
     settings = {"retry_failed": cfg.retry_failed, "logs": plan.folder / "logs", "show": progress}
     if cfg.launcher == "processes":
         pinned = cfg.trainer not in ("cpu", "ddp")
         gpus = list(cfg.gpus) if cfg.gpus is not None else visible_gpus() if pinned else []
-        tally = work_off(jobs, workers=cfg.workers, gpus=gpus, **settings)
+        tally = run_jobs(jobs, workers=cfg.workers, gpus=gpus, **settings)
     elif cfg.launcher == "submitit":
         from ptycho_bench.benchmark.cluster import submit
 
@@ -143,7 +142,7 @@ def report_words(plan: "Plan") -> list[str]:
 
 def listed(plan: "Plan", outputs_dir: str) -> list[str]:
     """A plan's jobs with their state and how long they take, a line each, and the sum."""
-    from ptycho_bench.benchmark.durations import Estimate, spoken
+    from ptycho_bench.benchmark.durations import Estimate
 
     estimate = Estimate.read(outputs_dir)
     lines, known, unknown = [], 0.0, 0
@@ -151,10 +150,10 @@ def listed(plan: "Plan", outputs_dir: str) -> list[str]:
         state = job.state()
         seconds = 0.0 if state == "done" else estimate.seconds(job)
         known, unknown = known + (seconds or 0.0), unknown + (seconds is None)
-        takes = "" if state == "done" else f"  {spoken(seconds)}"
+        takes = "" if state == "done" else f"  {format_duration(seconds)}"
         lines.append(f"{number:4d}  {state:8s}{job.name}{takes}")
     rest = f", and {unknown} of a kind that was never run here" if unknown else ""
-    lines.append(f"{len(plan.jobs)} jobs for {len(plan.places)} cells; left, one by one: {spoken(known)}{rest}")
+    lines.append(f"{len(plan.jobs)} jobs for {len(plan.places)} cells; left, one by one: {format_duration(known)}{rest}")
     return lines
 
 
@@ -173,8 +172,7 @@ class Progress:
         self.title = "-".join(filter(None, (plan.benchmark.name, plan.epochs and f"{plan.epochs} epochs")))
         self.terminal, self.started = sys.stdout.isatty(), time.monotonic()
 
-    def __call__(self, tally: "Tally") -> None:
-        from ptycho_bench.benchmark.durations import spoken
+    def __call__(self, tally: "SweepStatus") -> None:
 
         for name, state in tally.states.items():
             if state == "done":
@@ -183,7 +181,7 @@ class Progress:
         seconds = [self.estimate.seconds(job) for job in open_jobs]
         left = ""
         if open_jobs and None not in seconds:
-            left = f"; {spoken(sum(seconds) / self.workers)} left"
+            left = f"; {format_duration(sum(seconds) / self.workers)} left"
         line = f"{self.title}: {tally.line()}{left}"
         if self.terminal:
             print(f"\r\033[K{line}", end="", flush=True)

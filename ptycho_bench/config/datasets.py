@@ -56,7 +56,7 @@ def common_pattern_px(choices: Sequence[ScanChoice]) -> int:
 
 def simulate(cfg: DictConfig) -> PtychoScan:
     """The data set a configuration describes, not yet written."""
-    return build(cfg.data, noise=build(cfg.noise), recipe_hash=scan_hash(cfg))
+    return build(cfg.data, noise=build(cfg.noise), simulation_hash=scan_hash(cfg))
 
 
 def make(cfg: DictConfig, path: Path) -> list[str]:

@@ -50,7 +50,7 @@ def scan_choices(cfg: DictConfig) -> list[ScanChoice]:
         words = f"data=file data.file_path={cfg.data.file_path}" if names_file(cfg) else f"data={cfg.data.name}"
         return [ScanChoice(name=cfg.data.name, words=words, cfg=cfg)]
     named = [str(scan) for scan in named]
-    return [chosen(cfg, scan, name) for scan, name in zip(named, told_apart(named), strict=True)]
+    return [chosen(cfg, scan, name) for scan, name in zip(named, unique_names(named), strict=True)]
 
 
 def only_scan(cfg: DictConfig) -> ScanChoice:
@@ -103,10 +103,10 @@ def is_hdf5(scan: str) -> bool:
     return scan.lower().endswith(SUFFIXES)
 
 
-def told_apart(scans: Sequence[str]) -> Iterator[str]:
+def unique_names(scans: Sequence[str]) -> Iterator[str]:
     """Short names of scans: those of conf/data, files without folder and ending; one used before gets a number.
 
-    >>> list(told_apart(["ltem", "a/scan.h5", "b/scan.h5"]))
+    >>> list(unique_names(["ltem", "a/scan.h5", "b/scan.h5"]))
     ['ltem', 'scan', 'scan-2']
     """
     used = set()

@@ -28,7 +28,7 @@ class ScanInfo:
         noise: name and parameters of the noise as one JSON text.
         distance_m: from specimen to detector; or None.
         detector_pixel_m: side of a detector pixel, after binning; or None.
-        recipe_hash: hash of what a simulation was made from; or None.
+        simulation_hash: hash of what a simulation was made from; or None.
         held_out: for testing alone; ptycho-train refuses it.
     """
 
@@ -43,7 +43,7 @@ class ScanInfo:
     detector_pixel_m: float | None = None
     seed: int | None = None
     noise: str = "{}"
-    recipe_hash: str | None = None
+    simulation_hash: str | None = None
     held_out: bool = False
 
 
@@ -93,9 +93,9 @@ class PtychoScan:
             raise DataError("this scan has no probe; solve it with ptycho-reconstruct, which writes one")
         noise = json.loads(self.info.noise)
         probe = torch.from_numpy(np.asarray(self.probe, np.complex64)) * noise.get("efficiency", 1.0) ** 0.5
-        return Measurement(probe, noise.get("coherence", 1.0), self.good_pixels())
+        return Measurement(probe, noise.get("coherence", 1.0), self.valid_pixels())
 
-    def good_pixels(self) -> Tensor | None:
+    def valid_pixels(self) -> Tensor | None:
         """Bool (H, W), pixels to compare; None: all."""
         return None if self.mask is None or not self.mask.any() else torch.from_numpy(self.mask == 0)
 
@@ -134,9 +134,9 @@ class Measurement(NamedTuple):
 
     probe: complex64 (modes, H, W), sqrt(detected photons): the detector's efficiency is in it.
     coherence: mu of PPN Eq. 2, see `physics.noise.blend_with_mean`.
-    good: bool (H, W), pixels to compare; None: all.
+    valid_mask: bool (H, W), pixels to compare; None: all.
     """
 
     probe: Tensor
     coherence: float
-    good: Tensor | None
+    valid_mask: Tensor | None

@@ -30,7 +30,7 @@ def simulate_scan(
     seed: int,
     pixel_size_m: float | None,
     held_out: bool,
-    recipe_hash: str | None = None,
+    simulation_hash: str | None = None,
 ) -> PtychoScan:
     """Raster-scan the object and record a diffraction pattern at each point.
 
@@ -46,7 +46,7 @@ def simulate_scan(
         seed: of jitter and noise.
         pixel_size_m: side of an object pixel, or None.
         held_out: for testing alone; ptycho-train refuses it.
-        recipe_hash: hash of what this scan is made from.
+        simulation_hash: hash of what this scan is made from.
 
     Raises:
         ValueError: impossible settings, or a probe that is not square.
@@ -86,7 +86,7 @@ def simulate_scan(
             pixel_size_m=pixel_size_m,
             seed=seed,
             noise=json.dumps({"name": type(noise).__name__, **dataclasses.asdict(noise)}),
-            recipe_hash=recipe_hash,
+            simulation_hash=simulation_hash,
             held_out=held_out,
         ),
     )
@@ -106,7 +106,7 @@ def simulate_xray_scan(
     seed: int,
     pixel_size_m: float | None,
     held_out: bool,
-    recipe_hash: str | None = None,
+    simulation_hash: str | None = None,
 ) -> PtychoScan:
     """`simulate_scan`, with the photon energy recorded; all other arguments are passed on to it."""
     scan = simulate_scan(
@@ -121,6 +121,6 @@ def simulate_xray_scan(
         seed=seed,
         pixel_size_m=pixel_size_m,
         held_out=held_out,
-        recipe_hash=recipe_hash,
+        simulation_hash=simulation_hash,
     )
     return dataclasses.replace(scan, info=dataclasses.replace(scan.info, energy_ev=energy_ev))

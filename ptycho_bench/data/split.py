@@ -60,10 +60,10 @@ def published_split(
     candidates = np.flatnonzero(within(row, train_rows))
     count = validation_count(len(candidates), validation_fraction)
     validation = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
-    return non_empty(Split(np.setdiff1d(candidates, validation), validation, test))
+    return require_non_empty(Split(np.setdiff1d(candidates, validation), validation, test))
 
 
-def few_split(scan: PtychoScan, *, whole: Callable[..., Split], patterns: int, seed: int) -> Split:
+def subset_split(scan: PtychoScan, *, whole: Callable[..., Split], patterns: int, seed: int) -> Split:
     """Another split with fewer training and validation patterns, drawn at random in the shares it has them.
 
     A draw of more patterns holds every draw of fewer with the same seed.
@@ -114,7 +114,7 @@ def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_
             f"train_rows {list(train_rows)} leave no row of {row.max() + 1} whose patches start at or below px "
             f"{last_pixel:g}; take fewer training rows"
         )
-    return non_empty(Split(train, validation, np.flatnonzero(row >= first_test)))
+    return require_non_empty(Split(train, validation, np.flatnonzero(row >= first_test)))
 
 
 def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validation_fraction: float) -> Split:
@@ -149,7 +149,7 @@ def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validatio
             )
     before = before[np.argsort(place[before], kind="stable")]
     first_validation = len(before) - validation_count(len(before), validation_fraction)
-    return non_empty(Split(np.sort(before[:first_validation]), np.sort(before[first_validation:]), test))
+    return require_non_empty(Split(np.sort(before[:first_validation]), np.sort(before[first_validation:]), test))
 
 
 def within(index: np.ndarray, bounds: tuple[int, int]) -> np.ndarray:
@@ -186,7 +186,7 @@ def check_rows(scan: PtychoScan, rows: dict[str, tuple[int, int]], columns: tupl
             raise ValueError(f"split rows {pairs} overlap; the test rows must not be training rows")
 
 
-def non_empty(split: Split) -> Split:
+def require_non_empty(split: Split) -> Split:
     """The split itself, or ValueError where a part has no point."""
     for name, part in split._asdict().items():
         if not len(part):

@@ -18,7 +18,7 @@ from ptycho_bench.data.versions import FORMAT_VERSION
 
 PER_POINT = ("diffraction", "amplitude", "phase")
 OPTIONAL = ("amplitude", "phase", "probe", "object", "mask")
-NOT_MEASURED = ("origin", "recipe_hash", "held_out")
+NOT_MEASURED = ("origin", "simulation_hash", "held_out")
 
 
 def arrays_of(scan: PtychoScan) -> dict[str, Frames]:

@@ -29,7 +29,7 @@ def diffraction_misfit(
     probe: Tensor,
     obj: Tensor,
     *,
-    good: Tensor | None = None,
+    valid_mask: Tensor | None = None,
     subpixel: bool = False,
     batch_size: int = 64,
 ) -> Misfit:
@@ -40,7 +40,7 @@ def diffraction_misfit(
         positions_px: (N, 2), a patch's top-left (y, x) in the object.
         probe: complex (H, W), or (modes, H, W) whose intensities add; sqrt(photons), on the scale of the patterns.
         obj: complex (rows, columns); its device is where the work is done.
-        good: bool (H, W), pixels that count; None: all.
+        valid_mask: bool (H, W), pixels that count; None: all.
         subpixel: the probe is moved by the positions' fractions; else they are rounded to whole pixels.
         batch_size: patterns at once.
 
@@ -59,8 +59,8 @@ def diffraction_misfit(
         patches = cut_patches(obj, corners[batch].double(), patch_px)
         beam = moved(probe, fraction_px[batch].to(device)) if subpixel else probe
         residual = (measured - diffraction_intensity(beam, patches).sqrt()).abs()
-        if good is not None:
-            measured, residual = (values[:, good.to(device)] for values in (measured, residual))
+        if valid_mask is not None:
+            measured, residual = (values[:, valid_mask.to(device)] for values in (measured, residual))
         sums += torch.stack(
             [part.sum().double() for part in (residual, residual.square(), measured, measured.square())]
         )

@@ -20,7 +20,7 @@ def measured_scan(
     scan: Callable[[], PtychoScan],
     held_out: bool,
     noise: object,
-    recipe_hash: str | None = None,
+    simulation_hash: str | None = None,
 ) -> PtychoScan:
     """A measured scan as a data set one trains on.
 
@@ -30,7 +30,7 @@ def measured_scan(
         scan: imports or solves it; called once all else was checked.
         held_out: for testing alone.
         noise: of a simulated detector; none but `NoNoise` makes sense here.
-        recipe_hash: hash of what the scan is made from.
+        simulation_hash: hash of what the scan is made from.
 
     Raises:
         DataError: patterns of another side.
@@ -41,7 +41,7 @@ def measured_scan(
     found = scan()
     if found.patch_px != size_px:
         raise DataError(f"data={name}: patterns are {found.patch_px} px, but data.size_px={size_px}; set it to that")
-    info = dataclasses.replace(found.info, recipe_hash=recipe_hash, held_out=held_out)
+    info = dataclasses.replace(found.info, simulation_hash=simulation_hash, held_out=held_out)
     return dataclasses.replace(found, info=info)
 
 

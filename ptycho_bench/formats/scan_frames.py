@@ -68,18 +68,18 @@ def survey(frames: FrameStream, masked: np.ndarray, on_frames: Callable[[int], N
     for block in frames.blocks():
         wrong = not_measured(block) & ~masked
         times_bad += wrong.sum(axis=0)
-        good = np.where(wrong | masked, 0, block)
+        values = np.where(wrong | masked, 0, block)
         if block.dtype.kind == "f":
-            negative += int((good < 0).sum())
-            lowest = min(lowest, float(good.min()))
-            fractions = fractions or bool((good != np.rint(good)).any())
-            good = good.clip(min=0)
-        totals.append(good.sum(axis=(1, 2), dtype=np.float64))
-        mean += good.sum(axis=0, dtype=np.float64)
-        top = float(good.max())
+            negative += int((values < 0).sum())
+            lowest = min(lowest, float(values.min()))
+            fractions = fractions or bool((values != np.rint(values)).any())
+            values = values.clip(min=0)
+        totals.append(values.sum(axis=(1, 2), dtype=np.float64))
+        mean += values.sum(axis=0, dtype=np.float64)
+        top = float(values.max())
         if top > largest:
             largest, at_largest = top, 0
-        at_largest += int((good == largest).sum()) if largest > 0 else 0
+        at_largest += int((values == largest).sum()) if largest > 0 else 0
         seen += len(block)
         on_frames(seen)
     return Survey(

@@ -70,11 +70,11 @@ class MeasuredLoss(Loss):
 
     needs_measurement = True
     probe: Tensor
-    good: Tensor | None
+    valid_mask: Tensor | None
 
     def attach(self, measurement: Measurement) -> None:
         self.register_buffer("probe", measurement.probe, persistent=False)
-        self.register_buffer("good", measurement.good, persistent=False)
+        self.register_buffer("valid_mask", measurement.valid_mask, persistent=False)
         self.coherence = measurement.coherence
 
     def predicted_pattern(self, obj_patch: Tensor, probe: Tensor) -> Tensor:

@@ -89,8 +89,8 @@ class DiffractionLoss(MeasuredLoss):
         obj_patch = pred.obj_patch()
         predicted = self.predicted_pattern(obj_patch, self.refined_probe())
         misfit = self.misfit(predicted, target.intensity, self.empty)
-        if self.good is not None:
-            misfit = misfit * self.good
+        if self.valid_mask is not None:
+            misfit = misfit * self.valid_mask
         terms = {"diffraction_misfit": misfit.sum(dim=(-2, -1)).mean() / self.empty.sum()}
         if self.smoothness:
             terms["smoothness"] = self.smoothness * total_variation(obj_patch)

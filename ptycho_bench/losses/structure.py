@@ -75,7 +75,7 @@ class NSSIMLoss(MeasuredLoss):
     def reciprocal_terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
         peak = target.intensity.amax(dim=(-2, -1), keepdim=True).clamp(min=1.0)
         predicted = self.predicted_pattern(pred.obj_patch(), self.probe)
-        return {"diffraction_nssim": negative_ssim(predicted / peak, target.intensity / peak, 1.0, self.good)}
+        return {"diffraction_nssim": negative_ssim(predicted / peak, target.intensity / peak, 1.0, self.valid_mask)}
 
     def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
         return self.structural_terms(pred, target)

@@ -43,7 +43,7 @@ def neighbour_table(scan_index: np.ndarray, points: np.ndarray, radius: int, kno
     return torch.from_numpy(grid[around[..., 0], around[..., 1]])
 
 
-def reached(table: Tensor) -> tuple[np.ndarray, Tensor]:
+def compact_table(table: Tensor) -> tuple[np.ndarray, Tensor]:
     """Which patterns some rows of a neighbour table name, rising, and the rows as places among these alone.
 
     >>> reached(torch.tensor([[5, -1], [7, 5]]))

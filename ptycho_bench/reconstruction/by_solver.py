@@ -37,22 +37,22 @@ def starting_probe(scan: PtychoScan, solver: PIESolver, patterns: Callable[[Tens
     Raises:
         DataError: no probe, and a solver that would take the made-up one for known.
     """
-    good = scan.good_pixels()
+    valid_mask = scan.valid_pixels()
     if scan.probe is None:
         if not solver.refine_probe:
             raise DataError("this scan has no probe and the solver takes it as known; set solver.refine_probe=true or "
                             "name one with probe_path=FILE")  # fmt: skip
-        return probe_from_patterns(patterns, count, good)
+        return probe_from_patterns(patterns, count, valid_mask)
     probe = scan.measurement().probe
     if not solver.refine_probe:
         return probe
-    return scale_to_photons(probe, mean_photons(patterns, count, batch_size=64, good=good))
+    return scale_to_photons(probe, mean_photons(patterns, count, batch_size=64, valid_mask=valid_mask))
 
 
-def probe_from_patterns(patterns: Callable[[Tensor], Tensor], count: int, good: Tensor | None) -> Tensor:
+def probe_from_patterns(patterns: Callable[[Tensor], Tensor], count: int, valid_mask: Tensor | None) -> Tensor:
     """Root of the mean pattern in the object plane, complex64 (1, H, W); it has the mean pattern's photons."""
     total = sum(patterns(batch).double().sum(dim=0) for batch in torch.arange(count).split(64))
-    mean = total / count if good is None else (total / count).where(good, 0.0)
+    mean = total / count if valid_mask is None else (total / count).where(valid_mask, 0.0)
     return object_plane(mean.sqrt().to(torch.complex128)).to(torch.complex64)[None]
 
 
@@ -86,7 +86,7 @@ def object_by_solver(
     corners = corners_of(scan, points)
     started_s = time.perf_counter()
     solution = solver.solve(
-        patterns, corners, probe, obj=None if start is None else start.obj, good=scan.good_pixels(),
+        patterns, corners, probe, obj=None if start is None else start.obj, valid_mask=scan.valid_pixels(),
         on_iteration=on_iteration, device=device,
     )  # fmt: skip
     seconds = time.perf_counter() - started_s + (0.0 if start is None else start.seconds)

@@ -19,20 +19,20 @@ def try_orientations(scan: PtychoScan) -> dict[str, float]:
     Only the patterns of these points are kept; the file is read once. A simulated probe is taken as known; any other
     is brought to the patterns' photons and refined.
     """
-    positions, good = torch.from_numpy(scan.positions_px), scan.good_pixels()
+    positions, valid_mask = torch.from_numpy(scan.positions_px), scan.valid_pixels()
     chosen = middle_points(positions, POINTS)
     photons = torch.from_numpy(frames_of(scan, chosen.numpy()).astype(np.float32))
     known = scan.info.origin.startswith("simulated")
     if known:
         probe = scan.measurement().probe
     elif scan.probe is None:
-        probe = probe_from_patterns(photons.__getitem__, len(photons), good)
+        probe = probe_from_patterns(photons.__getitem__, len(photons), valid_mask)
     else:
-        mean = mean_photons(photons.__getitem__, len(photons), batch_size=64, good=good)
+        mean = mean_photons(photons.__getitem__, len(photons), batch_size=64, valid_mask=valid_mask)
         probe = scale_to_photons(torch.from_numpy(scan.probe[:1]), mean)
     return compare_orientations(
         photons.__getitem__, positions[chosen], probe, points=len(chosen), iterations=ITERATIONS, seed=0,
-        refine_probe=not known, good=good,
+        refine_probe=not known, valid_mask=valid_mask,
     )  # fmt: skip
 
 

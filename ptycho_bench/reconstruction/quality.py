@@ -128,6 +128,6 @@ def own_misfit(scan: PtychoScan, points: np.ndarray, result: Reconstruction, cor
         corners,
         probe,
         result.obj,
-        good=scan.good_pixels(),
+        valid_mask=scan.valid_pixels(),
         subpixel=result.subpixel,
     )

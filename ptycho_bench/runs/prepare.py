@@ -24,7 +24,7 @@ from ptycho_bench.losses.by_scan import LossByScan
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.scaling import Scaling
 from ptycho_bench.records.run_folder import RunFolder
-from ptycho_bench.training.compute_options import Speed
+from ptycho_bench.training.compute_options import ComputeOptions
 from ptycho_bench.training.fit import make_trainer
 from ptycho_bench.training.loading.datamodule import PtychoDataModule
 from ptycho_bench.training.module import PtychoModule
@@ -75,7 +75,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
 
     streamed = streams(cfg)
     scans = parted_scans(cfg, named, stream_scan if streamed else read_scan)
-    description |= fitted(scans, cfg.scaling)
+    description |= fit_scaling(scans, cfg.scaling)
     description["test"] = tested_patches(scans, named)
     description["geometry"] = geometry_of(scans[0].scan.info)
     description["config"] = OmegaConf.to_container(cfg, resolve=False)  # paths stay relative to data_root
@@ -86,7 +86,7 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
         trainer=trainer,
         module=PtychoModule(
             network=build_network(description, model),
-            loss=attached(cfg, loss, scans, networks),
+            loss=loss_for_scans(cfg, loss, scans, networks),
             recipe=recipe,
             description=description,
             speed=speed,
@@ -102,14 +102,14 @@ def prepare(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: s
     )
 
 
-def trainer_options(cfg: DictConfig) -> tuple[Speed, dict]:
+def trainer_options(cfg: DictConfig) -> tuple[ComputeOptions, dict]:
     """What conf/trainer says of how a network is computed, and of where: what `make_trainer` takes."""
     options = plain(cfg.trainer)
-    names = [field.name for field in dataclasses.fields(Speed)]
+    names = [field.name for field in dataclasses.fields(ComputeOptions)]
     if lacking := [name for name in names if name not in options]:
         raise ValueError(f"trainer lacks {', '.join(lacking)}; conf/trainer/auto.yaml has all it takes")
     speed = {name: options.pop(name) for name in names}
-    return build({"_target_": f"{Speed.__module__}.{Speed.__qualname__}", **speed}), options
+    return build({"_target_": f"{ComputeOptions.__module__}.{ComputeOptions.__qualname__}", **speed}), options
 
 
 def parted_scans(cfg: DictConfig, named: Sequence[ScanChoice], read: Callable[[Path], PtychoScan]) -> list[SplitScan]:
@@ -127,7 +127,7 @@ def parted_scans(cfg: DictConfig, named: Sequence[ScanChoice], read: Callable[[P
     for choice in named:
         scan = load_scan(choice.cfg, say=not shares_work(), read=read)
         refuse_held_out(scan.info.held_out, choice.words)
-        with told_which(choice.words, len(named)):
+        with named_error(choice.words, len(named)):
             scan.require_labels()
             split: Split = build(cfg.split, scan=scan)
         scans.append(SplitScan(choice.name, scan, split))
@@ -136,7 +136,7 @@ def parted_scans(cfg: DictConfig, named: Sequence[ScanChoice], read: Callable[[P
 
 
 @contextmanager
-def told_which(words: str, count: int) -> Iterator[None]:
+def named_error(words: str, count: int) -> Iterator[None]:
     """An error inside says which of `count` scans it is about, where there are several."""
     try:
         yield
@@ -155,7 +155,7 @@ def refuse_held_out(held_out: bool, words: str) -> None:
         )
 
 
-def fitted(scans: Sequence[SplitScan], scaling: str) -> dict:
+def fit_scaling(scans: Sequence[SplitScan], scaling: str) -> dict:
     """What the description of a checkpoint says of scaling, from the training parts."""
     joint = Scaling.over([(part.scan, part.split.train) for part in scans])
     if scaling == "joint" or len(scans) == 1:
@@ -164,7 +164,7 @@ def fitted(scans: Sequence[SplitScan], scaling: str) -> dict:
     return {"scaling": dataclasses.asdict(joint), "own_scaling": own}
 
 
-def attached(cfg: DictConfig, loss: Loss, scans: Sequence[SplitScan], networks: Sequence[PtychoNetwork]) -> Loss:
+def loss_for_scans(cfg: DictConfig, loss: Loss, scans: Sequence[SplitScan], networks: Sequence[PtychoNetwork]) -> Loss:
     """The loss, knowing how each scan was measured where it needs to.
 
     Raises:
@@ -174,7 +174,7 @@ def attached(cfg: DictConfig, loss: Loss, scans: Sequence[SplitScan], networks: 
         return loss
     losses = [loss, *(build_loss(cfg.loss, cfg.amplitude, cfg.phase) for _ in scans[1:])]
     for one, part in zip(losses, scans, strict=True):
-        with told_which(part.name, len(scans)):
+        with named_error(part.name, len(scans)):
             one.attach(part.scan.measurement())
     return loss if len(scans) == 1 else LossByScan(losses, [network.decode for network in networks])
 

@@ -245,7 +245,7 @@ def write_files(request: Request, result: Reconstruction, folder: Path) -> None:
     comments = [f"{request.what}, by ptycho_bench"]
     if probe is None:  # the format asks for one
         patterns = pattern_source(scan, points, cache_mb=cfg.cache_mb)
-        probe = probe_from_patterns(patterns, len(points), scan.good_pixels()).numpy()
+        probe = probe_from_patterns(patterns, len(points), scan.valid_pixels()).numpy()
         comments.append("the probe is a guess from the mean pattern")
     known = scan.info.pixel_size_m is not None
     if not known:

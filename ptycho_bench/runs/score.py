@@ -14,7 +14,7 @@ from ptycho_bench.data.atomic import write_bytes
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.evaluation.evaluate import Evaluation, Images, MetricProtocol, evaluate
-from ptycho_bench.network.neighbours import neighbour_table, reached
+from ptycho_bench.network.neighbours import compact_table, neighbour_table
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.records.console import print_metrics
 from ptycho_bench.records.pictures import draw_field, draw_losses, draw_patches
@@ -109,7 +109,7 @@ def score_scan(
     radius = network.input_transform.neighbours
     everywhere = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be looked at
     around = neighbour_table(scan.scan_index, points, radius, everywhere)
-    places, seen = reached(around)
+    places, seen = compact_table(around)
     measured = scan.patterns(everywhere[places]) if radius else intensity
     started_s = time.perf_counter()
     parts = [

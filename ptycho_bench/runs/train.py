@@ -48,7 +48,7 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
         folder.open(OmegaConf.to_yaml(cfg, resolve=True), machine)
         size = f"{parameters(job):,} parameters; {points_by_part(job.scans)}; {recipe.epochs} epochs"
         print(f"{name}: {size} -> {folder.path}", flush=True)
-    fit_mirrored(cfg, job, folder, name)
+    fit_with_logger(cfg, job, folder, name)
     if not job.trainer.is_global_zero:
         return None
     rows = folder.rows()
@@ -74,7 +74,7 @@ def train(cfg: DictConfig, choices: dict[str, str], folder: RunFolder, name: str
     return best["val_total"]
 
 
-def fit_mirrored(cfg: DictConfig, job: Job, folder: RunFolder, name: str) -> None:
+def fit_with_logger(cfg: DictConfig, job: Job, folder: RunFolder, name: str) -> None:
     """Train, with the mirror the configuration names; it is closed whatever happens."""
     if "_target_" not in cfg.logger or shares_work():
         fit(job.trainer, job.module, job.data)

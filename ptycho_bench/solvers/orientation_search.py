@@ -18,7 +18,7 @@ def compare_orientations(
     iterations: int,
     seed: int,
     refine_probe: bool = False,
-    good: Tensor | None = None,
+    valid_mask: Tensor | None = None,
 ) -> dict[str, float]:
     """Misfit of a short reconstruction under each of the eight orientations, on points around the field's middle.
 
@@ -34,7 +34,7 @@ def compare_orientations(
         iterations: passes over them.
         seed: of their order.
         refine_probe: whether the probe changes too.
-        good: bool (H, W), pixels that count; None: all.
+        valid_mask: bool (H, W), pixels that count; None: all.
 
     Returns:
         Orientation to misfit of its last pass, sum |sqrt(I) - |F(P O)|| / sum sqrt(I).
@@ -63,7 +63,7 @@ def compare_orientations(
     )
     oriented = {name: torch.from_numpy(orient(places, name)) for name in EIGHT}
     return {
-        name: solver.solve(lambda batch: photons[batch], place, probe, good=good).errors[-1]
+        name: solver.solve(lambda batch: photons[batch], place, probe, valid_mask=valid_mask).errors[-1]
         for name, place in oriented.items()
     }
 

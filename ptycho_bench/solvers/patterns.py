@@ -25,7 +25,7 @@ def read_modulus(patterns: Patterns, batch: Tensor, probe: Tensor, bad: Tensor |
     return photons.sqrt() if bad is None else photons.masked_fill(bad, 0.0).sqrt_()
 
 
-def check_shapes(positions_px: Tensor, probe: Tensor, obj: Tensor | None, good: Tensor | None) -> Tensor:
+def check_shapes(positions_px: Tensor, probe: Tensor, obj: Tensor | None, valid_mask: Tensor | None) -> Tensor:
     """The positions, on the CPU; raise ValueError for arrays that cannot be what they are called."""
     if positions_px.ndim != 2 or positions_px.shape[1] != 2 or len(positions_px) == 0:
         raise ValueError(f"positions_px must be (N, 2) as (y, x), got {tuple(positions_px.shape)}")
@@ -35,25 +35,25 @@ def check_shapes(positions_px: Tensor, probe: Tensor, obj: Tensor | None, good: 
         raise ValueError(f"probe must be complex (H, W) or (modes, H, W), got {probe.dtype} {tuple(probe.shape)}")
     if obj is not None and obj.ndim != 2:
         raise ValueError(f"obj must be (rows, columns), got {tuple(obj.shape)}; one object for all patterns")
-    if good is not None and (good.shape != probe.shape[-2:] or good.dtype != torch.bool):
+    if valid_mask is not None and (valid_mask.shape != probe.shape[-2:] or valid_mask.dtype != torch.bool):
         raise ValueError(
-            f"good must be bool of the probe's {tuple(probe.shape[-2:])} px, got {good.dtype} {tuple(good.shape)}; "
-            "True is a good pixel"
+            f"valid_mask must be bool of the probe's {tuple(probe.shape[-2:])} px, got {valid_mask.dtype} {tuple(valid_mask.shape)}; "
+            "True marks a valid pixel"
         )
     return positions_px.cpu()
 
 
-def mean_photons(patterns: Patterns, count: int, *, batch_size: int, good: Tensor | None = None) -> float:
-    """Photons of the mean pattern, good pixels only: what `scale_to_photons` brings a guessed probe to.
+def mean_photons(patterns: Patterns, count: int, *, batch_size: int, valid_mask: Tensor | None = None) -> float:
+    """Photons of the mean pattern, valid pixels only: what `scale_to_photons` brings a guessed probe to.
 
     Args:
         patterns: as `PIESolver.solve` takes them.
         count: how many there are.
         batch_size: read at once.
-        good: bool (H, W), True where the detector can be believed.
+        valid_mask: bool (H, W), True where the detector can be believed.
     """
     total = 0.0
     for batch in torch.arange(count).split(batch_size):
         photons = patterns(batch).double()
-        total += (photons if good is None else photons.where(good.to(photons.device), 0.0)).sum().item()
+        total += (photons if valid_mask is None else photons.where(valid_mask.to(photons.device), 0.0)).sum().item()
     return total / count

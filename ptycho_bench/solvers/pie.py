@@ -101,7 +101,7 @@ class PIESolver:
         probe: Tensor,
         *,
         obj: Tensor | None = None,
-        good: Tensor | None = None,
+        valid_mask: Tensor | None = None,
         on_iteration: Callable[[int, float, Tensor], None] | None = None,
         device: torch.device | str = "cpu",
     ) -> Solution:
@@ -114,7 +114,7 @@ class PIESolver:
             probe: complex (H, W) or (modes, H, W), sqrt(photons), on the scale of the patterns; not written to.
             obj: complex start, not written to; None starts with ones on the positions' bounding box, row 0 and column 0
                 at the smallest rounded position.
-            good: bool (H, W), True where the detector can be believed; other pixels keep the model's modulus.
+            valid_mask: bool (H, W), True where the detector can be believed; other pixels keep the model's modulus.
             on_iteration: called with the number of finished iterations, the last one's error, and the object as it
                 stands, which is not to be written to.
             device: where the object, the probe and a batch live.
@@ -124,7 +124,7 @@ class PIESolver:
                 modes to be invented for a probe that is not refined, or divergence.
         """
         with torch.inference_mode():
-            obj, step = self.start(positions_px, probe, obj=obj, good=good, device=device)
+            obj, step = self.start(positions_px, probe, obj=obj, valid_mask=valid_mask, device=device)
             order, errors = Generator().manual_seed(self.seed), []
             while len(errors) < self.iterations and not self.stagnates(errors):
                 refine_probe = self.refine_probe and len(errors) >= self.probe_start
@@ -143,12 +143,12 @@ class PIESolver:
         probe: Tensor,
         *,
         obj: Tensor | None,
-        good: Tensor | None,
+        valid_mask: Tensor | None,
         device: torch.device | str,
     ) -> tuple[Tensor, PIEStep]:
         """The object to be changed, and what changes it; everything on the device."""
         patch_px = tuple(probe.shape[-2:])
-        corners, fraction_px = split_positions(check_shapes(positions_px, probe, obj, good))
+        corners, fraction_px = split_positions(check_shapes(positions_px, probe, obj, valid_mask))
         if obj is None:
             corners = corners - corners.amin(dim=0)
             obj = torch.ones((corners.amax(dim=0) + torch.tensor(patch_px)).tolist())
@@ -160,7 +160,7 @@ class PIESolver:
             # Times the ramp, so that a plain FFT has its zero frequency where the patterns have theirs.
             self.all_modes(probe).to(device, torch.complex64) * centring_ramp(*patch_px).to(device),
             fraction_px=fraction_px.to(device) if self.subpixel and fraction_px.any() else None,
-            bad=None if good is None else good.logical_not().to(device),
+            bad=None if valid_mask is None else valid_mask.logical_not().to(device),
             weight=RULES[self.rule],
             alpha=self.alpha,
             object_step=self.object_step,
@@ -212,7 +212,7 @@ def sweep(step: PIEStep, patterns: Patterns, batches: Iterable[Tensor], *, refin
         totals.append(modulus.sum())
     misfit, total = torch.stack([torch.stack(sums).double().sum() for sums in (misfits, totals)]).tolist()
     if not math.isfinite(total) or total == 0:
-        raise ValueError("patterns hold NaN, negative or no photons at all; mend them, or mark such pixels bad by good")
+        raise ValueError("patterns hold NaN, negative or no photons at all; mend them, or mark such pixels as invalid in valid_mask")
     if not math.isfinite(misfit):
         raise ValueError(DIVERGED)
     return misfit / total

@@ -14,7 +14,7 @@ MODES = ("default", "reduce-overhead", "max-autotune")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speed:
+class ComputeOptions:
     """Options of conf/trainer that change results by rounding alone.
 
     Args:

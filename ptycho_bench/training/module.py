@@ -7,7 +7,7 @@ from torch import Tensor
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.sample import PtychoSample
-from ptycho_bench.training.compute_options import Speed
+from ptycho_bench.training.compute_options import ComputeOptions
 from ptycho_bench.training.recipe import Recipe
 
 
@@ -43,7 +43,7 @@ class PtychoModule(L.LightningModule):
         speed: how it is computed.
     """
 
-    def __init__(self, *, network: PtychoNetwork, loss: Loss, recipe: Recipe, description: dict, speed: Speed) -> None:
+    def __init__(self, *, network: PtychoNetwork, loss: Loss, recipe: Recipe, description: dict, speed: ComputeOptions) -> None:
         super().__init__()
         self.network = speed.applied(network, network.model)
         self.make_optimizer = speed.optimizer(recipe.optimizer)

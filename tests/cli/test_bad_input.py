@@ -84,10 +84,10 @@ def scan_file(command, tmp_path) -> Path:
 
 
 def test_a_file_trains_and_its_defects_are_named(command, tmp_path, scan_file):
-    good = scan_file.read_bytes()
+    whole = scan_file.read_bytes()
 
     def damaged(change) -> str:
-        scan_file.write_bytes(good)
+        scan_file.write_bytes(whole)
         with h5py.File(scan_file, "r+") as handle:
             change(handle)
         return refused(command("train", *FILE_RUN, f"data.file_path={scan_file}"), tmp_path)
@@ -113,7 +113,7 @@ def test_a_file_trains_and_its_defects_are_named(command, tmp_path, scan_file):
     )
     assert "lacks phase" in damaged(lambda handle: handle.__delitem__("phase"))
     for content, message in (
-        (good[:9000], "truncated"),
+        (whole[:9000], "truncated"),
         (b"", "cannot be read"),
         (b"text" * 99, "signature not found"),
     ):
@@ -121,7 +121,7 @@ def test_a_file_trains_and_its_defects_are_named(command, tmp_path, scan_file):
         assert message in refused(command("train", *FILE_RUN, f"data.file_path={scan_file}"), tmp_path)
     scan_file.unlink()
     assert "no file" in refused(command("train", *FILE_RUN, f"data.file_path={scan_file}"), tmp_path)
-    scan_file.write_bytes(good)
+    scan_file.write_bytes(whole)
     assert command("train", *FILE_RUN, f"data.file_path={scan_file}")[0] == 0
 
 

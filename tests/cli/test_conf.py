@@ -54,7 +54,7 @@ def test_every_choice_lists_each_argument_of_its_class_and_nothing_else(group, o
     if "_target_" not in node:  # data that exist, or no logger
         assert option in ("file", "folder", "several", "none", "auto")
         return
-    given = {"size_px", "in_channels", "phase_channels", "scaling", "scan", "noise", "recipe_hash"}
+    given = {"size_px", "in_channels", "phase_channels", "scaling", "scan", "noise", "simulation_hash"}
     given |= {"channels"}
     takes = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters
     listed = set(node) - {"_target_"}

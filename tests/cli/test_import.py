@@ -53,8 +53,8 @@ def test_a_beamlines_file_becomes_this_projects(command, cxi, tmp_path, tiny_sca
     expected = tiny_scan.positions_px - tiny_scan.positions_px.min(axis=0)
     np.testing.assert_allclose(scan.positions_px, expected, atol=1e-3)
     assert np.argwhere(scan.mask).tolist() == [[2, 3]]
-    good = np.round(tiny_scan.diffraction).astype(np.uint16) * (scan.mask == 0)
-    np.testing.assert_array_equal(scan.diffraction, good)
+    expected = np.round(tiny_scan.diffraction).astype(np.uint16) * (scan.mask == 0)
+    np.testing.assert_array_equal(scan.diffraction, expected)
 
 
 def test_a_file_that_is_there_is_not_replaced_unasked(command, cxi, tmp_path):

@@ -140,7 +140,7 @@ def test_a_detectors_counts_are_stored_whole_and_its_bad_pixels_masked(simulate,
     assert (scan.diffraction[:, hot] == 300).all()
     assert (scan.diffraction[:, dead] == 0).all()
     assert (scan.diffraction[:, scan.mask == 0] == 300).any()
-    np.testing.assert_array_equal(scan.measurement().good, scan.mask == 0)
+    np.testing.assert_array_equal(scan.measurement().valid_mask, scan.mask == 0)
     write_scan(tmp_path / "scan.h5", scan)
     stored = read_scan(tmp_path / "scan.h5")
     assert stored.diffraction.dtype == np.uint16
@@ -152,8 +152,8 @@ def test_a_detectors_counts_are_stored_whole_and_its_bad_pixels_masked(simulate,
 def test_good_pixels_of_a_detector_count_as_poisson_does(simulate):
     plain = simulate(noise=CPRNoise(sigma_counts=0.0), photons=1e3).diffraction
     counts = simulate(noise=DETECTOR, photons=1e3)
-    good = counts.mask == 0
-    assert counts.diffraction[:, good].mean() == pytest.approx(plain[:, good].mean(), rel=0.02)
+    valid_mask = counts.mask == 0
+    assert counts.diffraction[:, valid_mask].mean() == pytest.approx(plain[:, valid_mask].mean(), rel=0.02)
 
 
 def test_a_scan_with_x_rays_records_their_energy_and_is_the_same_otherwise(simulate):

@@ -76,7 +76,7 @@ def test_the_hash_names_the_content_not_its_history(tmp_path, tiny_scan):
         return write_scan(tmp_path / "scan.h5", dataclasses.replace(tiny_scan, **changes))
 
     first = hash_of()
-    assert hash_of(info=dataclasses.replace(tiny_scan.info, origin="imported", recipe_hash="abc")) == first
+    assert hash_of(info=dataclasses.replace(tiny_scan.info, origin="imported", simulation_hash="abc")) == first
     assert hash_of(info=dataclasses.replace(tiny_scan.info, photons=2e4)) != first
     assert hash_of(phase=tiny_scan.phase + np.float32(1e-3)) != first
 

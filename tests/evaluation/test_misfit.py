@@ -29,26 +29,26 @@ def test_the_truth_fits_and_another_object_does_not(scan):
 def test_the_misfit_is_that_of_a_plain_loop(scan):
     patterns, positions, probe, obj = scan
     modes, obj = torch.cat((0.8 * probe, 0.5j * probe.mT)), spoil(obj)
-    good = torch.rand(16, 16, generator=Generator().manual_seed(1)) > 0.2
+    valid_mask = torch.rand(16, 16, generator=Generator().manual_seed(1)) > 0.2
     sums = np.zeros(4)
     for n, (y, x) in enumerate(positions.numpy().astype(int)):
         measured = np.sqrt(patterns(torch.tensor([n]))[0].numpy())
         waves = np.fft.fftshift(np.fft.fft2(modes.numpy() * obj[y : y + 16, x : x + 16].numpy(), norm="ortho"), (1, 2))
         model = np.sqrt((np.abs(waves) ** 2).sum(axis=0))
-        residual, measured = (values[good.numpy()] for values in (measured - model, measured))
+        residual, measured = (values[valid_mask.numpy()] for values in (measured - model, measured))
         sums += np.abs(residual).sum(), measured.sum(), (residual**2).sum(), (measured**2).sum()
     for batch_size in (1, 50, 1000):
-        found = diffraction_misfit(patterns, positions, modes, obj, good=good, batch_size=batch_size)
+        found = diffraction_misfit(patterns, positions, modes, obj, valid_mask=valid_mask, batch_size=batch_size)
         expected = (sums[0] / sums[1], np.sqrt(sums[2] / sums[3]))
         assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_bad_pixels_do_not_count(scan):
     patterns, *rest = scan
-    good = torch.ones(16, 16, dtype=torch.bool)
-    good[3, 4] = False
-    hot = torch.zeros(16, 16).masked_fill(~good, 1e9)
-    assert diffraction_misfit(lambda points: patterns(points) + hot, *rest, good=good).mean < 1e-4
+    valid_mask = torch.ones(16, 16, dtype=torch.bool)
+    valid_mask[3, 4] = False
+    hot = torch.zeros(16, 16).masked_fill(~valid_mask, 1e9)
+    assert diffraction_misfit(lambda points: patterns(points) + hot, *rest, valid_mask=valid_mask).mean < 1e-4
     assert diffraction_misfit(lambda points: patterns(points) + hot, *rest).mean > 0.5
 
 

@@ -33,12 +33,12 @@ def test_a_pixel_bad_in_one_frame_counts_for_nothing_there(monkeypatch):
     monkeypatch.setattr("ptycho_bench.data.frames.BLOCK_BYTES", 2 * frames[0].nbytes)
     counted = []
     seen = survey(stream_array(frames), NOTHING, counted.append)
-    good = np.where(frames == 65535, 0, frames)
+    values = np.where(frames == 65535, 0, frames)
     assert np.argwhere(seen.bad(0.1)).tolist() == [[1, 2]]
     assert not seen.bad(0.2).any()
     assert seen.unmeasured == 1
-    np.testing.assert_array_equal(seen.totals, good.sum(axis=(1, 2)))
-    np.testing.assert_allclose(seen.mean, good.mean(axis=0))
+    np.testing.assert_array_equal(seen.totals, values.sum(axis=(1, 2)))
+    np.testing.assert_allclose(seen.mean, values.mean(axis=0))
     assert (seen.largest, seen.at_largest) == (79.0, 1)
     assert counted == [2, 4, 5]
 

@@ -133,11 +133,11 @@ def test_bad_pixels_do_not_count(loss, word):
     target = truth(network, *random_patches())
     hot = target.intensity.clone()
     hot[:, 3, 5] = 2 * hot.amax(dim=(1, 2))
-    good = torch.ones(SIDE, SIDE, dtype=torch.bool)
-    good[3, 5] = False
+    valid_mask = torch.ones(SIDE, SIDE, dtype=torch.bool)
+    valid_mask[3, 5] = False
     pred, made = exact(network, target), make_loss(loss, "circular", word, *TRUE_IS_ZERO.get(loss, []))
     assert made(pred, target._replace(intensity=hot))["total"] > 1e-3
-    made.attach(Measurement(illumination(), 1.0, good))
+    made.attach(Measurement(illumination(), 1.0, valid_mask))
     assert made(pred, target._replace(intensity=hot))["total"].item() == pytest.approx(0, abs=1e-3)
 
 

@@ -63,9 +63,9 @@ def test_activated_channels_stay_within_the_data_range(phase):
 
 
 def test_activated_channels_reach_every_encoded_phase(phase):
-    encoded, reached = phase.encode(training_phase()), activate(phase, raw_output(phase))
-    assert (reached.amin((0, 2, 3)) <= encoded.amin((0, 2, 3)) + 1e-3).all()
-    assert (reached.amax((0, 2, 3)) >= encoded.amax((0, 2, 3)) - 1e-3).all()
+    encoded, compact_table = phase.encode(training_phase()), activate(phase, raw_output(phase))
+    assert (compact_table.amin((0, 2, 3)) <= encoded.amin((0, 2, 3)) + 1e-3).all()
+    assert (compact_table.amax((0, 2, 3)) >= encoded.amax((0, 2, 3)) - 1e-3).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 30.0, -30.0])
@@ -126,9 +126,9 @@ def test_amplitude_comes_back_and_is_reached(amplitude):
     encoded = amplitude.encode(true)
     assert encoded.shape == (4, 1, 8, 8)
     torch.testing.assert_close(amplitude.decode(encoded), true)
-    reached = amplitude.bound(torch.linspace(-20, 20, 256).reshape(4, 1, 8, 8))
-    assert reached.min() <= encoded.min()
-    assert reached.max() >= encoded.max()
+    compact_table = amplitude.bound(torch.linspace(-20, 20, 256).reshape(4, 1, 8, 8))
+    assert compact_table.min() <= encoded.min()
+    assert compact_table.max() >= encoded.max()
 
 
 def test_a_constrained_amplitude_is_the_drafts_and_never_exceeds_its_limit():

@@ -94,8 +94,8 @@ def test_dead_and_hot_pixels_are_the_same_in_each_pattern_and_read_the_same():
         counts = noise(torch.full((7, 16, 24), 400.0), Generator().manual_seed(seed))
         assert (counts[:, dead] == 0).all()
         assert (counts[:, hot] == 4095).all()
-        good = counts[:, ~(dead | hot)]
-        assert 0 < good.min() <= good.max() < 4095
+        counted = counts[:, ~(dead | hot)]
+        assert 0 < counted.min() <= counted.max() < 4095
 
 
 def test_bad_pixels_are_the_detectors_and_leave_the_generator_alone():

@@ -107,11 +107,11 @@ def test_a_symmetric_probe_leaves_the_twin_open(scan, symmetric_probe, name, ref
 
 def test_bad_pixels_do_not_decide(scan, asymmetric_probe):
     patterns, positions = scan(asymmetric_probe)
-    good = torch.ones(16, 16, dtype=torch.bool)
-    good[2, 3] = good[10, 4] = False
-    hot = torch.zeros(16, 16).masked_fill(~good, 1e7)
+    valid_mask = torch.ones(16, 16, dtype=torch.bool)
+    valid_mask[2, 3] = valid_mask[10, 4] = False
+    hot = torch.zeros(16, 16).masked_fill(~valid_mask, 1e7)
     wrong = misoriented(positions, "flip_rows")
-    misfits = compare_orientations(lambda p: patterns(p) + hot, wrong, asymmetric_probe, good=good, **SHORT)
+    misfits = compare_orientations(lambda p: patterns(p) + hot, wrong, asymmetric_probe, valid_mask=valid_mask, **SHORT)
     assert best(misfits, tolerance=0.3) == ["flip_rows"]
 
 

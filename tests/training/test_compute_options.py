@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from ptycho_bench.models.ppn.poca import FORMS, PoCA
-from ptycho_bench.training.compute_options import Speed
+from ptycho_bench.training.compute_options import ComputeOptions
 
 PLAIN = {"channels_last": False, "fused": False, "compile": None, "attention": "auto"}
 
 
-def trained(speed: Speed) -> dict[str, torch.Tensor]:
+def trained(speed: ComputeOptions) -> dict[str, torch.Tensor]:
     """Weights of a small network after three steps."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 1, 3))
@@ -38,7 +38,7 @@ def trained(speed: Speed) -> dict[str, torch.Tensor]:
     ],
 )
 def test_an_option_changes_the_weights_by_rounding_alone_and_their_names_not_at_all(option):
-    expected, got = trained(Speed(**PLAIN)), trained(Speed(**PLAIN | option))
+    expected, got = trained(ComputeOptions(**PLAIN)), trained(ComputeOptions(**PLAIN | option))
     assert got.keys() == expected.keys()
     for name, weight in expected.items():
         torch.testing.assert_close(got[name], weight, rtol=1e-4, atol=1e-6)
@@ -46,7 +46,7 @@ def test_an_option_changes_the_weights_by_rounding_alone_and_their_names_not_at_
 
 def test_polar_attention_takes_the_form_that_is_asked_for():
     network = nn.Sequential(PoCA(width=8, heads=2, height=4, width_px=4))
-    Speed(**PLAIN | {"attention": "reference"}).applied(network, network)
+    ComputeOptions(**PLAIN | {"attention": "reference"}).applied(network, network)
     assert network[0].attend is FORMS["reference"]
 
 
@@ -59,11 +59,11 @@ def test_polar_attention_takes_the_form_that_is_asked_for():
 )
 def test_an_unknown_choice_is_refused(option, words):
     with pytest.raises(ValueError, match=words):
-        Speed(**PLAIN | option)
+        ComputeOptions(**PLAIN | option)
 
 
 def test_a_fused_optimiser_that_would_not_clip_is_refused():
-    fused = Speed(**PLAIN | {"fused": True})
+    fused = ComputeOptions(**PLAIN | {"fused": True})
     fused.check_clipping(1.0, "32-true")
     fused.check_clipping(None, "bf16-mixed")
     with pytest.raises(ValueError, match=r"clips no gradients, and recipe.clip_norm is 1; set trainer.fused=false"):
@@ -72,4 +72,4 @@ def test_a_fused_optimiser_that_would_not_clip_is_refused():
 
 def test_an_optimiser_without_a_fused_kernel_is_refused():
     with pytest.raises(ValueError, match="LBFGS has no fused kernel; set"):
-        Speed(**PLAIN | {"fused": True}).optimizer(functools.partial(torch.optim.LBFGS, lr=1.0))
+        ComputeOptions(**PLAIN | {"fused": True}).optimizer(functools.partial(torch.optim.LBFGS, lr=1.0))

@@ -120,8 +120,8 @@ def bad_pixels(handle: h5py.File, chunks: list[str]) -> tuple[np.ndarray | None,
             weights = layout.block(np.asarray(data[place], np.float32))
             wrong = weights <= 0
             bad = wrong.any(axis=0) if bad is None else bad | wrong.any(axis=0)
-            good = weights[~wrong]
-            lowest, highest = min(lowest, good.min(initial=np.inf)), max(highest, good.max(initial=0.0))
+            seen = weights[~wrong]
+            lowest, highest = min(lowest, seen.min(initial=np.inf)), max(highest, seen.max(initial=0.0))
     flat = lowest < 0.999 * highest
     return bad, (f"weights from {lowest:g} to {highest:g}, a flat field: not applied",) if flat else ()
 

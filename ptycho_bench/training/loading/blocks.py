@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ptycho_bench.data.scan import PtychoScan, float_tensor
 from ptycho_bench.data.split import SplitScan
-from ptycho_bench.network.neighbours import gather, neighbour_table, reached
+from ptycho_bench.network.neighbours import compact_table, gather, neighbour_table
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.sample import Target
 
@@ -62,7 +62,7 @@ class ScanPart:
     def read(self, part: slice) -> Samples:
         """Some consecutive points; each pattern they see is read once, in the order of the file."""
         points, seen = self.points[part], self.seen[part]
-        places, seen = reached(seen)
+        places, seen = compact_table(seen)
         intensity = self.scan.patterns(self.known[places])
         amplitude, phase = (float_tensor(array[points]) for array in (self.scan.amplitude, self.scan.phase))
         measured = intensity[seen[:, seen.shape[1] // 2]] if self.with_intensity else None
