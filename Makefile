@@ -1,4 +1,4 @@
-# What the README names: install, train, test, test-all, lint. Needs Python 3.11 to 3.13 and make.
+# Targets: install, train, test, test-all and lint. They need Python 3.11 to 3.13.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -11,9 +11,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-# A shortened run: 3 of the recipe's 30 epochs. The full one: ptycho-train model=ppn loss=weighted
+# Train for 3 of the recipe's 30 epochs. The full run is: ptycho-train model=ppn loss=weighted
 train: $(INSTALLED)
-	@echo "Shortened run: 3 epochs of the recipe's 30; numbers fall short of the full run in README.md."
+	@echo "Shortened run: 3 of the recipe's 30 epochs; its metrics are worse than those of the full run."
 	$(BIN)/ptycho-train model=ppn loss=weighted recipe.epochs=3 study=first_run
 
 test: export OMP_NUM_THREADS = 1

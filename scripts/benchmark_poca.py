@@ -1,7 +1,7 @@
-"""Time, memory and error of PPN's polar attention, forward and backward, in each of its forms; ratios within one run.
+"""Measure time, memory and error of the implementations of PPN's polar attention, forward and backward.
 
 python scripts/benchmark_poca.py --size-px 32 --batch 32 --csv poca.csv
-python scripts/benchmark_poca.py --size-px 64 --batch 4 --csv poca.csv            # maps of 4,096 x 4,096
+python scripts/benchmark_poca.py --size-px 64 --batch 4 --csv poca.csv            # attention maps of 4,096 x 4,096
 python scripts/benchmark_poca.py --device cuda --form reference --form tiled --form flex --csv poca.csv
 """
 
@@ -19,26 +19,26 @@ from torch import Tensor
 
 from ptycho_bench.models.ppn.poca import FORMS
 from ptycho_bench.models.ppn.polar import polar_coordinates
-from ptycho_bench.records.environment import machine
+from ptycho_bench.records.environment import device_description
 from ptycho_bench.records.run_folder import append_rows
 from ptycho_bench.training.callbacks import peak_memory_mb
 
-HEADS, WIDTH = 2, 16  # PPN's
-CENTER_OFF_PX = (0.3127, -0.9129)  # no two pixels are as far from it: the map has a kink where they are
+HEADS, WIDTH = 2, 16  # as in PPN
+CENTER_OFFSET_PX = (0.3127, -0.9129)  # no two pixels are equally far from it; the map is not differentiable there
 NAMES = ("output", "query", "key", "value", "centre")
 
 
 def inputs(batch: int, size_px: int, dtype: torch.dtype, device: str) -> list[Tensor]:
-    """Queries, keys, values (batch heads, N, width) and a centre (2,)."""
+    """Return random queries, keys and values (batch * heads, N, width) and the centre (2,) as (y, x), px."""
     generator = torch.Generator().manual_seed(0)
     shape = HEADS * batch, size_px**2, WIDTH
     tensors = [torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(3)]
-    tensors.append(torch.tensor([size_px / 2 + off for off in CENTER_OFF_PX], dtype=torch.float64))
+    tensors.append(torch.tensor([size_px / 2 + offset for offset in CENTER_OFFSET_PX], dtype=torch.float64))
     return [tensor.to(device, dtype).requires_grad_() for tensor in tensors]
 
 
 def step(form: Callable[..., Tensor], tensors: list[Tensor], size_px: int) -> list[Tensor]:
-    """Output and gradients to everything."""
+    """Return the output and the gradients with respect to all inputs."""
     *heads, center = tensors
     out = form(*heads, *polar_coordinates(center, size_px, size_px))
     weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype, device=out.device).view_as(out)
@@ -46,15 +46,15 @@ def step(form: Callable[..., Tensor], tensors: list[Tensor], size_px: int) -> li
 
 
 def errors(form: str, size_px: int, device: str) -> dict[str, float]:
-    """Relative error of output and gradients, one pattern, against the plain form in double precision."""
+    """Return relative errors of output and gradients for one pattern, against the reference in double precision."""
     expected = step(FORMS["reference"], inputs(1, size_px, torch.float64, "cpu"), size_px)
-    got = step(FORMS[form], inputs(1, size_px, torch.float32, device), size_px)
-    pairs = zip(NAMES, got, expected, strict=True)
+    actual = step(FORMS[form], inputs(1, size_px, torch.float32, device), size_px)
+    pairs = zip(NAMES, actual, expected, strict=True)
     return {f"error_{name}": float((a.cpu().double() - b).norm() / b.norm()) for name, a, b in pairs}
 
 
 def seconds(work: Callable[[], object], device: str) -> float:
-    """Of one call, the device's work included."""
+    """Return the seconds of one call, including the work of the device."""
     started = time.perf_counter()
     work()
     if device == "cuda":
@@ -63,14 +63,14 @@ def seconds(work: Callable[[], object], device: str) -> float:
 
 
 def memory_mb(form: str, options: argparse.Namespace) -> float:
-    """Peak memory of a step beyond its inputs, MB, in a process of its own."""
-    words = ["--size-px", str(options.size_px), "--batch", str(options.batch), "--device", options.device]
-    command = [sys.executable, __file__, "--form", form, *words, "--only-memory"]
+    """Return the peak memory (MB) of a step without its inputs, measured in a new process."""
+    arguments = ["--size-px", str(options.size_px), "--batch", str(options.batch), "--device", options.device]
+    command = [sys.executable, __file__, "--form", form, *arguments, "--only-memory"]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def own_memory_mb(form: str, options: argparse.Namespace) -> float:
-    """Peak memory of a step in this process, less what was there before."""
+def memory_increase_mb(form: str, options: argparse.Namespace) -> float:
+    """Return the increase of this process's peak memory (MB) during a step."""
     tensors = inputs(options.batch, options.size_px, torch.float32, options.device)
     before = peak_memory_mb(torch.device(options.device))
     step(FORMS[form], tensors, options.size_px)
@@ -78,7 +78,7 @@ def own_memory_mb(form: str, options: argparse.Namespace) -> float:
 
 
 def compare(options: argparse.Namespace) -> list[dict]:
-    """A row a form; the first is what the others are compared to."""
+    """Measure the implementations in turn and return one row each; the first one is the reference of the ratios."""
     tensors = inputs(options.batch, options.size_px, torch.float32, options.device)
     work = {form: lambda form=form: step(FORMS[form], tensors, options.size_px) for form in options.form}
     for form in work.values():
@@ -100,9 +100,11 @@ def compare(options: argparse.Namespace) -> list[dict]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--form", action="append", choices=FORMS, help="the first is what others are compared to")
+    parser.add_argument(
+        "--form", action="append", choices=FORMS, help="implementation (repeatable); ratios refer to the first one"
+    )
     parser.add_argument("--size-px", type=int, default=32)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
@@ -112,11 +114,11 @@ def main() -> None:
     options = parser.parse_args()
     options.form = options.form or ["reference", "tiled"]
     if options.only_memory:
-        print(own_memory_mb(options.form[0], options))
+        print(memory_increase_mb(options.form[0], options))
         return
     rows = compare(options)
     if options.csv:
-        append_rows(options.csv, [row | machine(options.device) for row in rows])
+        append_rows(options.csv, [row | device_description(options.device) for row in rows])
 
 
 if __name__ == "__main__":

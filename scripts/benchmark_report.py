@@ -1,4 +1,4 @@
-"""Seconds ptycho-report takes to read many runs and make their table, figures aside.
+"""Measure how long ptycho-report takes to read many runs and compute their table, without figures.
 
 python scripts/benchmark_report.py outputs/runs/first_run/RUN --runs 2000 --repeats 5
 """
@@ -16,26 +16,26 @@ from ptycho_bench.benchmark.collect import collect
 from ptycho_bench.benchmark.tables import make_table
 
 METRICS = ("amplitude_psnr_db", "amplitude_ssim", "phase_psnr_db", "phase_ssim")
-KEPT = ("results.json", "metrics.csv", "patches.csv")
+COPIED_FILES = ("results.json", "metrics.csv", "patches.csv")
 
 
-def copies(run: Path, count: int, outputs: Path) -> Path:
-    """A plan of so many seeds of ten rows, each a copy of a run's record.
+def write_copies(run: Path, count: int, outputs: Path) -> Path:
+    """Write copies of a run's records and a plan that arranges them as the seeds of ten rows.
 
     Args:
         run: folder of a finished run.
-        count: of copies.
-        outputs: where they go.
+        count: number of copies.
+        outputs: folder for the copies and the plan.
 
     Returns:
-        The plan's file.
+        Path of the plan.
     """
     rows = [f"row {place}" for place in range(10)]
     cells = []
     for number in range(count):
         folder = outputs / f"runs/benchmark/copy-{number}"
         folder.mkdir(parents=True)
-        for name in KEPT:
+        for name in COPIED_FILES:
             shutil.copy(run / name, folder)
         place = {"group": "", "row": rows[number % len(rows)], "value": None}
         cells.append({**place, "seed": number // len(rows), "folder": f"runs/benchmark/{folder.name}"})
@@ -50,7 +50,7 @@ def copies(run: Path, count: int, outputs: Path) -> Path:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--runs", type=int, default=2000)
@@ -58,16 +58,16 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         outputs = Path(folder)
-        plan = copies(options.run, options.runs, outputs)
-        taken = []
+        plan = write_copies(options.run, options.runs, outputs)
+        seconds = []
         for _ in range(options.repeats):
             started = time.perf_counter()
             make_table(collect(plan, outputs))
-            taken.append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
     size = (options.run / "results.json").stat().st_size
     print(
-        f"{options.runs} runs of {size / 1024:.1f} KiB: {statistics.median(taken):.2f} s "
-        f"({min(taken):.2f} to {max(taken):.2f}) on {platform.machine()}, {platform.platform()}"
+        f"{options.runs} runs of {size / 1024:.1f} KiB: {statistics.median(seconds):.2f} s "
+        f"({min(seconds):.2f} to {max(seconds):.2f}) on {platform.machine()}, {platform.platform()}"
     )
 
 

@@ -1,6 +1,7 @@
-"""Time iterations of this package's solvers against cdtools and PtyLab on one simulated scan; ratios within one run.
+"""Compare the time per iteration of this package's solvers with cdtools and PtyLab on one simulated scan.
 
-The two live in an environment of their own; this package's physics, which needs torch alone, is found by PYTHONPATH:
+cdtools and PtyLab are installed in a separate environment. PYTHONPATH makes this package's modules available there;
+those that the script imports need only torch:
 
 python3 -m venv ../solvers_env
 ../solvers_env/bin/pip install -c constraints.txt torch cdtools-py==0.3.2 ptylab==0.3.7
@@ -35,13 +36,13 @@ from ptycho_bench.physics.specimens.ltem_chart import ltem_chart
 from ptycho_bench.records.environment import processor
 from ptycho_bench.solvers.pie import PIESolver
 
-WAVELENGTH_M, DISTANCE_M, PIXEL_M = 1e-9, 1.0, 1e-8  # any will do: each solver works in pixels
-# Some iterations from where the last call ended; gives object, probe, and the patches' corners in the object.
+WAVELENGTH_M, DISTANCE_M, PIXEL_M = 1e-9, 1.0, 1e-8  # arbitrary: every solver works in pixels
+# Continues the reconstruction of the previous call; returns object, probe, and top-left corners of the patches (N, 2).
 Run = Callable[[], tuple[Tensor, Tensor, Tensor]]
 
 
 class Scan(NamedTuple):
-    """Patterns (N, H, W), whole-pixel positions (N, 2) and the probe (H, W) that every solver is given."""
+    """Input of every solver: patterns (N, H, W), whole-pixel positions (N, 2) and the probe (H, W)."""
 
     patterns: Tensor
     positions_px: Tensor
@@ -49,7 +50,7 @@ class Scan(NamedTuple):
 
 
 def simulate(probe_px: int, side: int) -> Scan:
-    """A chart scanned by side x side points at 75 % overlap, noise-free."""
+    """Simulate a noise-free scan of a chart with side x side points and 75 % overlap."""
     step_px = probe_px // 4
     film = Film(
         pixel_size_m=4e-9,
@@ -73,13 +74,16 @@ def simulate(probe_px: int, side: int) -> Scan:
 
 
 def misfit(scan: Scan, obj: Tensor, probe: Tensor, corners: Tensor) -> float:
-    """sum |sqrt(I) - |F(P O)|| / sum sqrt(I): whether the solver solves."""
+    """Return sum |sqrt(I) - |F(P O)|| / sum sqrt(I), which shows whether a solver has converged."""
     model = diffraction_intensity(probe, cut_patches(obj, corners.double(), tuple(probe.shape[-2:]))).sqrt()
     return ((scan.patterns.sqrt() - model).abs().sum() / scan.patterns.sqrt().sum()).item()
 
 
 def ours(scan: Scan, *, iterations: int, rule: str, batch_size: int, shift_px: float) -> Run:
-    """This package's solver, probe refined; a shift moves the positions between pixels, so that the probe follows."""
+    """Set up this package's solver with probe refinement.
+
+    A `shift_px` that is not a whole number moves the positions between pixels, so that the solver shifts the probe.
+    """
     solver = PIESolver(
         rule=rule,
         object_step=0.5,
@@ -110,7 +114,7 @@ def ours(scan: Scan, *, iterations: int, rule: str, batch_size: int, shift_px: f
 
 
 def ptylab(scan: Scan, *, iterations: int) -> Run:
-    """PtyLab's ePIE with its FFT shifts off, without monitor: its fastest setting on a CPU."""
+    """Set up PtyLab's ePIE without FFT shifts and monitor, its fastest setting on a CPU."""
     data = ExperimentalData("test:nodata")
     data.ptychogram = scan.patterns.numpy().copy()
     data.wavelength, data.zo = WAVELENGTH_M, DISTANCE_M
@@ -136,14 +140,14 @@ def ptylab(scan: Scan, *, iterations: int) -> Run:
 
 
 def cdtools(scan: Scan, *, iterations: int, batch_size: int, subpixel: bool) -> Run:
-    """cdtools' Adam, its simple model on whole pixels or its full one that shifts the probe."""
+    """Set up cdtools' Adam with its simple model (whole pixels) or with its full model, which shifts the probe."""
     basis = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]) * PIXEL_M
     corners = scan.positions_px - scan.positions_px.amin(dim=0)
-    places = torch.cat((corners.flip(1), torch.zeros(len(corners), 1)), dim=1).float() * PIXEL_M
+    positions_m = torch.cat((corners.flip(1), torch.zeros(len(corners), 1)), dim=1).float() * PIXEL_M
     side_px = scan.patterns.shape[-1]
     pitch_m = WAVELENGTH_M * DISTANCE_M / (PIXEL_M * side_px)
     detector = {"distance": DISTANCE_M, "basis": basis / PIXEL_M * pitch_m, "corner": None}
-    dataset = Ptycho2DDataset(places, scan.patterns, wavelength=WAVELENGTH_M, detector_geometry=detector)
+    dataset = Ptycho2DDataset(positions_m, scan.patterns, wavelength=WAVELENGTH_M, detector_geometry=detector)
     shape = (corners.amax(dim=0).long() + side_px).tolist()
     start = {"probe_guess": scan.probe, "obj_guess": torch.ones(shape, dtype=torch.complex64)}
     if subpixel:
@@ -169,7 +173,7 @@ def cdtools(scan: Scan, *, iterations: int, batch_size: int, subpixel: bool) -> 
 
 
 def seconds(run: Run) -> float:
-    """Seconds of one run, its printing swallowed."""
+    """Return the seconds of one run and discard its output."""
     with open(os.devnull, "w") as silent, contextlib.redirect_stdout(silent):
         started = time.perf_counter()
         run()
@@ -177,7 +181,10 @@ def seconds(run: Run) -> float:
 
 
 def compare(title: str, scan: Scan, runs: dict[str, Run], *, iterations: int, repeats: int) -> list[dict]:
-    """Run the solvers in turn, so that a busy machine slows all alike; the first is what the others are compared to."""
+    """Time the solvers in turn, so that other load on the machine affects all of them.
+
+    The first one is the reference of the ratios.
+    """
     for run in runs.values():
         seconds(run)
     taken = {name: [] for name in runs}
@@ -210,12 +217,12 @@ def compare(title: str, scan: Scan, runs: dict[str, Run], *, iterations: int, re
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--probe-px", type=int, default=64)
     parser.add_argument("--side", type=int, default=20, help="scan points per axis")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--iterations", type=int, default=5, help="of one timed run")
+    parser.add_argument("--iterations", type=int, default=5, help="iterations of one timed run")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--csv")
@@ -224,7 +231,7 @@ def main() -> None:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "cdtools-py", "ptylab"))
     print(f"{processor()}, {os.cpu_count()} cores, {options.threads} threads; {packages}")
     scan = simulate(options.probe_px, options.side)
-    print(f"{len(scan.patterns)} patterns of {options.probe_px} px; seconds of one iteration, probe refined")
+    print(f"{len(scan.patterns)} patterns of {options.probe_px} px; seconds per iteration with probe refinement")
     length = {"iterations": options.iterations}
     batch = {**length, "batch_size": options.batch}
     pairs = {
@@ -236,7 +243,7 @@ def main() -> None:
             "ptycho_bench": ours(scan, rule="rpie", shift_px=0.0, **batch),
             "cdtools": cdtools(scan, subpixel=False, **batch),
         },
-        f"batches of {options.batch}, fractions of one": {
+        f"batches of {options.batch}, fractions of a pixel": {
             "ptycho_bench": ours(scan, rule="rpie", shift_px=0.25, **batch),
             "cdtools": cdtools(scan, subpixel=True, **batch),
         },

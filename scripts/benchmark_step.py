@@ -1,4 +1,4 @@
-"""Time training steps of networks by precision and memory layout; ratios within one run.
+"""Time training steps of networks for each precision and memory layout.
 
 python scripts/benchmark_step.py --model ptychonn --model ppn --repeats 10 --csv steps.csv
 """
@@ -13,17 +13,19 @@ from collections.abc import Callable
 import hydra
 import torch
 
-from ptycho_bench.config.build import build, build_model, plain
+from ptycho_bench.config.build import build
+from ptycho_bench.config.description import plain_values
+from ptycho_bench.config.network import build_model
 from ptycho_bench.network.scaling import NEUTRAL
 
 
 def network_step(
     model: str, precision: str, layout: str, *, batch: int, size_px: int, device: str
 ) -> Callable[[], None]:
-    """Forward, backward and Adam step of a network on random patterns, squared error."""
+    """Return a function that performs a forward, backward and Adam step on random patterns with a squared loss."""
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
         cfg = hydra.compose("config", overrides=[f"model={model}"])
-    description = {part: plain(cfg[part]) for part in ("model", "input", "phase")}
+    description = {part: plain_values(cfg[part]) for part in ("model", "input", "phase")}
     network = build_model({**description, "size_px": size_px}).to(device)
     channels = build(description["input"], scaling=NEUTRAL).in_channels
     patterns = torch.rand(batch, channels, size_px, size_px, device=device)
@@ -42,7 +44,7 @@ def network_step(
 
 
 def seconds(step: Callable[[], None], device: str) -> float:
-    """Seconds of one step, the device's work included."""
+    """Return the seconds of one step, including the work of the device."""
     started = time.perf_counter()
     step()
     if device != "cpu":
@@ -51,16 +53,19 @@ def seconds(step: Callable[[], None], device: str) -> float:
 
 
 def compare(title: str, steps: dict[str, Callable[[], None]], *, repeats: int, device: str) -> list[dict]:
-    """Run the steps in turn, so that a busy machine slows all alike; the first is what the others are compared to."""
+    """Time the steps in turn, so that other load on the machine affects all of them.
+
+    The first one is the reference of the ratios.
+    """
     for step in steps.values():
         seconds(step, device)
-    taken = {name: [] for name in steps}
+    seconds_by_name = {name: [] for name in steps}
     for _, name in itertools.product(range(repeats), steps):
-        taken[name].append(seconds(steps[name], device))
+        seconds_by_name[name].append(seconds(steps[name], device))
     first = next(iter(steps))
     rows = []
-    for name, values in taken.items():
-        ratios = [reference / value for reference, value in zip(taken[first], values, strict=True)]
+    for name, values in seconds_by_name.items():
+        ratios = [reference / value for reference, value in zip(seconds_by_name[first], values, strict=True)]
         row = {
             "what": title,
             "variant": name,
@@ -81,7 +86,7 @@ def compare(title: str, steps: dict[str, Callable[[], None]], *, repeats: int, d
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", action="append", required=True)
     parser.add_argument("--batch", type=int, default=32)

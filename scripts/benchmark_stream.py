@@ -1,11 +1,12 @@
-"""Replay a detector's stream through an exported network: rate kept up, latency of a pattern, patterns lost.
+"""Replay a detector's stream through an exported network and measure sustained rate, latency and lost patterns.
 
 python scripts/benchmark_stream.py best.onnx --rate 2000 --seconds 10 --batch 8 --queue 64 --csv stream.csv
 
-A producer thread lays patterns into a bounded queue at the given rate; one that finds it full is lost, as in a detector
-that does not wait. The consumer waits for a whole batch. A pattern's latency runs from when it was due to when its
-patch is there, so that it holds the wait for the batch, and nothing is lost on a producer that is late itself.
---rate 0: the producer waits for room, so that patterns come as fast as they are taken, and none is lost.
+A producer thread puts patterns into a bounded queue at the given rate. A pattern that finds the queue full is lost, as
+with a detector that does not wait. The consumer waits for a whole batch. The latency of a pattern is the time from the
+moment it was due until its patch is available; it therefore includes the wait for the batch and any delay of the
+producer. With --rate 0 the producer waits until the queue has room: patterns arrive as fast as they are consumed, and
+none is lost.
 """
 
 import argparse
@@ -25,24 +26,24 @@ from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import open_scan
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from ptycho_bench.network.neighbours import neighbour_table, neighbourhoods
-from ptycho_bench.records.environment import machine
+from ptycho_bench.records.environment import device_description
 from ptycho_bench.records.run_folder import append_rows
 
 WARM_UP_BATCHES = 3
-PATTERNS = 1024  # of a data file that are replayed, over and over
-END = None  # of the stream
+MAX_PATTERNS = 1024  # of a data file; they are replayed repeatedly
+END = None  # marks the end of the stream
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """What came of a stream.
+    """Result of a replayed stream.
 
     Args:
-        offered: patterns that arrived.
-        lost: of these, found the queue full.
-        latencies_s: of the others, from arrival to result.
-        offered_s: from the start to the last arrival.
-        seconds: from the start to the last result.
+        offered: number of patterns that arrived.
+        lost: number of these that found the queue full.
+        latencies_s: times from arrival to result of the other patterns.
+        offered_s: time from the start to the last arrival.
+        seconds: time from the start to the last result.
     """
 
     offered: int
@@ -53,41 +54,41 @@ class Replay:
 
 
 class Detector(threading.Thread):
-    """Sends numbers of patterns and the times they were due into a queue, then `END`.
+    """Thread that puts (pattern number, time it was due) pairs into a queue, followed by `END`.
 
     Args:
-        waiting: the queue.
-        rate: patterns a second; 0: as fast as there is room.
-        seconds: how long.
+        pending: the queue.
+        rate: patterns per second; 0 means as fast as the queue has room.
+        seconds: duration of the stream.
     """
 
-    def __init__(self, waiting: queue.Queue, *, rate: float, seconds: float) -> None:
+    def __init__(self, pending: queue.Queue, *, rate: float, seconds: float) -> None:
         super().__init__(daemon=True)
-        self.waiting, self.rate, self.seconds = waiting, rate, seconds
+        self.pending, self.rate, self.seconds = pending, rate, seconds
         self.started_s, self.offered, self.lost, self.offered_s = 0.0, 0, 0, 0.0
 
     def run(self) -> None:
         self.started_s = time.perf_counter()
-        (self.send_at_rate if self.rate else self.send_where_room)()
+        (self.send_at_rate if self.rate else self.send_when_room)()
         self.offered_s = time.perf_counter() - self.started_s
-        self.waiting.put(END)
+        self.pending.put(END)
 
     def send_at_rate(self) -> None:
-        """Each pattern when it is due, whether there is room or not."""
+        """Send each pattern when it is due; it is lost if the queue is full."""
         for number in range(int(self.rate * self.seconds)):
             due_s = self.started_s + number / self.rate
             time.sleep(max(0.0, due_s - time.perf_counter()))
             self.offered += 1
             try:
-                self.waiting.put_nowait((number, due_s))
+                self.pending.put_nowait((number, due_s))
             except queue.Full:
                 self.lost += 1
 
-    def send_where_room(self) -> None:
-        """The next pattern as soon as there is room; it arrives when it is laid in."""
+    def send_when_room(self) -> None:
+        """Send the next pattern as soon as the queue has room; that is the time it is due."""
         while time.perf_counter() - self.started_s < self.seconds:
             number, self.offered = self.offered, self.offered + 1
-            self.waiting.put((number, time.perf_counter()))
+            self.pending.put((number, time.perf_counter()))
 
 
 def replay(
@@ -96,22 +97,22 @@ def replay(
     """Send patterns through a network as a detector would.
 
     Args:
-        run: takes float32 (batch, K, H, W), photons; gives the patches.
-        patterns: float32 (N, K, H, W), sent over and over.
-        rate: patterns a second; 0: as fast as they are taken.
-        seconds: how long patterns arrive.
-        batch: patterns at once.
-        room: patterns the queue holds.
+        run: function that turns float32 patterns (batch, K, H, W), photons, into patches.
+        patterns: float32 (N, K, H, W), photons; they are sent repeatedly.
+        rate: patterns per second; 0 means as fast as they are consumed.
+        seconds: duration of the stream.
+        batch: number of patterns per call of `run`.
+        room: capacity of the queue in patterns.
     """
-    waiting: queue.Queue = queue.Queue(room)
-    detector = Detector(waiting, rate=rate, seconds=seconds)
+    pending: queue.Queue = queue.Queue(room)
+    detector = Detector(pending, rate=rate, seconds=seconds)
     latencies_s: list[float] = []
     detector.start()
     ended = False
     while not ended:
         arrived = []
         while len(arrived) < batch and not ended:
-            item = waiting.get()
+            item = pending.get()
             ended = item is END
             arrived += [] if ended else [item]
         if arrived:
@@ -127,33 +128,35 @@ def replay(
 
 
 def simulated(side_px: int) -> PtychoScan:
-    """121 patterns of the default test object and probe, with the detector's noise."""
-    words = ["data=ltem", "noise=ppn", f"data.probe.size_px={side_px}", f"data.obj.size_px={6 * side_px}"]
+    """Simulate 121 patterns of the default test object and probe with detector noise."""
+    overrides = ["data=ltem", "noise=ppn", f"data.probe.size_px={side_px}", f"data.obj.size_px={6 * side_px}"]
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        cfg = hydra.compose("simulate", overrides=[*words, "data.overlap_ratio=0.5"])
+        cfg = hydra.compose("simulate", overrides=[*overrides, "data.overlap_ratio=0.5"])
     return build(cfg.data, noise=build(cfg.noise), simulation_hash=None)
 
 
 def stream_of(scan: PtychoScan, network: OnnxNetwork) -> np.ndarray:
-    """Patterns with what the network sees around each, float32 (N, K, H, W), photons.
+    """Return each pattern with the neighbours that the network sees, float32 (N, K, H, W), photons.
 
     Raises:
-        ValueError: patterns of another size than the network's.
+        ValueError: If the patterns do not have the size that the network expects.
     """
     side_px = network.description["size_px"]
     if scan.patch_px != side_px:
-        raise ValueError(f"the scan has patterns of {scan.patch_px} px, the network takes {side_px} px; name another")
-    known = np.arange(min(len(scan), PATTERNS))
+        raise ValueError(
+            f"the scan has patterns of {scan.patch_px} px, but the network expects {side_px} px; choose another scan"
+        )
+    known = np.arange(min(len(scan), MAX_PATTERNS))
     table = neighbour_table(scan.scan_index, known, network.neighbours, known)
     seen = neighbourhoods(scan.patterns(known), table, network.metadata["input"]["patterns"], len(known))
     return torch.cat(list(seen)).numpy()
 
 
-def row_of(found: Replay, options: argparse.Namespace, network: OnnxNetwork) -> dict[str, object]:
-    """One row of the table."""
+def table_row(result: Replay, options: argparse.Namespace, network: OnnxNetwork) -> dict[str, object]:
+    """Return one row of the table."""
     import onnxruntime
 
-    latencies_ms = 1e3 * np.array(found.latencies_s)
+    latencies_ms = 1e3 * np.array(result.latencies_s)
     median, high = np.percentile(latencies_ms, (50, 99))
     return {
         "model": network.metadata["run"],
@@ -161,40 +164,42 @@ def row_of(found: Replay, options: argparse.Namespace, network: OnnxNetwork) -> 
         "batch": options.batch,
         "queue": options.queue,
         "asked_rate": options.rate,
-        "offered": found.offered,
-        "offered_rate": found.offered / found.offered_s,
-        "done": len(found.latencies_s),
-        "sustained_rate": len(found.latencies_s) / found.seconds,
-        "lost": found.lost,
+        "offered": result.offered,
+        "offered_rate": result.offered / result.offered_s,
+        "done": len(result.latencies_s),
+        "sustained_rate": len(result.latencies_s) / result.seconds,
+        "lost": result.lost,
         "latency_p50_ms": median,
         "latency_p99_ms": high,
-        **machine(network.runs_on),
+        **device_description(network.runs_on),
         "onnxruntime": onnxruntime.__version__,
     }
 
 
 def read_options() -> argparse.Namespace:
-    """The command line; ends the program where a number is out of its bound."""
+    """Parse the command line; exit with an error message if a value is out of range."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="file of ptycho-export")
-    parser.add_argument("--scan", type=Path, help="data file whose patterns are replayed; else they are simulated")
-    parser.add_argument("--rate", type=float, default=2000.0, help="patterns a second; 0: as fast as they are taken")
+    parser.add_argument("model", help="file that ptycho-export has written")
+    parser.add_argument("--scan", type=Path, help="data file with the patterns to replay (default: simulated patterns)")
+    parser.add_argument(
+        "--rate", type=float, default=2000.0, help="patterns per second; 0: as fast as they are consumed"
+    )
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--queue", type=int, default=64, help="patterns that may wait")
+    parser.add_argument("--queue", type=int, default=64, help="capacity of the queue in patterns")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu")
-    parser.add_argument("--csv", type=Path, help="a row is appended")
+    parser.add_argument("--csv", type=Path, help="file to append a row to")
     options = parser.parse_args()
     for name, least in (("rate", 0), ("batch", 1), ("queue", 1)):
         if not getattr(options, name) >= least:
             parser.error(f"--{name} must be at least {least}, got {getattr(options, name)}")
     if not options.seconds > 0 or 0 < options.rate * options.seconds < 1:
-        parser.error(f"--seconds {options.seconds} leaves no time for a pattern at --rate {options.rate}; raise it")
+        parser.error(f"--seconds {options.seconds} is too short for one pattern at --rate {options.rate}; increase it")
     return options
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark from the command line."""
     options = read_options()
     try:
         network = OnnxNetwork(options.model, device=options.device)
@@ -204,10 +209,10 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from error
     for _ in range(WARM_UP_BATCHES):
         network.run(patterns[: options.batch])
-    found = replay(
+    result = replay(
         network.run, patterns, rate=options.rate, seconds=options.seconds, batch=options.batch, room=options.queue
     )
-    row = row_of(found, options, network)
+    row = table_row(result, options, network)
     for name, value in row.items():
         print(f"{name:<16} {f'{value:.2f}' if isinstance(value, float) else value}")
     if options.csv:

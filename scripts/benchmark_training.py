@@ -1,9 +1,10 @@
-"""Time whole epochs: this package's trainer, the same steps in a bare loop, and PtychoNN's published loop.
+"""Time whole epochs of this package's trainer, of the same steps in a bare loop, and of PtychoNN's published loop.
 
-All in one run, in turn, so that a busy machine slows all alike; ratios are taken round by round.
+The loops run in turn in one process, so that other load on the machine affects all of them. Ratios are computed per
+round.
 
-python scripts/benchmark_training.py --model w3 --size-px 32 --batch 32                # what Lightning and logging cost
-python scripts/benchmark_training.py --model ptychonn --size-px 64 --batch 64 --published  # against PtychoNN's loop
+python scripts/benchmark_training.py --model w3 --size-px 32 --batch 32    # overhead of Lightning and logging
+python scripts/benchmark_training.py --model ptychonn --size-px 64 --batch 64 --published    # PtychoNN's loop
 python scripts/benchmark_training.py --model w3 --with fused=true --with compile=default --with channels_last=false
 """
 
@@ -26,25 +27,28 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from ptycho_bench.config.build import build, build_loss, build_model, build_network, plain
+from ptycho_bench.config.build import build
+from ptycho_bench.config.description import plain_values
+from ptycho_bench.config.network import build_loss, build_model, build_network
+from ptycho_bench.config.training import trainer_options
 from ptycho_bench.data.scan import PtychoScan, ScanInfo
 from ptycho_bench.data.split import Split, SplitScan
 from ptycho_bench.network.sample import PtychoSample
 from ptycho_bench.network.scaling import Scaling
-from ptycho_bench.records.environment import machine
+from ptycho_bench.records.environment import device_description
 from ptycho_bench.records.run_folder import append_rows
-from ptycho_bench.runs.prepare import trainer_options
-from ptycho_bench.training.fit import LAST, fit, make_trainer
+from ptycho_bench.training.fit import LAST_CHECKPOINT, fit, make_trainer
 from ptycho_bench.training.loading.datamodule import PtychoDataModule
+from ptycho_bench.training.metrics import validation_metrics
 from ptycho_bench.training.module import PtychoModule
 
-EPOCHS = 2  # of a call of the trainer; the first, which starts it, is not counted
+EPOCHS = 2  # per call of the trainer; the first one includes its start-up and is not counted
 ARRAYS = ("diffraction", "amplitude", "phase")
-Epoch = Callable[[], float]  # trains; its seconds
+Epoch = Callable[[], float]  # trains one epoch and returns its seconds
 
 
 def random_scan(patterns: int, size_px: int) -> SplitScan:
-    """A scan of noise with labels of noise: what it holds is nothing to its speed; a twentieth is for validation."""
+    """Return a scan of random patterns and labels, whose content does not affect the speed; 5 % are for validation."""
     rng = np.random.default_rng(0)
     shape = patterns, size_px, size_px
     points = np.arange(patterns)
@@ -61,44 +65,47 @@ def random_scan(patterns: int, size_px: int) -> SplitScan:
 
 
 def configured(options: argparse.Namespace, trainer: str) -> DictConfig:
-    """Configuration of ptycho-train for the model, with options of conf/trainer, as `fused=true attention=flex`."""
-    words = [f"model={options.model}", f"recipe={options.recipe}", f"recipe.batch_size={options.batch}"]
-    words += [
+    """Compose ptycho-train's configuration with trainer options such as `fused=true attention=flex`."""
+    overrides = [f"model={options.model}", f"recipe={options.recipe}", f"recipe.batch_size={options.batch}"]
+    overrides += [
         f"recipe.epochs={EPOCHS}",
         f"trainer={options.accelerator}",
-        *(f"trainer.{word}" for word in trainer.split()),
+        *(f"trainer.{option}" for option in trainer.split()),
     ]
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return hydra.compose("config", overrides=words)
+        return hydra.compose("config", overrides=overrides)
 
 
 class Training:
-    """What is timed, fresh for each of its forms.
+    """One configuration and the loops that can train it, each with a new network.
 
     Args:
         cfg: configuration of ptycho-train.
-        part: what is trained on.
-        device: where.
+        part: scan to train on.
+        device: device to train on.
     """
 
     def __init__(self, cfg: DictConfig, part: SplitScan, device: torch.device) -> None:
         self.cfg, self.part, self.device = cfg, part, device
-        self.description = {name: plain(cfg[name]) for name in ("model", "input", "amplitude", "phase")}
+        self.description = {name: plain_values(cfg[name]) for name in ("model", "input", "amplitude", "phase")}
         scaling = dataclasses.asdict(Scaling.of(part.scan, part.split.train))
         self.description |= {"size_px": part.scan.patch_px, "scaling": scaling}
 
     def module(self) -> PtychoModule:
-        """A new network with its loss and recipe."""
+        """Build a new network with its loss and recipe."""
+        network = build_network(self.description, build_model(self.description))
         return PtychoModule(
-            network=build_network(self.description, build_model(self.description)),
+            network=network,
+            networks=[network],
             loss=build_loss(self.cfg.loss, self.cfg.amplitude, self.cfg.phase),
             recipe=build(self.cfg.recipe),
+            metrics=validation_metrics(self.cfg.metrics.ssim_window),
             description=self.description,
-            speed=trainer_options(self.cfg)[0],
+            options=trainer_options(self.cfg)[0],
         )
 
     def data(self, module: PtychoModule) -> PtychoDataModule:
-        """Its batches."""
+        """Build the data module for a network."""
         return PtychoDataModule(
             scans=[self.part],
             networks=[module.network],
@@ -109,7 +116,7 @@ class Training:
         )
 
     def by_trainer(self, folder: Path) -> Epoch:
-        """Epochs of ptycho-train: steps, validation, metrics, checkpoints."""
+        """Train as ptycho-train does, with validation, metrics and checkpoints."""
 
         def epoch() -> float:
             rows: list[dict] = []
@@ -118,13 +125,13 @@ class Training:
             trainer = make_trainer(module.recipe, folder=folder, write_row=rows.append, **devices)
             with contextlib.redirect_stdout(io.StringIO()):
                 fit(trainer, module, self.data(module))
-            (folder / LAST).unlink()
+            (folder / LAST_CHECKPOINT).unlink()
             return rows[-1]["seconds"]
 
         return epoch
 
     def bare(self) -> Epoch:
-        """The same steps and validation with nothing around them; no checkpoint."""
+        """Train with the same steps and validation in a plain loop, without checkpoints."""
         module = self.module()
         data = self.data(module)
         order = {"train": 0, "validation": None}
@@ -156,7 +163,7 @@ class Training:
         return epoch
 
     def published(self, workers: int) -> Epoch:
-        """PtychoNN's loop: float32 arrays through a DataLoader, MAE of both outputs, losses read every step."""
+        """Train with PtychoNN's loop: float32 arrays in a DataLoader, MAE of both outputs, losses read every step."""
         network = build_model(self.description).to(self.device)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
         schedule = torch.optim.lr_scheduler.CyclicLR(
@@ -196,19 +203,19 @@ class Training:
 
 
 def rounds(epochs: dict[str, Epoch], count: int, patterns: int) -> list[dict]:
-    """Each form's epoch once a round, after one that is not counted; the first is what others are compared to."""
+    """Time one epoch of each loop per round, after a warm-up; the first loop is the reference of the ratios."""
     for epoch in epochs.values():
         epoch()
-    taken = {name: [] for name in epochs}
+    seconds_by_name = {name: [] for name in epochs}
     for _ in range(count):
         for name, epoch in epochs.items():
-            taken[name].append(epoch())
-    first = next(iter(taken))
+            seconds_by_name[name].append(epoch())
+    first = next(iter(seconds_by_name))
     rows = []
-    for name, seconds in taken.items():
-        ratios = [other / own for other, own in zip(taken[first], seconds, strict=True)]
-        middle = statistics.median(seconds)
-        row = {"variant": name, "seconds": middle, "patterns_per_s": patterns / middle}
+    for name, seconds in seconds_by_name.items():
+        ratios = [other / own for other, own in zip(seconds_by_name[first], seconds, strict=True)]
+        median_s = statistics.median(seconds)
+        row = {"variant": name, "seconds": median_s, "patterns_per_s": patterns / median_s}
         row |= {"times_faster": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
         rows.append(row)
         print("{variant:<40} {seconds:8.3f} s  {patterns_per_s:8.1f} patterns/s  x {times_faster:.3f} "
@@ -217,7 +224,7 @@ def rounds(epochs: dict[str, Epoch], count: int, patterns: int) -> list[dict]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="w3")
     parser.add_argument("--recipe", default="ptychonn")
@@ -226,9 +233,11 @@ def main() -> None:
     parser.add_argument("--patterns", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--accelerator", default="cpu", choices=("cpu", "gpu"))
-    parser.add_argument("--with", action="append", default=[], dest="options", help="also with options of conf/trainer")
     parser.add_argument(
-        "--published", action="store_true", help="also PtychoNN's loop, which the others are compared to"
+        "--with", action="append", default=[], dest="options", help="also time options of conf/trainer (repeatable)"
+    )
+    parser.add_argument(
+        "--published", action="store_true", help="also time PtychoNN's loop, then the reference of the ratios"
     )
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
@@ -240,12 +249,12 @@ def main() -> None:
         if options.published:
             epochs |= {f"published, {workers} workers": training.published(workers) for workers in (0, 2)}
         epochs |= {"bare": training.bare(), "ptycho-train": training.by_trainer(Path(folder))}
-        for words in options.options:
-            epochs[words] = Training(configured(options, words), part, device).by_trainer(Path(folder))
+        for trainer in options.options:
+            epochs[trainer] = Training(configured(options, trainer), part, device).by_trainer(Path(folder))
         rows = rounds(epochs, options.rounds, options.patterns)
     if options.csv:
-        about = {"model": options.model, "size_px": options.size_px, "batch": options.batch}
-        append_rows(options.csv, [about | row | machine(device.type) for row in rows])
+        run = {"model": options.model, "size_px": options.size_px, "batch": options.batch}
+        append_rows(options.csv, [run | row | device_description(device.type) for row in rows])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
-"""Phase error of finished runs by how close the true phase lies to the branch cut; per test patch, on the circle.
+"""Compare the phase error of finished runs by the distance of the true phase from the branch cut.
 
-python scripts/wrapped_phase.py outputs/runs/wrapped/*  prints a table, and draws a few patches with --picture FILE.png
+python scripts/wrapped_phase.py outputs/runs/wrapped/* --scan outputs/data/SCAN.h5 --picture patches.png
+
+It prints a table and draws a few patches. The scan is the file of outputs/data that the runs were tested on.
+
+Errors are wrapped to [-pi, pi].
 """
 
 import argparse
@@ -12,25 +16,31 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor
 
-from ptycho_bench.config.build import read_checkpoint, restore_network
-from ptycho_bench.config.datasets import load_scan
+from ptycho_bench.config.checkpoint import read_checkpoint, restore_network
+from ptycho_bench.data.scan import PtychoScan
+from ptycho_bench.data.store import read_scan
 from ptycho_bench.evaluation.metrics import constant_phase_offset
 from ptycho_bench.physics.specimens.objects import wrap_phase
 
 EDGES_RAD = (0.0, 0.25, 0.5, 1.0, math.pi)
-SHOWN = 5
+SHOWN = 5  # number of patches in the picture
 
 
-def measure(folder: Path) -> tuple[str, dict[str, float], Tensor, Tensor]:
-    """Label of a run, its mean errors (rad) by distance from the cut, and true and predicted phase (n, H, W)."""
+def measure(folder: Path, scan: PtychoScan) -> tuple[str, dict[str, float], Tensor, Tensor]:
+    """Measure the phase error of a run on its test patches.
+
+    Returns:
+        The run's label, its mean errors (rad) by distance from the cut, and true and predicted phase (n, H, W), rad.
+    """
     checkpoint = read_checkpoint(folder / "best.ckpt")
     description = checkpoint["ptycho_bench"]
     choices = description["choices"]
-    points = np.array(description["test"]["points"])
-    scan = load_scan(OmegaConf.create(description["config"]), say=False)
+    (tested,) = description["test"]
+    if tested["content_hash"] != scan.content_hash:
+        sys.exit(f"{folder.name} was tested on another scan; name the file of outputs/data that it was tested on")
+    points = np.array(tested["points"])
     intensity, _, true = scan.tensors(points)
     _, phase = restore_network(checkpoint).predict(intensity, batch_size=64)
     error = wrap_phase(phase - true).abs()
@@ -45,16 +55,16 @@ def measure(folder: Path) -> tuple[str, dict[str, float], Tensor, Tensor]:
 
 
 def draw(path: str, true: Tensor, predictions: dict[str, Tensor]) -> None:
-    """Patches that cross the cut most, truth above, each run below, in a cyclic colour scale."""
+    """Draw the patches that cross the cut most often, with the truth in the first row and one row per run below."""
     import matplotlib.pyplot as plt
 
     crossing = (true.diff(dim=-1).abs() > 3).sum(dim=(1, 2)) + (true.diff(dim=-2).abs() > 3).sum(dim=(1, 2))
-    chosen = crossing.argsort(descending=True)[: 4 * SHOWN : 4]
+    most_wrapped = crossing.argsort(descending=True)[: 4 * SHOWN : 4]
     rows = {"truth": true, **predictions}
     figure, axes = plt.subplots(len(rows), SHOWN, figsize=(1.6 * SHOWN, 1.7 * len(rows)), layout="constrained")
     for line, (label, phase) in zip(axes, rows.items(), strict=True):
         line[0].set_ylabel(label, fontsize=7)
-        for axis, patch in zip(line, phase[chosen], strict=True):
+        for axis, patch in zip(line, phase[most_wrapped], strict=True):
             shown = axis.imshow(wrap_phase(patch), cmap="twilight", vmin=-math.pi, vmax=math.pi)
             axis.set_xticks([])
             axis.set_yticks([])
@@ -63,20 +73,22 @@ def draw(path: str, true: Tensor, predictions: dict[str, Tensor]) -> None:
 
 
 def main() -> None:
-    """Print the table as CSV."""
+    """Print the table as CSV and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--scan", required=True)
     parser.add_argument("--picture")
     options = parser.parse_args()
+    scan = read_scan(options.scan)
     writer, predictions, true = None, {}, None
     for folder in options.folders:
         if not (folder / "results.json").is_file():
-            print(f"skip: {folder} is not finished", file=sys.stderr)
+            print(f"skip: the run in {folder} is not finished", file=sys.stderr)
             continue
-        before = true
-        label, row, true, phase = measure(folder)
-        if before is not None and not torch.equal(before, true):
-            sys.exit(f"{folder.name} was tested on other patches than the runs before it; compare like with like")
+        previous = true
+        label, row, true, phase = measure(folder, scan)
+        if previous is not None and not torch.equal(previous, true):
+            sys.exit(f"{folder.name} was tested on other patches than the runs before it; pass runs of one test set")
         predictions[f"{label}, {folder.name[-10:]}"] = phase
         if writer is None:
             writer = csv.DictWriter(sys.stdout, ["run", "choices", *row])

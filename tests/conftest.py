@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ptycho_bench.config.build import plain
+from ptycho_bench.config.description import plain_values
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.simulate import simulate_scan
 from ptycho_bench.physics.forward import diffraction_intensity
@@ -31,7 +31,14 @@ def options(group: str) -> list[str]:
 def composed(*words: str) -> dict:
     """Configuration of ptycho-train with the given overrides, as plain data; read it only."""
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return plain(hydra.compose("config", list(words)))
+        return plain_values(hydra.compose("config", list(words)))
+
+
+@functools.cache
+def option(group: str, name: str) -> dict:
+    """Return one file of a group as plain data, composed alone; read it only."""
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        return plain_values(hydra.compose(f"{group}/{name}"))[group]
 
 
 @pytest.fixture(scope="session")

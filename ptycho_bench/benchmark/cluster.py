@@ -1,22 +1,19 @@
-"""Jobs through submitit: a Slurm array, or on this machine for a trial."""
+"""Run jobs through submitit: as a Slurm array, or on this machine for a trial."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ptycho_bench.benchmark.plan import Job
+from ptycho_bench.benchmark.jobs import Job, last_error, process_arguments
 from ptycho_bench.benchmark.workers import (
-    ELSEWHERE,
-    MODULES,
+    EXTERNAL,
     SweepStatus,
-    drop_unneeded,
-    first_state,
-    free,
-    last_error,
+    fail_dependents,
+    first_status,
     refresh_external,
     startable,
+    unclaimed,
 )
 
 POLL_S = 2.0
@@ -31,20 +28,23 @@ def submit(
     logs: Path,
     show: Callable[[SweepStatus], None],
 ) -> SweepStatus:
-    """Send every job that is not done to the cluster, those that need a checkpoint once it is there, and wait.
+    """Submit every job that is not done, each as soon as the checkpoint that it needs exists, and wait for them.
 
-    Interrupting this process leaves the jobs in the queue; the same command later finds what they have done.
+    If this process is interrupted, the submitted jobs stay in the queue; the same command finds their results later.
 
     Args:
-        jobs: by name; each comes after the one it needs.
+        jobs: jobs by name; each comes after the one it needs.
         cluster: slurm or local.
-        options: of submitit's executor, as timeout_min or slurm_partition.
-        retry_failed: see `workers.run_jobs`, as the next two.
-        logs: likewise.
-        show: likewise.
+        options: options of submitit's executor, for example timeout_min or slurm_partition.
+        retry_failed: whether jobs that failed in an earlier sweep run again.
+        logs: folder for the output of the commands.
+        show: called with the status whenever it has changed.
+
+    Returns:
+        The final status.
 
     Raises:
-        ValueError: submitit is not installed, or an option it does not take.
+        ValueError: If submitit is not installed or does not accept an option.
     """
     try:
         import submitit
@@ -54,56 +54,55 @@ def submit(
         executor = submitit.AutoExecutor(folder=logs, cluster=cluster)
         executor.update_parameters(**options)
     except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"submitit: {' '.join(str(error).split())}; mend cluster or cluster_options") from error
-    tally = SweepStatus({name: first_state(job, retry_failed) for name, job in jobs.items()})
+        raise ValueError(f"submitit: {' '.join(str(error).split())}; check cluster and cluster_options") from error
+    status = first_status(jobs, retry_failed)
     queued: dict[str, submitit.Job] = {}
-    show(tally)
+    show(status)
     while True:
-        before = dict(tally.states)
-        for name in [name for name, sent in queued.items() if sent.done()]:
-            settle(name, jobs[name], queued.pop(name), tally)
-        refresh_external(jobs, tally)
-        drop_unneeded(jobs, tally)
-        if ready := free(startable(jobs, tally), tally):
+        before = dict(status.states)
+        for name in [name for name, submitted in queued.items() if submitted.done()]:
+            record_submitted(name, jobs[name], queued.pop(name), status)
+        refresh_external(jobs, status)
+        fail_dependents(jobs, status)
+        if ready := unclaimed(startable(jobs, status), status):
             with executor.batch():  # one array
-                sent = [executor.submit(run_commands, job.commands) for job in ready]
-            for job, one in zip(ready, sent, strict=True):
-                queued[job.name], tally.states[job.name] = one, "running"
-        if tally.states != before:
-            show(tally)
-        if not queued and not any(state in ("left", "elsewhere") for state in tally.states.values()):
-            return tally
+                submitted = [executor.submit(run_commands, job.commands) for job in ready]
+            for job, one in zip(ready, submitted, strict=True):
+                queued[job.name], status.states[job.name] = one, "running"
+        if status.states != before:
+            show(status)
+        if status.is_finished():
+            return status
         time.sleep(POLL_S)
 
 
 def run_commands(commands: tuple[tuple[str, ...], ...]) -> None:
-    """What a node does: one command after the other, in processes of their own.
+    """Run commands one after the other on a node, each in its own process.
 
     Raises:
-        RuntimeError: one failed; its last word.
+        RuntimeError: If a command fails; the message is the last line of its error output.
     """
-    for command, *words in commands:
+    for command in commands:
         done = subprocess.run(
-            [sys.executable, "-m", MODULES[command], *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, check=False,
-        )  # fmt: skip
+            process_arguments(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
         print(done.stdout, flush=True)
         if done.returncode:
-            raise RuntimeError(last_error(done.stdout) or f"{command} ended with code {done.returncode}")
+            raise RuntimeError(last_error(done.stdout) or f"{command[0]} ended with code {done.returncode}")
 
 
-def settle(name: str, job: Job, sent: object, tally: SweepStatus) -> None:
-    """State of a job the cluster is done with, and why it failed."""
-    state, error = job.state(), sent.exception()
-    if state == "done" or (state == "running" and error is None):  # a node that was killed leaves a lock behind
-        tally.states[name] = ELSEWHERE[state]
+def record_submitted(name: str, job: Job, submitted: object, status: SweepStatus) -> None:
+    """Set the final state of a job that the cluster has finished, and the reason if it has failed."""
+    state, error = job.state(), submitted.exception()
+    if state == "done" or (state == "running" and error is None):  # a node that was killed leaves its lock
+        status.states[name] = EXTERNAL[state]
         return
-    tally.states[name] = "failed"
-    tally.reasons[name] = "it left no result" if error is None else last_word(str(error))
+    status.states[name] = "failed"
+    status.reasons[name] = "it has written no results" if error is None else submitted_failure(str(error))
 
 
-def last_word(text: str) -> str:
-    """Why a node's command failed, out of what submitit says: its traceback and where its logs lie."""
-    said = [line.strip() for line in text.splitlines() if line.strip()]
-    raised = [line.removeprefix("RuntimeError: ") for line in said if line.startswith("RuntimeError: ")]
-    return (raised or said or ["the cluster says nothing"])[-1]
+def submitted_failure(text: str) -> str:
+    """Return why a node's command has failed, from submitit's message, which contains a traceback and paths of logs."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    raised = [line.removeprefix("RuntimeError: ") for line in lines if line.startswith("RuntimeError: ")]
+    return (raised or lines or ["the cluster gives no reason"])[-1]

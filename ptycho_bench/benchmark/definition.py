@@ -1,75 +1,132 @@
-"""A table or figure to be filled by runs, as conf/benchmark/ describes it: plain data, checked."""
+"""A table or figure that runs fill, as conf/benchmark/ describes it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-DIRECTIONS = ("higher", "lower")
-PARTS = ("stitched", "patch_mean")
-OF = ("training", "testing")
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
+
+from ptycho_bench.benchmark.validation import Key, Scalar, Strict, Text, Value, shortened, validated
+
+MOST_CELLS = 10_000
 METRIC = re.compile(
     r"amplitude_(mse|mae|psnr_db|ssim)|phase(_aligned)?_(mse|mae|psnr_db|ssim|wrapped_mae_rad)"
     r"|seconds|seconds_per_epoch|parameters_mib|convergence_epochs|gflops|milliseconds"
 )
-Value = str | int | float | bool | list | None
+Overrides = dict[Key, Value]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Printed(NamedTuple):
-    """A number as a paper prints it, in this package's unit.
+    """A number that a paper prints, in this package's unit.
 
     mean: the number.
-    std: its printed spread; None: none is printed.
+    std: its printed spread, or None.
     """
 
     mean: float
     std: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of a table: a network, or a solver.
+def metric_name(text: str) -> str:
+    """Return the name of a metric of results.json."""
+    if not METRIC.fullmatch(text):
+        raise ValueError(f"{shortened(repr(text))} is not a metric; use a name from results.json such as phase_ssim")
+    return text
+
+
+def printed(value: object) -> Printed:
+    """Return a printed number, or a pair of a number and its spread."""
+    pair = value if isinstance(value, list) and len(value) == 2 else [value, 0.0]
+    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in pair):
+        raise ValueError(f"must be a number or [mean, std], got {shortened(repr(value))}")
+    return Printed(float(pair[0]), float(pair[1]) if pair is value else None)
+
+
+def paper_entry(value: object) -> Printed | dict[str, Printed] | None:
+    """Return what the paper prints of a metric, or of all metrics in a group."""
+    if isinstance(value, Mapping):
+        return {str(metric): printed(number) for metric, number in value.items() if number is not None}
+    return None if value is None else printed(value)
+
+
+class Row(Strict):
+    """A line of a table: a network or a solver.
 
     Args:
-        label: how reports name it.
-        group: rows of one group are compared with each other, as noise-free with noise-free.
-        run: overrides of ptycho-train; None: a solver's row.
-        test: overrides of ptycho-evaluate, where a trained network is tested on other data; empty: on its own.
-        solve: overrides of ptycho-reconstruct; None: a network's row.
-        paper: what the paper prints of each metric.
+        label: name in reports.
+        group: rows of one group are compared with each other; None if the row occurs in each group of the benchmark.
+        run: overrides of ptycho-train; None for a solver.
+        test: overrides of ptycho-evaluate, to test the trained network on other data; empty for its own test field.
+        solve: overrides of ptycho-reconstruct; None for a network.
+        paper: what the paper prints of each metric; for a row in several groups also by group.
     """
 
-    label: str
-    group: str
-    run: Mapping[str, Value] | None
-    test: Mapping[str, Value]
-    solve: Mapping[str, Value] | None
-    paper: Mapping[str, Printed]
+    label: Text
+    group: Text | None = None
+    run: Overrides | None = None
+    test: Overrides = Field(default_factory=dict)
+    solve: Overrides | None = None
+    paper: dict[str, Annotated[object, PlainValidator(paper_entry)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def check_kind(self) -> Self:
+        """Check that the row is either a network or a solver."""
+        if (self.run is None) == (self.solve is None):
+            raise ValueError(f"{self.label!r} must have either run, for a network, or solve, for a solver")
+        return self
+
+    def in_group(self, group: str, overrides: Mapping[str, Value]) -> Self:
+        """Return the row in one group of a benchmark, with the overrides of that group.
+
+        A solver takes the group's data and noise from the scan that it solves, which `test` describes.
+        """
+        paper = (self.paper.get(group) or {}) if self.by_group else self.paper
+        update: dict[str, object] = {"group": group, "paper": paper}
+        if self.run is not None:
+            update["run"] = {**self.run, **overrides}
+        else:
+            scan = of_groups(overrides, "data", "noise")
+            update["test"] = {**self.test, **scan}
+            update["solve"] = {**self.solve, **{key: value for key, value in overrides.items() if key not in scan}}
+        return self.model_copy(update=update)
+
+    @property
+    def by_group(self) -> bool:
+        """Whether the paper's numbers are given by group."""
+        return any(isinstance(value, Mapping) for value in self.paper.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vary:
-    """A value that changes along the table.
+class Vary(Strict):
+    """A value that varies within a benchmark.
 
     Args:
-        label: how reports name it.
-        key: what is overridden.
-        values: by what.
-        of: training, or testing: networks are trained once and tested on each.
+        label: name in reports.
+        key: override that varies.
+        values: its values.
+        of: training, or testing if networks are trained once and tested at each value.
     """
 
-    label: str
-    key: str
-    values: tuple[Value, ...]
-    of: str
+    label: Text
+    key: Key
+    values: Annotated[list[Scalar], Field(min_length=1)]
+    of: Literal["training", "testing"]
+
+    @model_validator(mode="after")
+    def check_values(self) -> Self:
+        """Check that no value is repeated or null."""
+        if None in self.values or len(set(self.values)) < len(self.values):
+            raise ValueError(f"values must differ and must not be null, got {shortened(repr(self.values))}")
+        return self
 
 
 class Cell(NamedTuple):
-    """One run's place in a benchmark.
+    """The place of one run in a benchmark.
 
-    row: its line.
-    value: of what varies; None: nothing does.
-    seed: of the training; None: a solver's row has none.
+    row: its row.
+    value: value of what varies; None if nothing does.
+    seed: seed of the training; None for a solver.
     """
 
     row: Row
@@ -77,137 +134,119 @@ class Cell(NamedTuple):
     seed: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class Benchmark(Strict):
     """A table or figure.
 
     Args:
-        name: of its file.
-        title: what it is.
-        source: where the paper's numbers are printed; None: it is this project's own.
-        note: what a reader must know to read it; or None.
-        base: overrides all rows have in common; a row's own come after them.
-        seeds: of the trainings.
-        part: stitched or patch_mean.
-        metrics: name to `higher` or `lower`, whichever is better.
-        rows: its lines.
-        vary: what changes along it; or None.
-        figures: which pictures a report draws.
+        name: name of its file.
+        title: title in reports.
+        source: where the paper prints its numbers; None if the benchmark is this project's own.
+        note: what a reader must know to understand the table, or None.
+        base: overrides that all rows share; those of a row come after them.
+        seeds: seeds of the trainings.
+        part: whether numbers are those of the stitched test field or means over its patches.
+        metrics: for each metric whether higher or lower is better.
+        groups: overrides of each group; rows without a group of their own occur once in each.
+        rows: its rows.
+        vary: what varies, or None.
+        figures: names of the figures that a report draws.
     """
 
     name: str
-    title: str
-    source: str | None
-    note: str | None
-    base: Mapping[str, Value]
-    seeds: tuple[int, ...]
-    part: str
-    metrics: Mapping[str, str]
-    rows: tuple[Row, ...]
-    vary: Vary | None
-    figures: tuple[str, ...]
+    title: Text
+    source: Text | None
+    note: Text | None = None
+    base: Overrides
+    seeds: Annotated[list[Seed], Field(min_length=1, max_length=MOST_CELLS)]
+    part: Literal["stitched", "patch_mean"]
+    metrics: Annotated[
+        dict[Annotated[str, AfterValidator(metric_name)], Literal["higher", "lower"]], Field(min_length=1)
+    ]
+    groups: Annotated[dict[Text, Overrides], Field(max_length=100, default_factory=dict)]
+    rows: Annotated[list[Row], Field(min_length=1, max_length=1000)]
+    vary: Vary | None = None
+    figures: list[str] = Field(default_factory=list)
 
     @classmethod
     def of(cls, name: str, node: Mapping) -> Self:
-        """From plain data.
+        """Return a benchmark from plain data, with its rows multiplied by its groups.
 
         Raises:
-            ValueError: a key that is missing or unknown, or a value that is impossible.
+            ValueError: If a key is missing or unknown, or a value is impossible.
         """
-        node = dict(node)
-        check_keys(f"benchmark {name}", node, required={"title", "source", "base", "seeds", "part", "metrics", "rows"},
-                   optional={"note", "vary", "figures"})  # fmt: skip
-        if node["part"] not in PARTS:
-            raise ValueError(f"benchmark {name}: part must be {' or '.join(PARTS)}, got {node['part']!r}")
-        metrics = dict(node["metrics"])
-        for metric, direction in metrics.items():
-            if direction not in DIRECTIONS:
-                raise ValueError(f"benchmark {name}: {metric} must be {' or '.join(DIRECTIONS)}, got {direction!r}")
-            if not METRIC.fullmatch(metric):
-                raise ValueError(f"benchmark {name}: no metric {metric!r}; see results.json, as phase_aligned_psnr_db")
-        seeds = tuple(node["seeds"])
-        if not seeds or len(set(seeds)) < len(seeds):
-            raise ValueError(f"benchmark {name}: seeds must be one or more numbers, each once, got {list(seeds)}")
-        return cls(
-            name=name,
-            title=node["title"],
-            source=node["source"],
-            note=node.get("note"),
-            base=dict(node["base"]),
-            seeds=seeds,
-            part=node["part"],
-            metrics=metrics,
-            rows=rows_of(name, node["rows"], metrics),
-            vary=None if node.get("vary") is None else vary_of(name, node["vary"]),
-            figures=tuple(node.get("figures") or ()),
-        )
+        if not isinstance(node, Mapping) or "name" in node:
+            raise ValueError(f"benchmark {name}: must be a mapping without the key name, which the file's name gives")
+        found = validated(cls, {**node, "name": name}, f"benchmark {name}")
+        return found.model_copy(update={"rows": found.rows_of_groups(), "groups": {}})
+
+    @model_validator(mode="after")
+    def check_cells(self) -> Self:
+        """Check seeds, rows and the number of cells."""
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ, got {shortened(repr(self.seeds))}")
+        for place, row in enumerate(self.rows):
+            self.check_paper(f"rows.{place}.paper", row)
+        copies = [1 if row.group is not None else max(1, len(self.groups)) for row in self.rows]
+        count = sum(copies) * len(self.values) * len(self.seeds)
+        if count > MOST_CELLS:
+            raise ValueError(f"at most {MOST_CELLS} cells are allowed, got {count}; reduce the rows, values or seeds")
+        labels = Counter((row.group, row.label) for row in self.rows_of_groups())
+        if repeated := [label for (_, label), occurrences in labels.items() if occurrences > 1]:
+            raise ValueError(f"rows: each label must occur once in its group, but {repeated[0]!r} is repeated")
+        return self
+
+    def check_paper(self, where: str, row: Row) -> None:
+        """Check that the paper's numbers of a row belong to groups and metrics of the benchmark."""
+        numbers = {None: row.paper}
+        if row.by_group:
+            numbers = row.paper
+            groups = set(self.groups) if row.group is None else set()
+            if unknown := [group for group in numbers if group not in groups]:
+                raise ValueError(f"{where}: {unknown[0]!r} is not a group of this row ({', '.join(groups) or 'none'})")
+        for metric in (metric for entry in numbers.values() for metric in entry or ()):
+            if metric not in self.metrics:
+                raise ValueError(f"{where}: {metric!r} is not a metric of this benchmark ({', '.join(self.metrics)})")
+
+    def rows_of_groups(self) -> list[Row]:
+        """Return the rows of each group in turn, then the rows that have a group of their own."""
+        shared = [row for row in self.rows if row.group is None]
+        own = [row for row in self.rows if row.group is not None]
+        groups = self.groups or {"": {}}
+        rows = [row.in_group(group, overrides) for group, overrides in groups.items() for row in shared]
+        return [row.model_copy(update={"paper": without_none(row.paper)}) for row in rows + own]
 
     def cells(self) -> Iterator[Cell]:
-        """Every place of the table, row by row."""
+        """Return every cell, row by row."""
         for row in self.rows:
-            for value in (None,) if self.vary is None else self.vary.values:
+            for value in self.values:
                 for seed in (None,) if row.run is None else self.seeds:
                     yield Cell(row, value, seed)
 
+    @property
+    def values(self) -> list[Value]:
+        """Values of what varies; a single None if nothing does."""
+        return [None] if self.vary is None else list(self.vary.values)
+
     def training(self, row: Row, value: Value) -> dict[str, Value]:
-        """Overrides of ptycho-train for a place of the table, but for the seed."""
+        """Return the overrides of ptycho-train for a cell, without the seed."""
         varied = {self.vary.key: value} if self.vary is not None and self.vary.of == "training" else {}
         return {**self.base, **(row.run or {}), **varied}
 
     def testing(self, row: Row, value: Value) -> dict[str, Value]:
-        """Overrides of ptycho-evaluate, or of the scan a solver solves; empty: the run's own test is meant."""
+        """Return the overrides of ptycho-evaluate, or of the scan that a solver solves; empty for a run's own test."""
         varied = {self.vary.key: value} if self.vary is not None and self.vary.of == "testing" else {}
         return {**row.test, **varied}
 
-    def groups(self) -> list[str]:
-        """Names of the groups of rows, in order."""
+    def group_names(self) -> list[str]:
+        """Return the names of the groups of rows, in order."""
         return list(dict.fromkeys(row.group for row in self.rows))
 
 
-def check_keys(where: str, node: Mapping, *, required: set[str], optional: set[str]) -> None:
-    """Raise ValueError for a key that is missing or unknown."""
-    if missing := sorted(required - set(node)):
-        raise ValueError(f"{where} has no {', '.join(missing)}")
-    if unknown := sorted(set(node) - required - optional):
-        raise ValueError(f"{where} has no place for {', '.join(unknown)}; it takes {', '.join(sorted(optional))}")
+def without_none(paper: Mapping[str, Printed | None]) -> dict[str, Printed]:
+    """Return the paper's numbers without the metrics for which it prints none."""
+    return {metric: number for metric, number in paper.items() if number is not None}
 
 
-def rows_of(name: str, nodes: list, metrics: Mapping[str, str]) -> tuple[Row, ...]:
-    """Rows from plain data; see `Benchmark.of`."""
-    rows = []
-    for node in nodes:
-        where = f"benchmark {name}, row {node.get('label', len(rows) + 1)!r}"
-        check_keys(where, node, required={"label"}, optional={"group", "run", "test", "solve", "paper"})
-        if (node.get("run") is None) == (node.get("solve") is None):
-            raise ValueError(f"{where} must have run, a network's overrides, or solve, a solver's")
-        paper = dict(node.get("paper") or {})
-        if unknown := sorted(set(paper) - set(metrics)):
-            raise ValueError(f"{where}: the paper's {', '.join(unknown)} is none of the metrics {', '.join(metrics)}")
-        rows.append(
-            Row(
-                label=node["label"],
-                group=node.get("group") or "",
-                run=None if node.get("run") is None else dict(node["run"]),
-                test=dict(node.get("test") or {}),
-                solve=None if node.get("solve") is None else dict(node["solve"]),
-                paper={metric: printed(value) for metric, value in paper.items() if value is not None},
-            )
-        )
-    names = [(row.group, row.label) for row in rows]
-    if not rows or len(set(names)) < len(names):
-        raise ValueError(f"benchmark {name}: rows must be one or more, each label once in its group")
-    return tuple(rows)
-
-
-def printed(value: float | list[float]) -> Printed:
-    """A printed number, or a pair of it and its spread."""
-    return Printed(*value) if isinstance(value, (list, tuple)) else Printed(float(value), None)
-
-
-def vary_of(name: str, node: Mapping) -> Vary:
-    """What varies, from plain data; see `Benchmark.of`."""
-    where = f"benchmark {name}, vary"
-    check_keys(where, node, required={"label", "key", "values", "of"}, optional=set())
-    if node["of"] not in OF or not node["values"]:
-        raise ValueError(f"{where}: of must be {' or '.join(OF)} and values at least one, got {dict(node)}")
-    return Vary(label=node["label"], key=node["key"], values=tuple(node["values"]), of=node["of"])
+def of_groups(overrides: Mapping[str, Value], *groups: str) -> dict[str, Value]:
+    """Return the overrides that belong to some groups of conf/."""
+    return {key: value for key, value in overrides.items() if key.partition(".")[0] in groups}

@@ -1,4 +1,4 @@
-"""How long runs take, by those that were run."""
+"""How long jobs take, estimated from finished runs."""
 
 import json
 from collections import defaultdict
@@ -6,15 +6,15 @@ from pathlib import Path
 from statistics import median
 from typing import Self
 
-from ptycho_bench.benchmark.plan import Job
+from ptycho_bench.benchmark.jobs import Job
 from ptycho_bench.records.run_folder import RESULTS, RunFolder
 
 
 class Estimate:
-    """Seconds an epoch of runs alike: same model, data and split.
+    """Estimates the duration of a job from runs of the same kind: same model, data and split.
 
     Args:
-        seconds_per_epoch: of every run, by what it is like.
+        seconds_per_epoch: seconds per epoch of every known run, by kind.
     """
 
     def __init__(self, seconds_per_epoch: dict[tuple[str, ...], list[float]]) -> None:
@@ -23,45 +23,45 @@ class Estimate:
 
     @classmethod
     def read(cls, outputs_dir: str) -> Self:
-        """From every finished run of a folder."""
+        """Return the estimate from every finished run in a folder."""
         found: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for file in sorted(Path(outputs_dir).glob(f"runs/*/*/{RESULTS}")):
             try:
                 record = json.loads(file.read_text())
-                found[like(record)].append(record["training"]["seconds_per_epoch"])
-            except (ValueError, KeyError, OSError):
-                continue  # a report says what is wrong with it; here it only teaches nothing
+                found[kind_of(record)].append(float(record["training"]["seconds_per_epoch"]))
+            except (ValueError, KeyError, TypeError, OSError):
+                continue  # a report names the damaged record; an estimate can do without it
         return cls(found)
 
     def learn(self, job: Job) -> None:
-        """Take in a job that was just done, once."""
-        if job.name in self.learned or not job.like:
+        """Take account of a job that has just finished; a second call with the same job has no effect."""
+        if job.name in self.learned or not job.kind:
             return
         self.learned.add(job.name)
         results = RunFolder(job.folder).results()
         if results is not None:
-            self.known[job.like].append(results["training"]["seconds_per_epoch"])
+            self.known[job.kind].append(results["training"]["seconds_per_epoch"])
 
     def seconds(self, job: Job) -> float | None:
-        """What is left of a job, s; None where nothing like it was run. A test counts as nothing."""
-        if not job.like:
+        """Return the seconds that a job still needs: None if no run of its kind is known, 0 if it is not a training."""
+        if not job.kind:
             return 0.0
-        if not self.known[job.like]:
+        if not self.known[job.kind]:
             return None
         done = len(RunFolder(job.folder).rows()) if (job.folder / "metrics.csv").is_file() else 0
-        return max(0, job.epochs - done) * median(self.known[job.like])
+        return max(0, job.epochs - done) * median(self.known[job.kind])
 
 
-def like(record: dict) -> tuple[str, ...]:
-    """What a finished run is like; see `plan.Job`."""
+def kind_of(record: dict) -> tuple[str, str, str]:
+    """Return the kind of a finished run (see `Job`)."""
     choices = record["choices"]
     return (choices["model"], record["data"]["name"], choices["split"])
 
 
 def format_duration(seconds: float | None) -> str:
-    """Seconds as one reads them.
+    """Return a duration in readable units.
 
-    >>> spoken(42.0), spoken(400.0), spoken(9000.0), spoken(None)
+    >>> format_duration(42.0), format_duration(400.0), format_duration(9000.0), format_duration(None)
     ('42 s', '7 min', '2 h 30 min', 'unknown')
     """
     if seconds is None:

@@ -1,93 +1,57 @@
-"""Numbers over seeds: mean and spread, order against the paper's, repeated-measures ANOVA with corrected pairs."""
+"""Statistics over seeds: mean and spread, rank correlation with the paper, repeated-measures ANOVA with all pairs."""
 
 import itertools
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+
+import numpy as np
+import pandas
+from scipy.stats import spearmanr, t, ttest_rel
 
 CONFIDENCE = 0.95
-FEWEST = 3  # seeds, below which no test is made
+FEWEST = 3  # seeds that a test needs, and pairs that a rank correlation needs
 
 
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """Of a cell's numbers.
+def summarise(numbers: pandas.api.typing.SeriesGroupBy) -> pandas.DataFrame:
+    """Return mean and spread of each group of numbers; missing numbers are left out.
 
     Args:
-        mean: over seeds.
-        std: sample standard deviation; None of one seed.
-        low: end of the 95 % confidence interval of the mean (Student); None of one seed.
-        high: likewise.
-        count: of seeds.
+        numbers: numbers of each group, one per seed.
+
+    Returns:
+        One line for each group: ours (the mean), std (sample standard deviation), low and high (95 % confidence
+        interval of the mean by Student's t) and seeds (how many numbers there are). std, low and high of one number
+        are NaN.
     """
-
-    mean: float
-    std: float | None
-    low: float | None
-    high: float | None
-    count: int
-
-
-def summary(values: Sequence[float]) -> Summary | None:
-    """Mean and spread of one number a seed; None of no number."""
-    if not values:
-        return None
-    mean, count = fmean(values), len(values)
-    if count < 2:
-        return Summary(mean=mean, std=None, low=None, high=None, count=count)
-    from scipy.stats import t
-
-    std = stdev(values)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * std / math.sqrt(count)
-    return Summary(mean=mean, std=std, low=mean - half, high=mean + half, count=count)
+    found = numbers.agg(["mean", "std", "min", "max", "count"])
+    equal = (found["count"] > 1) & (found["min"] == found["max"])
+    std = found["std"].mask(equal, 0.0)  # rounding of the mean leaves a tiny spread of equal numbers
+    half = t.ppf((1 + CONFIDENCE) / 2, found["count"] - 1) * std / np.sqrt(found["count"])
+    mean, count = found["mean"], found["count"]
+    return pandas.DataFrame({"ours": mean, "std": std, "low": mean - half, "high": mean + half, "seeds": count})
 
 
 def rank_correlation(ours: Sequence[float], papers: Sequence[float]) -> float | None:
-    """Spearman's of two lists of one order; None of fewer than three pairs, or where a list is one number."""
+    """Return Spearman's rank correlation, or None for fewer than three pairs or if one side does not vary."""
     if len(ours) < FEWEST or len(set(ours)) == 1 or len(set(papers)) == 1:
         return None
-    from scipy.stats import spearmanr
-
     return float(spearmanr(ours, papers).statistic)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Two rows compared, seed by seed.
-
-    Args:
-        first: label.
-        second: label.
-        difference: mean of first minus second.
-        low: end of the 95 % confidence interval of that mean (Student).
-        high: likewise.
-        p: of the paired t-test, multiplied by the number of pairs (Bonferroni), at most 1.
-        effect: Cohen's d of the paired differences: their mean by their standard deviation.
-    """
-
-    first: str
-    second: str
-    difference: float
-    low: float
-    high: float
-    p: float
-    effect: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Anova:
-    """Repeated-measures ANOVA: do rows differ, seeds being the subjects?
+    """Repeated-measures ANOVA of whether rows differ, with seeds as subjects.
 
     Args:
         f: the statistic.
-        p: not corrected.
-        p_corrected: for sphericity (Greenhouse and Geisser); None of two rows, which need none.
-        epsilon: of that correction.
+        p: its probability without correction.
+        p_corrected: probability with Greenhouse and Geisser's correction for sphericity; None for two rows.
+        epsilon: factor of that correction.
         effect: generalised eta squared.
-        seeds: how many.
-        pairs: every two rows.
+        seeds: number of seeds.
+        pairs: comparisons of every two rows (see `pairs`).
     """
 
     f: float
@@ -96,48 +60,50 @@ class Anova:
     epsilon: float
     effect: float
     seeds: int
-    pairs: Sequence[Pair]
+    pairs: pandas.DataFrame
 
 
-def compare(values: Mapping[str, Mapping[int, float]]) -> Anova | str:
-    """Whether rows differ; or why that cannot be said.
+def compare(numbers: pandas.DataFrame) -> Anova | str:
+    """Test whether rows differ.
 
     Args:
-        values: of each row, its number by seed.
+        numbers: one line per seed and one column per row of the table; NaN where there is no number.
 
     Returns:
-        The test, or a sentence: unbalanced seeds, too few, no spread.
+        The test, or the reason why it cannot be made.
     """
-    if len(values) < 2:
-        return "there is one row and nothing to compare it with"
-    every = sorted(set().union(*values.values()))
-    lacking = {row: [seed for seed in every if seed not in numbers] for row, numbers in values.items()}
-    if any(lacking.values()):
-        rows = "; ".join(f"{row} lacks {', '.join(map(str, seeds))}" for row, seeds in lacking.items() if seeds)
-        return f"seeds are not balanced ({rows}), so no test is made"
-    if len(every) < FEWEST:
-        return f"{len(every)} seed{'s' if len(every) != 1 else ''}; a test wants {FEWEST} or more"
-    if all(len(set(numbers.values())) == 1 for numbers in values.values()):
-        return "numbers do not vary from seed to seed"
-    if all(len(set(column)) == 1 for column in zip(*([n[s] for s in every] for n in values.values()), strict=True)):
-        return "rows are equal seed by seed"
-    return anova(values, every)
+    numbers = numbers.dropna(how="all")
+    return untestable(numbers) or anova(numbers)
 
 
-def anova(values: Mapping[str, Mapping[int, float]], seeds: Sequence[int]) -> Anova | str:
-    """The test, on balanced numbers."""
-    import pandas
+def untestable(numbers: pandas.DataFrame) -> str | None:
+    """Return the reason why numbers cannot be tested, or None if they can (see `compare`)."""
+    missing = {row: list(numbers.index[column.isna()]) for row, column in numbers.items() if column.isna().any()}
+    seeds = "; ".join(f"{row} has no seed {', '.join(map(str, without))}" for row, without in missing.items())
+    count = "there is 1 seed" if len(numbers) == 1 else f"there are {len(numbers)} seeds"
+    reasons = {
+        "some rows have no run yet, so no test is made": numbers.isna().all().any(),
+        "there is only one row, so there is nothing to compare": len(numbers.columns) < 2,
+        f"seeds are not balanced ({seeds}), so no test is made": missing,
+        f"{count}; a test needs at least {FEWEST}": len(numbers) < FEWEST,
+        "the numbers do not vary from seed to seed": (numbers.nunique() == 1).all(),
+        "the rows are equal for every seed": (numbers.nunique(axis=1) == 1).all(),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
+
+
+def anova(numbers: pandas.DataFrame) -> Anova | str:
+    """Test balanced numbers (see `compare`)."""
     import pingouin
 
-    frame = pandas.DataFrame(
-        [{"row": row, "seed": seed, "value": numbers[seed]} for row, numbers in values.items() for seed in seeds]
-    )
+    lines = numbers.rename_axis(index="seed").melt(var_name="row", value_name="value", ignore_index=False).reset_index()
+    lines["seed"] = lines["seed"].astype(int)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of spreads that vanish; what comes of them is looked at below
-        table = pingouin.rm_anova(frame, dv="value", within="row", subject="seed", correction=True, detailed=True)
+        warnings.simplefilter("ignore")  # about vanishing spreads; the result is checked below
+        table = pingouin.rm_anova(lines, dv="value", within="row", subject="seed", correction=True, detailed=True)
     found = table.iloc[0]
     if not math.isfinite(found["F"]):
-        return "numbers do not vary from seed to seed"
+        return "the numbers do not vary from seed to seed"
     corrected = found.get("p_GG_corr")
     return Anova(
         f=float(found["F"]),
@@ -145,27 +111,33 @@ def anova(values: Mapping[str, Mapping[int, float]], seeds: Sequence[int]) -> An
         p_corrected=None if corrected is None or not math.isfinite(corrected) else float(corrected),
         epsilon=float(found["eps"]),
         effect=float(found["ng2"]),
-        seeds=len(seeds),
-        pairs=pairs(values, seeds),
+        seeds=len(numbers),
+        pairs=pairs(numbers),
     )
 
 
-def pairs(values: Mapping[str, Mapping[int, float]], seeds: Sequence[int]) -> list[Pair]:
-    """Paired t-tests of every two rows, Bonferroni-corrected."""
-    from scipy.stats import t
+def pairs(numbers: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a paired t-test of every two rows.
 
-    every = list(itertools.combinations(values, 2))
-    found = []
+    Args:
+        numbers: one line per seed and one column per row of the table, without NaN.
+
+    Returns:
+        One line for each pair: first and second (labels), difference (mean of first minus second), low and high (its
+        95 % confidence interval by Student's t), p (of the test, multiplied by the number of pairs after Bonferroni, at
+        most 1) and effect (Cohen's d: mean of the paired differences divided by their standard deviation).
+    """
+    every = list(itertools.combinations(numbers, 2))
+    lines = []
     for first, second in every:
-        differences = [values[first][seed] - values[second][seed] for seed in seeds]
-        about = summary(differences)
-        if about.std == 0:
-            p, effect = (1.0, 0.0) if about.mean == 0 else (0.0, math.copysign(math.inf, about.mean))
+        differences = numbers[first] - numbers[second]
+        line = {"first": first, "second": second, "difference": differences.mean()}
+        if differences.min() == differences.max():
+            low = high = line["difference"]
+            p, effect = (1.0, 0.0) if low == 0 else (0.0, math.copysign(math.inf, low))
         else:
-            statistic = about.mean / (about.std / math.sqrt(about.count))
-            p, effect = 2 * float(t.sf(abs(statistic), about.count - 1)), about.mean / about.std
-        found.append(
-            Pair(first=first, second=second, difference=about.mean, low=about.low, high=about.high,
-                 p=min(1.0, p * len(every)), effect=effect)
-        )  # fmt: skip
-    return found
+            test = ttest_rel(numbers[first], numbers[second])
+            low, high = test.confidence_interval(CONFIDENCE)
+            p, effect = test.pvalue, line["difference"] / differences.std()
+        lines.append({**line, "low": low, "high": high, "p": min(1.0, p * len(every)), "effect": effect})
+    return pandas.DataFrame(lines)

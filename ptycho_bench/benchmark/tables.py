@@ -1,17 +1,22 @@
-"""A benchmark's table: ours over seeds beside the paper's, what is missing, order and tests."""
+"""The table of a benchmark: our numbers over seeds beside the paper's, what is missing, order and tests."""
 
-from collections.abc import Mapping, Sequence
+import functools
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ptycho_bench.benchmark.collect import Collected, Entry, Place
-from ptycho_bench.benchmark.definition import Benchmark, Printed, Value
-from ptycho_bench.benchmark.statistics import Anova, Summary, compare, rank_correlation, summary
+import pandas
 
-SEEDLESS = ("gflops", "milliseconds", "parameters_mib")
+from ptycho_bench.benchmark.collect import Results
+from ptycho_bench.benchmark.definition import Benchmark
+from ptycho_bench.benchmark.statistics import Anova, compare, rank_correlation, summarise
+
+SEEDLESS = ("gflops", "milliseconds", "parameters_mib")  # metrics that do not depend on the seed
 UNITS = {"_psnr_db": "PSNR (dB)", "_ssim": "SSIM (%)", "_mse": "MSE", "_mae": "MAE", "_wrapped_mae_rad": "MAE (rad)"}
 NAMES = {
     "seconds": "seconds",
-    "seconds_per_epoch": "seconds an epoch",
+    "seconds_per_epoch": "seconds per epoch",
     "parameters_mib": "parameters (MiB)",
     "convergence_epochs": "epochs to converge",
     "gflops": "GFLOPs",
@@ -20,159 +25,163 @@ NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableCell:
-    """One number of a table.
-
-    Args:
-        ours: over seeds; None: no run has it.
-        paper: what is printed; or None.
-        done: runs that have the number.
-        planned: runs the plan has.
-    """
-
-    ours: Summary | None
-    paper: Printed | None
-    done: int
-    planned: int
-
-    @property
-    def difference(self) -> float | None:
-        """Ours minus the paper's."""
-        return None if self.ours is None or self.paper is None else self.ours.mean - self.paper.mean
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line of a table.
-
-    Args:
-        place: which.
-        cells: by metric.
-        entries: the runs behind it.
-    """
-
-    place: Place
-    cells: Mapping[str, TableCell]
-    entries: Sequence[Entry]
-
-    @property
-    def lacking(self) -> str:
-        """Runs that are not done, in words; empty where all are."""
-        counts = {status: sum(entry.status == status for entry in self.entries)
-                  for status in ("missing", "running", "failed")}  # fmt: skip
-        return ", ".join(f"{count} of {len(self.entries)} runs {status}" for status, count in counts.items() if count)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Block:
-    """Lines that are compared with each other: one group, at one value of what varies.
+    """Rows that are compared with each other: one group, at one value of what varies.
 
     Args:
-        group: of rows.
-        value: of what varies; None: nothing does.
-        varied: how reports name what varies; or None.
-        lines: its lines.
-        correlation: by metric, Spearman's of our order and the paper's; None where it cannot be had.
-        tests: by metric, whether rows differ; or why that cannot be said.
+        group: name of the group; "" if there are no groups.
+        value: value of what varies; "" if nothing does.
+        title: group and value, as far as there are any.
+        cells: one line for each row and metric. Columns: ours, std, low, high and seeds (see `summarise`), planned
+            (number of planned runs), paper and paper_std (what the paper prints) and difference (ours minus the
+            paper's); NaN where there is no number.
+        runs: runs of the block (see `Results.runs`).
+        correlation: for each metric the rank correlation of our order with the paper's, or None if numbers are missing.
+        tests: for each metric a test of whether rows differ, or the reason why there is none.
     """
 
     group: str
-    value: Value
-    varied: str | None
-    lines: Sequence[Line]
+    value: object
+    title: str
+    cells: pandas.DataFrame
+    runs: pandas.DataFrame
     correlation: Mapping[str, float | None]
     tests: Mapping[str, Anova | str]
 
-    @property
-    def title(self) -> str:
-        """Group and value, as far as there are any."""
-        value = None if self.varied is None else f"{self.varied} {self.value}"
-        return ", ".join(filter(None, (self.group, value)))
+    @functools.cached_property
+    def rows(self) -> list[str]:
+        """Labels of the rows, in order."""
+        return list(dict.fromkeys(self.cells.index.get_level_values("row")))
+
+    @functools.cached_property
+    def places(self) -> dict[tuple[str, str], NamedTuple]:
+        """Cells by row and metric, as named tuples of their columns."""
+        return {cell.Index: cell for cell in self.cells.itertuples()}
+
+    def wide(self, column: str) -> pandas.DataFrame:
+        """Return one column of the cells with a line for each row and a column for each metric."""
+        metrics = list(dict.fromkeys(self.cells.index.get_level_values("metric")))
+        return self.cells[column].unstack("metric").reindex(index=self.rows, columns=metrics)
+
+    def runs_of(self, row: str) -> pandas.DataFrame:
+        """Return the runs of a row."""
+        return self.runs[self.runs["row"] == row]
+
+    def unfinished(self, row: str) -> str:
+        """Return how many runs of a row are not done, in words; an empty string if all are."""
+        statuses = self.runs_of(row)["status"]
+        counts = {status: int((statuses == status).sum()) for status in ("missing", "running", "failed")}
+        return ", ".join(f"{count} of {len(statuses)} runs {status}" for status, count in counts.items() if count)
+
+    def ranked(self, metric: str, direction: str) -> list[str]:
+        """Return the labels of the rows that have a number, best first.
+
+        Args:
+            metric: name of the metric.
+            direction: higher or lower, whichever is better.
+        """
+        ours = self.cells["ours"].xs(metric, level="metric").dropna()
+        return list(ours.sort_values(ascending=direction == "lower", kind="stable").index)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A benchmark's table.
+    """The table of a benchmark.
 
     Args:
-        benchmark: the benchmark.
-        epochs: of a shortened variant; None: full length.
+        results: the runs.
         blocks: its parts.
     """
 
-    benchmark: Benchmark
-    epochs: int | None
-    blocks: Sequence[Block]
+    results: Results
+    blocks: list[Block]
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """The benchmark."""
+        return self.results.benchmark
 
     @property
     def title(self) -> str:
-        """What it is, and whether it is shortened."""
-        return self.benchmark.title + ("" if self.epochs is None else f" - shortened to {self.epochs} epochs")
-
-    @property
-    def lines(self) -> list[Line]:
-        """All lines."""
-        return [line for block in self.blocks for line in block.lines]
+        """Title of the benchmark, with a remark if it is shortened."""
+        epochs = self.results.epochs
+        return self.benchmark.title + ("" if epochs is None else f" - shortened to {count_of(epochs, 'epoch')}")
 
 
-def make_table(collected: Collected) -> Table:
-    """The table of what was collected."""
-    benchmark = collected.benchmark
-    values = (None,) if benchmark.vary is None else benchmark.vary.values
-    by_place = collected.by_place
-    blocks = []
-    for group in benchmark.groups():
-        for value in values:
-            rows = [row for row in benchmark.rows if row.group == group]
-            lines = []
-            for row in rows:
-                place = Place(group, row.label, value)
-                entries = by_place[place]
-                numbers = {metric: collected.values(place, metric) for metric in benchmark.metrics}
-                cells = {
-                    metric: TableCell(
-                        ours=summary(one_or_all(metric, found)), paper=row.paper.get(metric), done=len(found),
-                        planned=len(entries),
-                    )
-                    for metric, found in numbers.items()
-                }  # fmt: skip
-                lines.append(Line(place=place, cells=cells, entries=entries))
-            blocks.append(
-                Block(
-                    group=group,
-                    value=value,
-                    varied=None if benchmark.vary is None else benchmark.vary.label,
-                    lines=lines,
-                    correlation={metric: correlation_of(lines, metric) for metric in benchmark.metrics},
-                    tests={metric: rows_differ(collected, lines, metric) for metric in benchmark.metrics},
-                )
-            )
-    return Table(benchmark=benchmark, epochs=collected.epochs, blocks=blocks)
+def make_table(results: Results) -> Table:
+    """Return the table of a benchmark's runs."""
+    benchmark = results.benchmark
+    values = [""] if benchmark.vary is None else benchmark.values
+    return Table(
+        results=results,
+        blocks=[make_block(results, group, value) for group in benchmark.group_names() for value in values],
+    )
 
 
-def one_or_all(metric: str, found: Mapping[int | None, float]) -> list[float]:
-    """Numbers by seed; one of them where the metric knows no seed, so that no spread is claimed."""
-    values = list(found.values())
-    return values[:1] if metric in SEEDLESS else values
+def make_block(results: Results, group: str, value: object) -> Block:
+    """Return the block of a group at one value of what varies."""
+    benchmark, frame, runs = results.benchmark, results.frame, results.runs
+    lines = frame[(frame["group"] == group) & (frame["value"] == value)]
+    cells = make_cells(lines, benchmark, group)
+    varied = "" if benchmark.vary is None else f"{benchmark.vary.label} {value}"
+    return Block(
+        group=group,
+        value=value,
+        title=", ".join(filter(None, (group, varied))),
+        cells=cells,
+        runs=runs[(runs["group"] == group) & (runs["value"] == value)],
+        correlation={metric: correlation_of(cells, metric) for metric in benchmark.metrics},
+        tests={metric: rows_differ(lines, metric) for metric in benchmark.metrics},
+    )
 
 
-def correlation_of(lines: Sequence[Line], metric: str) -> float | None:
-    """Spearman's of our order and the paper's, over lines that have both."""
-    both = [line.cells[metric] for line in lines if line.cells[metric].difference is not None]
-    return rank_correlation([cell.ours.mean for cell in both], [cell.paper.mean for cell in both])
+def make_cells(lines: pandas.DataFrame, benchmark: Benchmark, group: str) -> pandas.DataFrame:
+    """Return the cells of a block (see `Block`).
+
+    Args:
+        lines: lines of `Results.frame` that belong to the block.
+        benchmark: the benchmark.
+        group: group of the block.
+    """
+    rows = {row.label: row.paper for row in benchmark.rows if row.group == group}
+    places = pandas.MultiIndex.from_product([rows, benchmark.metrics], names=["row", "metric"])
+    numbers = lines.groupby(["row", "metric"], sort=False)["number"]
+    cells = summarise(numbers).reindex(places)
+    seedless = cells.index.get_level_values("metric").isin(SEEDLESS)
+    cells.loc[seedless, "ours"] = numbers.first().reindex(places)[seedless]
+    cells.loc[seedless, ["std", "low", "high"]] = math.nan
+    cells["planned"] = numbers.size().reindex(places)
+    cells[["seeds", "planned"]] = cells[["seeds", "planned"]].fillna(0).astype(int)
+    printed = [rows[row].get(metric, (math.nan, math.nan)) for row, metric in places]
+    cells[["paper", "paper_std"]] = pandas.DataFrame(printed, index=places, dtype=float)
+    cells["difference"] = cells["ours"] - cells["paper"]
+    return cells
 
 
-def rows_differ(collected: Collected, lines: Sequence[Line], metric: str) -> Anova | str:
-    """Whether lines differ in a metric; solvers, which have no seed, stand aside."""
-    values = {line.place.row: collected.values(line.place, metric) for line in lines}
-    trained = {row: numbers for row, numbers in values.items() if None not in numbers}
-    if any(not numbers for numbers in trained.values()):
-        return "some rows have no run yet, so no test is made"
-    return compare(trained)
+def correlation_of(cells: pandas.DataFrame, metric: str) -> float | None:
+    """Return the rank correlation of our order and the paper's, over the rows that have both numbers."""
+    both = cells.xs(metric, level="metric").dropna(subset=["difference"])
+    return rank_correlation(list(both["ours"]), list(both["paper"]))
+
+
+def rows_differ(lines: pandas.DataFrame, metric: str) -> Anova | str:
+    """Test whether networks differ in a metric; solvers, which have no seed, are left out."""
+    lines = lines[(lines["metric"] == metric) & lines["seed"].notna()]
+    numbers = lines.pivot(index="seed", columns="row", values="number")
+    return compare(numbers[list(dict.fromkeys(lines["row"]))])
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> count_of(1, "epoch"), count_of(2, "epoch")
+    ('1 epoch', '2 epochs')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def label_of(metric: str) -> str:
-    """A metric as a column's head.
+    """Return the name of a metric in reports.
 
     >>> label_of("phase_aligned_psnr_db"), label_of("gflops")
     ('phase, aligned, PSNR (dB)', 'GFLOPs')
@@ -180,26 +189,25 @@ def label_of(metric: str) -> str:
     if metric in NAMES:
         return NAMES[metric]
     ending = max((end for end in UNITS if metric.endswith(end)), key=len)
-    what = metric.removesuffix(ending).replace("_aligned", ", aligned,")
-    return f"{what} {UNITS[ending]}"
+    quantity = metric.removesuffix(ending).replace("_aligned", ", aligned,")
+    return f"{quantity} {UNITS[ending]}"
 
 
-def number(metric: str, value: float) -> str:
-    """A number of a metric as tables have it.
+def display_factor(metric: str) -> int:
+    """Return the factor between a metric and its value in tables and figures, which show SSIM in percent."""
+    return 100 if metric.endswith("_ssim") else 1
 
-    >>> number("phase_ssim", 0.87412), number("amplitude_mse", 0.00371234), number("amplitude_psnr_db", 19.618)
-    ('87.41', '0.00371', '19.62')
+
+def format_number(metric: str, value: float) -> str:
+    """Return a number of a metric as tables show it.
+
+    >>> format_number("phase_ssim", 0.87412), format_number("amplitude_mse", 0.00371234)
+    ('87.41', '0.00371')
+    >>> format_number("amplitude_psnr_db", 19.618)
+    '19.62'
     """
-    if metric.endswith("_ssim"):
-        return f"{100 * value:.2f}"
-    if metric.endswith("_psnr_db") or metric in ("parameters_mib", "milliseconds", "seconds_per_epoch"):
-        return f"{value:.2f}"
+    if metric.endswith(("_ssim", "_psnr_db")) or metric in ("parameters_mib", "milliseconds", "seconds_per_epoch"):
+        return f"{display_factor(metric) * value:.2f}"
     if metric == "convergence_epochs":
         return f"{value:.1f}"
     return f"{value:.3g}"
-
-
-def better_first(lines: Sequence[Line], metric: str, direction: str) -> list[Line]:
-    """Lines that have a number, the best first."""
-    there = [line for line in lines if line.cells[metric].ours is not None]
-    return sorted(there, key=lambda line: line.cells[metric].ours.mean, reverse=direction == "higher")

@@ -13,28 +13,30 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 CONFIG_PATH = "pkg://ptycho_bench.conf"
+TRUST = "--trust"
 
 
 def run_command(task: Callable[["DictConfig"], object], config_name: str, usage: str) -> None:
-    """Answer --help, or run a task under Hydra; a failure is exit code 1 and one line, HYDRA_FULL_ERROR=1 adds where.
+    """Print the help, or run a task under Hydra; a failure gives exit code 1 and one line.
 
-    A failing job of a sweep does not stop the others.
+    A failing job of a multirun does not stop the others. HYDRA_FULL_ERROR=1 adds the traceback.
 
     Args:
         task: takes the composed configuration.
         config_name: root file in conf/.
-        usage: what --help begins with.
+        usage: text that --help begins with.
     """
     if asks_for_help():
         return print_help(usage, config_name)
+    rewrite_words(trusting, config_name)
     import hydra
 
     asked = os.environ.get(FULL_ERROR, "0") == "1"
-    os.environ[FULL_ERROR] = "1"  # Hydra then hands its own errors on, and they get the same one line
+    os.environ[FULL_ERROR] = "1"  # Hydra then passes its own errors on, and they get the same one line
     failures = []
 
     def reported(cfg: "DictConfig") -> object:
-        os.environ[FULL_ERROR] = "1" if asked else "0"  # processes started from here ask for no more than the user
+        os.environ[FULL_ERROR] = "1" if asked else "0"  # processes started from here do what the user asked for
         try:
             return task(cfg)
         except Exception as error:
@@ -46,9 +48,9 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
 
     try:
         hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(reported)()
-        sys.stdout.flush()  # here a reader that has gone can be met without a traceback
+        sys.stdout.flush()  # a reader that has gone is noticed here, without a traceback
     except KeyboardInterrupt:
-        goes_on = "goes on from the last whole epoch" if config_name == "config" else "starts again"
+        goes_on = "continues from the last whole epoch" if config_name == "config" else "starts again"
         print(f"interrupted; the same command {goes_on}", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
@@ -61,10 +63,10 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
 
 
 def rewrite_words(change: Callable[[list[str]], list[str]], config_name: str) -> None:
-    """Change the command line before Hydra reads it, except where it asks for help; a refusal ends the command.
+    """Change the command line before Hydra reads it, unless it asks for help; a refusal ends the command.
 
     Args:
-        change: takes its words and gives those to be read instead; ValueError refuses them.
+        change: takes the words and returns those to be read instead; a ValueError refuses them.
         config_name: root file in conf/.
     """
     if asks_for_help():
@@ -76,15 +78,39 @@ def rewrite_words(change: Callable[[list[str]], list[str]], config_name: str) ->
         sys.exit(1)
 
 
+def trusting(words: list[str]) -> list[str]:
+    """Return the command line without `--trust PACKAGE`; this process and those it starts trust these packages.
+
+    Raises:
+        ValueError: If no package is named.
+    """
+    from ptycho_bench.config.registry import TRUST_VARIABLE
+
+    rest, packages, words = [], [], list(words)
+    while words:
+        word = words.pop(0)
+        if word == TRUST and (not words or not words[0].isidentifier()):
+            raise ValueError(f"{TRUST} needs the name of a package whose classes may be used; write {TRUST} mypackage")
+        if word == TRUST:
+            packages.append(words.pop(0))
+        elif word.startswith(f"{TRUST}="):
+            packages.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    if packages:
+        os.environ[TRUST_VARIABLE] = ",".join(filter(None, [os.environ.get(TRUST_VARIABLE), *packages]))
+    return rest
+
+
 def asks_for_help() -> bool:
-    """True where the command line has -h or --help."""
+    """Return True if the command line has -h or --help."""
     return bool({"-h", "--help"} & set(sys.argv[1:]))
 
 
 def report(error: Exception, with_traceback: bool, config_name: str) -> None:
-    """Print a failure: its traceback where asked for, then one line; nothing where a reader, as `head`, had enough."""
+    """Print a failure as one line, after its traceback if asked for; nothing if the reader of the output has gone."""
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         return
     if with_traceback:
         traceback.print_exception(error)

@@ -1,10 +1,10 @@
-"""Any failure as one line: what, which bound, the way out."""
+"""Any failure as one line: what is wrong, which bound it breaks, and what to do."""
 
 import contextlib
-import difflib
 import re
 import sys
-from collections.abc import Iterable
+
+from ptycho_bench.config.suggestions import did_you_mean
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 LESS_MEMORY = {
@@ -14,11 +14,11 @@ LESS_MEMORY = {
 
 
 def explain(error: BaseException, config_name: str) -> str:
-    """The line for an error; of an error Hydra wrapped, that of its cause.
+    """Return the line for an error; for an error that Hydra wrapped, that of its cause.
 
     Args:
         error: what was raised.
-        config_name: root file in conf/, whose keys are offered where one is misspelt.
+        config_name: root file in conf/, whose keys are suggested if one is misspelt.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -33,44 +33,38 @@ def explain(error: BaseException, config_name: str) -> str:
 
 
 def explain_configuration(error: BaseException, config_name: str) -> str:
-    """The line for a configuration that cannot be composed or built; names the nearest choice or key."""
+    """Return the line for a configuration that cannot be composed or built, with the closest choice or key."""
     from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
     from omegaconf.errors import MissingMandatoryValue
 
     unknown_key = re.search(r"Could not override '([^'@]+)", str(error))
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        line = f"no {group} named {choice!r}{nearest(choice, error.options)}; there are {', '.join(error.options)}"
+        line = f"no {group} named {choice!r}{did_you_mean(choice, error.options)}; there are {', '.join(error.options)}"
     elif isinstance(error, MissingMandatoryValue):
         line = f"{error.full_key} has no value; give it on the command line as {error.full_key}=VALUE"
     elif isinstance(error, OverrideParseException):
-        line = f"cannot read the override {error.override!r}; write key=value, and quote what has spaces or commas"
+        line = f"cannot read the override {error.override!r}; write key=value, and quote values with spaces or commas"
     elif isinstance(error, InstantiationException) and error.__cause__ is not None:
         line = explain(error.__cause__, config_name)
     elif unknown_key:
         key = unknown_key[1]
-        line = f"no key {key!r}{nearest(key, known_keys(config_name))}; see --help, or add one with +{key}="
+        line = f"no key {key!r}{did_you_mean(key, known_keys(config_name))}; see --help, or add one with +{key}="
     else:
         line = one_line(error)
     return line
 
 
 def one_line(error: BaseException) -> str:
-    """The message without line breaks; the type's name where there is none."""
+    """Return the message without line breaks, or the name of the error's type if there is none."""
     if isinstance(error, OSError) and error.strerror:
         place = f" {error.filename}" if error.filename else ""
-        return f"{error.strerror}:{place}; free some space or set outputs_dir=FOLDER to a place that can be written"
+        return f"{error.strerror}:{place}; free some space or set outputs_dir=FOLDER to a folder that can be written"
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`, did you mean X?`, or nothing where no known word is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
 def known_keys(config_name: str) -> list[str]:
-    """Every key that can be overridden, of the configuration with the command line's own choices of groups."""
+    """Return every key that can be overridden, for the choices of groups on the command line."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
@@ -78,17 +72,17 @@ def known_keys(config_name: str) -> list[str]:
     GlobalHydra.instance().clear()
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
         groups = [word for word in sys.argv[1:] if re.fullmatch(r"\w+=\w+", word)]
-        for overrides in (groups, []):  # where the command line itself is what is wrong, the defaults' keys
+        for overrides in (groups, []):  # the defaults' keys if the command line itself is wrong
             with contextlib.suppress(Exception):
                 cfg = hydra.compose(config_name, overrides=overrides)
                 break
-        else:  # a root without defaults of its own: no key can be offered
+        else:  # a root without defaults of its own: no key can be suggested
             return []
     return flat_keys(OmegaConf.to_container(cfg, resolve=False))
 
 
 def flat_keys(node: dict, prefix: str = "") -> list[str]:
-    """Dotted keys of a nested dict, groups included."""
+    """Return the dotted keys of a nested dict, groups included."""
     keys = []
     for name, value in node.items():
         keys.append(prefix + str(name))

@@ -1,10 +1,10 @@
-"""--help without Hydra, whose own takes longer the more choices there are: it reads conf/ and prints it."""
+"""--help without Hydra, whose own help is slow with many choices: this one reads conf/ and prints it."""
 
 import re
 import signal
 from importlib.resources import files
 
-APPENDED = {"config": [("sweep", "")]}  # groups that a root has no default of, asked for as +group=option
+APPENDED = {"config": [("sweep", "")]}  # groups without a default, which are chosen as +group=option
 
 
 def print_help(usage: str, config_name: str) -> None:
@@ -26,15 +26,15 @@ def print_help(usage: str, config_name: str) -> None:
         width = max(map(len, options))
         for name, file in sorted(options.items()):
             print(f"  {name:<{width}}  {first_comment(file.read_text())}")
-    print("\nExit code 1 and one line say what went wrong; HYDRA_FULL_ERROR=1 adds the traceback.")
+    print("\nA failure gives exit code 1 and one line; HYDRA_FULL_ERROR=1 adds the traceback.")
 
 
 def default_choices(root: str) -> list[tuple[str, str]]:
-    """(group, option) pairs of a root file's defaults list."""
+    """Return the (group, option) pairs of a root file's defaults list."""
     return re.findall(r"^  - (\w+): (\w+|\?\?\?)", root, flags=re.MULTILINE)
 
 
 def first_comment(text: str) -> str:
-    """First comment line of a YAML file that says something."""
+    """Return the first comment of a YAML file."""
     comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
     return next((line for line in comments if not line.startswith(("@package", "^"))), "")

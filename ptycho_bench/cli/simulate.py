@@ -1,5 +1,6 @@
 """ptycho-simulate: write one data set."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import rewrite_words, run_command
@@ -13,30 +14,31 @@ CONFIG = "simulate"
 USAGE = """
 ptycho-simulate writes one data set as HDF5.
 
-  ptycho-simulate data=ltem                             into the cache ptycho-train looks in
+  ptycho-simulate data=ltem                             into the cache that ptycho-train looks in
   ptycho-simulate data=ltem noise=ppn out=noisy.h5      into a file; train on it with data=file data.file_path=noisy.h5
   ptycho-simulate data=ltem data.overlap_ratio=0.5 data.photons=1e5
 
-Choices, as group=default and what else there is:
+Choices, each as group=default with its options:
 """
 
 
 def task(cfg: "DictConfig") -> None:
-    """Simulate the named data set into `out`, or into the cache ptycho-train looks in."""
-    from ptycho_bench.config.datasets import cached_path, describe, make
-    from ptycho_bench.config.scans import names_file, only_scan
+    """Simulate the named data set into `out`, or into the cache that ptycho-train looks in."""
+    from ptycho_bench.config.datasets import ScanFile, data_set
     from ptycho_bench.data.store import read_scan
+    from ptycho_bench.data.summary import scan_summary
 
-    if names_file(only_scan(cfg).cfg):
+    scan = data_set(cfg).only()
+    if isinstance(scan, ScanFile):
         raise ValueError("data=file names a file that exists; to simulate, choose another data set")
-    path = cfg.out or cached_path(cfg)
-    for note in make(cfg, path):
-        print(note)
-    print(f"{path}: {describe(read_scan(path))}")
+    path = Path(cfg.out) if cfg.out else scan.path
+    for note in scan.write(path):
+        print(f"  {note}")
+    print(f"{path}: {scan_summary(read_scan(path))}")
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command."""
     rewrite_words(scans_to_overrides, CONFIG)
     run_command(task, CONFIG, USAGE)
 

@@ -1,56 +1,86 @@
-"""From configuration to objects: the one place that calls Hydra's instantiate."""
+"""Build objects from plain descriptions: look up each class by its stable name, check its arguments, call it."""
 
+import functools
 import inspect
 import types
 import typing
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
-import hydra
-import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from ptycho_bench.cli.errors import nearest
-from ptycho_bench.config.identity import SCHEMA
-from ptycho_bench.losses.base import Channels, Loss
-from ptycho_bench.network.network import PtychoNetwork
-from ptycho_bench.network.scaling import NEUTRAL, Scaling
+from ptycho_bench.config.description import KIND, PARTIAL, describe
+from ptycho_bench.config.registry import resolve
+from ptycho_bench.config.suggestions import did_you_mean
 
 
-def build(node: DictConfig | dict, **extra: object) -> object:
-    """Call a node's `_target_` with its values and what the command adds.
+def build(node: object, *, group: str | None = None, **extra: object) -> object:
+    """Build an object from a configuration node or from a description.
+
+    Args:
+        node: a configuration node or plain dict; classes are named under `_target_`, or `kind` as `describe` does.
+        group: group of conf/ that must name every class; None allows all. For descriptions that come from a file.
+        extra: arguments that the caller adds.
 
     Raises:
-        ValueError: a key that a target does not take, or a value of another type than it is annotated with.
+        ValueError: If a class is unknown, an argument is missing or unknown, or a value is of another type than its
+            annotation.
     """
-    node = OmegaConf.create(node) if isinstance(node, dict) else node
-    check_node(node)
-    # extra objects go past Hydra, which would turn dataclasses into configuration
-    return hydra.utils.instantiate(node, _convert_="all", _partial_=True)(**extra)
+    described = describe(node) if OmegaConf.is_config(node) or "_target_" in node else node
+    return construct(described, group, extra)
 
 
-def check_node(node: DictConfig) -> None:
-    """Hold a node's keys and values, and those of nodes in it, against the signature of its `_target_`."""
-    takes = inspect.signature(hydra.utils.get_object(node._target_)).parameters
+def construct(description: Mapping, group: str | None, extra: Mapping[str, object]) -> object:
+    """Build what a description stands for, inner objects first; see `build`."""
+    target = resolve(description[KIND], group)
+    values = {key: value for key, value in description.items() if key not in (KIND, PARTIAL)}
+    check_arguments(description[KIND], target, values, extra, partial=bool(description.get(PARTIAL)))
+    arguments = {key: construct_inner(value, group) for key, value in values.items()}
+    made = functools.partial(target, **arguments, **extra)
+    return made if description.get(PARTIAL) else made()
+
+
+def construct_inner(value: object, group: str | None) -> object:
+    """Build the objects inside a value; other values stay as they are."""
+    if isinstance(value, Mapping):
+        if KIND in value:
+            return construct(value, group, {})
+        return {key: construct_inner(item, group) for key, item in value.items()}
+    if isinstance(value, list):
+        return [construct_inner(item, group) for item in value]
+    return value
+
+
+def check_arguments(name: str, target: Callable, values: Mapping, extra: Mapping, *, partial: bool) -> None:
+    """Check arguments against the signature of what will be called.
+
+    Raises:
+        ValueError: If an argument is unknown, missing, or of another type than its annotation.
+    """
+    takes = inspect.signature(target).parameters
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
-    for key, value in node.items():
-        if OmegaConf.is_dict(value) and "_target_" in value:
-            check_node(value)
-        elif key in takes:
-            check_type(f"{node._target_}: {key}", value, takes[key].annotation)
-        elif not str(key).startswith("_") and not open_ended:
-            raise ValueError(f"{node._target_} takes no {key!r}{nearest(str(key), takes)}; it takes {', '.join(takes)}")
+    for key, value in values.items():
+        if key in takes:
+            if not (isinstance(value, Mapping) and KIND in value):
+                check_type(f"{name}: {key}", value, takes[key].annotation)
+        elif not open_ended:
+            raise ValueError(f"{name} takes no {key!r}{did_you_mean(key, takes)}; it takes {', '.join(takes)}")
+    required = {key for key, parameter in takes.items() if parameter.default is parameter.empty and not open_ended}
+    if not partial and (missing := sorted(required - set(values) - set(extra))):
+        raise ValueError(f"{name} needs {', '.join(missing)}; give each a value, or choose a file of conf/ that does")
 
 
 def check_type(name: str, value: object, annotation: object) -> None:
-    """Raise ValueError where a value is not of its annotated type; others than scalars, lists and tuples pass.
+    """Check that a value is of its annotated type, if that consists of scalars, lists and tuples.
 
-    A whole number is a float too; of a list or tuple, every item is checked.
+    An int is accepted as a float; each item of a list or tuple is checked.
+
+    Raises:
+        ValueError: If it is not.
     """
     union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
     kinds = typing.get_args(annotation) if union else (annotation,)
     items = [typing.get_args(kind)[0] for kind in kinds if typing.get_origin(kind) in (list, tuple)]
-    if items and OmegaConf.is_list(value):
+    if items and (isinstance(value, list) or OmegaConf.is_list(value)):
         for item in value:
             check_type(f"each of {name}", item, items[0])
         return
@@ -64,118 +94,3 @@ def check_type(name: str, value: object, annotation: object) -> None:
     if type(value) not in allowed:
         wanted = " or ".join(sorted("null" if kind is type(None) else kind.__name__ for kind in allowed))
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
-
-
-def plain(node: DictConfig) -> dict:
-    """A node as dicts, lists, strings and numbers, its interpolations resolved."""
-    return OmegaConf.to_container(node, resolve=True)
-
-
-def build_model(description: Mapping) -> torch.nn.Module:
-    """The network's architecture alone, channels and size fitted to input, phase and pattern.
-
-    Args:
-        description: `model`, `input`, `phase` as plain nodes, and `size_px`.
-    """
-    return build(
-        description["model"],
-        size_px=description["size_px"],
-        in_channels=build(description["input"], scaling=NEUTRAL).in_channels,
-        phase_channels=build(description["phase"], scaling=NEUTRAL).channels,
-    )
-
-
-def check_forward(description: Mapping) -> None:
-    """Send one pattern without values through the architecture, so that what cannot work fails before data is made.
-
-    Raises:
-        ValueError: sizes that do not fit together, or outputs of another size than the pattern.
-    """
-    side, channels = description["size_px"], build(description["input"], scaling=NEUTRAL).in_channels
-    phase_channels = build(description["phase"], scaling=NEUTRAL).channels
-    try:
-        with torch.device("meta"):
-            outputs = build_model(description).eval()(torch.zeros(1, channels, side, side))
-        shapes = [tuple(output.shape) for output in outputs]
-    except (RuntimeError, IndexError, TypeError) as error:
-        raise ValueError(f"model: its values do not fit together ({error}); compare them with --cfg job") from error
-    if shapes != [(1, 1, side, side), (1, phase_channels, side, side)]:
-        raise ValueError(
-            f"model: gives {shapes} for a pattern of {side} px; amplitude (1, 1, {side}, {side}) and phase "
-            f"(1, {phase_channels}, {side}, {side}) are needed"
-        )
-
-
-def build_loss(node: DictConfig | dict, amplitude: DictConfig | dict, phase: DictConfig | dict) -> Loss:
-    """The loss, fitted to amplitude and phase representation.
-
-    Raises:
-        ValueError: a loss that makes no sense of this representation.
-    """
-    represented = build(phase, scaling=NEUTRAL)
-    amplitude_range = build(amplitude, scaling=NEUTRAL).data_range
-    return build(node, channels=Channels(amplitude_range, represented.data_range, represented.circular))
-
-
-def build_network(description: Mapping, model: torch.nn.Module, content_hash: str | None = None) -> PtychoNetwork:
-    """The whole network from its description.
-
-    Args:
-        description: what `build_model` takes, and `scaling`; with `own_scaling`, by content hash, where each scan has
-            its own.
-        model: the architecture.
-        content_hash: of the scan it is for; one without a scaling of its own, or None, takes the joint one.
-    """
-    scaling = scaling_of(description, content_hash)
-    return PtychoNetwork(
-        model=model,
-        input_transform=build(description["input"], scaling=scaling),
-        amplitude=build(description["amplitude"], scaling=scaling),
-        phase=build(description["phase"], scaling=scaling),
-        scaling=scaling,
-    )
-
-
-def scaling_of(description: Mapping, content_hash: str | None = None) -> Scaling:
-    """Ranges a network was trained with; see `build_network`."""
-    return Scaling(**description.get("own_scaling", {}).get(content_hash, description["scaling"]))
-
-
-def read_checkpoint(path: str | Path) -> dict:
-    """A checkpoint's plain content: `ptycho_bench` (description), `state_dict` and Lightning's own.
-
-    Raises:
-        ValueError: the file is missing, no checkpoint, or not one of this package.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f"no checkpoint {path}; a finished run has one at outputs/runs/STUDY/RUN/best.ckpt")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint ({type(error).__name__}); is it complete?") from error
-    if not isinstance(checkpoint, dict) or "ptycho_bench" not in checkpoint:
-        raise ValueError(f"{path} was not written by ptycho-train: it has no description under 'ptycho_bench'")
-    schema = checkpoint["ptycho_bench"].get("schema")
-    if schema != SCHEMA:
-        raise ValueError(f"{path} has schema {schema}, this release reads {SCHEMA}; train it again")
-    return checkpoint
-
-
-def restore_network(checkpoint: Mapping, content_hash: str | None = None) -> PtychoNetwork:
-    """Trained network from what `read_checkpoint` gives; in evaluation mode, on the CPU, channels last.
-
-    Args:
-        checkpoint: the file's content.
-        content_hash: of the scan it is for, see `build_network`.
-    """
-    description = checkpoint["ptycho_bench"]
-    network = build_network(description, build_model(description), content_hash)
-    prefix = "network."
-    weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-    network.load_state_dict(weights)
-    return network.eval().to(memory_format=torch.channels_last)  # PtychoNN predicts 1.5 times as fast, none slower
-
-
-def load_network(path: str | Path, content_hash: str | None = None) -> PtychoNetwork:
-    """Trained network from a checkpoint file, with no other file; see `restore_network`."""
-    return restore_network(read_checkpoint(path), content_hash)

@@ -1,57 +1,78 @@
-"""What determines a data set and a run, as hashes. Imports neither torch nor Lightning: a skip must be quick."""
+"""What determines a scan and a run, as hashes. Imports neither torch nor Lightning: skipping a run must be quick.
+
+An identity contains a protocol version, the stable name of each class (see `registry`) and the values that differ from
+`NEUTRAL`. Moving a module changes no identity. Neither does a new option whose default changes nothing: give it that
+default here.
+"""
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-
-from ptycho_bench.config.scans import names_file, scan_choices
-from ptycho_bench.config.streaming import streams
+from ptycho_bench.config.description import KIND, PARTIAL, Plain
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.versions import FORMAT_VERSION, PROTOCOL_VERSION, SIMULATION_VERSION, TRAINING_VERSION
+from ptycho_bench.data.versions import PROTOCOL_VERSION, SIMULATION_VERSION
 
-SCHEMA = 3  # raise it when a checkpoint of before can no longer be read
-# keys of the root that do not change a result by more than rounding; of the trainer, precision does
-NOT_RESULT = (
-    "outputs_dir", "data_root", "study", "overwrite", "pictures", "logger", "trainer", "data", "noise", "cache_mb",
-)  # fmt: skip
+RUN = "run"
+# Values that add nothing to an identity, by the name of the class or RUN. Options that come after this protocol version
+# belong here, each with the value that leaves results as they were.
+NEUTRAL: dict[str, dict[str, Plain]] = {
+    RUN: {"scaling": "joint", "precision": "32-true", "streamed": False},
+}
+GROUPS = ("split", "input", "amplitude", "phase", "loss", "recipe", "model", "metrics")  # choices that change results
 
 
-def sha256(value: object) -> str:
-    """Hash of plain data, the same on every machine; 1 and 1.0 are one number."""
+def sha256(value: Plain) -> str:
+    """Return the hash of plain data, which is the same on every machine; 1 and 1.0 count as one number."""
     return hashlib.sha256(json.dumps(canonical(value), sort_keys=True).encode()).hexdigest()
 
 
-def canonical(value: object) -> object:
-    """Plain data in which a whole number is an int however it was written."""
-    if isinstance(value, dict):
+def canonical(value: Plain) -> Plain:
+    """Return plain data in which each whole number is an int."""
+    if isinstance(value, Mapping):
         return {key: canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [canonical(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def file_hash(path: str) -> str:
-    """Hash of a file's bytes.
+def deviations(described: Plain) -> Plain:
+    """Return a description without the values that `NEUTRAL` lists, and without the flag of classes completed later."""
+    if isinstance(described, list):
+        return [deviations(item) for item in described]
+    if not isinstance(described, Mapping):
+        return described
+    neutral = NEUTRAL.get(described.get(KIND, ""), {})
+    kept = {key: deviations(value) for key, value in described.items() if key != PARTIAL}
+    return {key: value for key, value in kept.items() if key not in neutral or canonical(value) != neutral[key]}
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the hash of a file's bytes.
 
     Raises:
-        DataError: no such file.
+        DataError: If there is no such file.
     """
     if not Path(path).is_file():
-        raise DataError(f"no file {path}; mend the path, or set data_root=FOLDER (or PTYCHO_DATA), where data sets lie")
+        raise DataError(
+            f"no file {path}; check the path, or set data_root=FOLDER (or PTYCHO_DATA) to the folder of data sets"
+        )
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def with_file_hashes(node: object, source: str | None = None) -> object:
-    """Plain data in which every *_path is replaced by the hash of that file's content, and sources are left out."""
-    if not isinstance(node, dict):
-        return node
-    source = node.get("source") or source
+def with_file_hashes(described: Plain, source: str | None = None) -> Plain:
+    """Return a description in which each *_path is replaced by the hash of that file's content, without its sources.
+
+    Raises:
+        DataError: If a file is missing; the message names where it can be obtained.
+    """
+    if not isinstance(described, Mapping):
+        return described
+    source = described.get("source") or source
     result = {}
-    for key, value in node.items():
+    for key, value in described.items():
         if key.endswith("_path") and value is not None:
             try:
                 result[key] = file_hash(value)
@@ -62,8 +83,8 @@ def with_file_hashes(node: object, source: str | None = None) -> object:
     return result
 
 
-def stored_hash(path: str) -> str:
-    """Content hash a data file carries; of one that carries none, the hash of its bytes."""
+def stored_hash(path: str | Path) -> str:
+    """Return the content hash that a data file carries, or the hash of its bytes if it carries none."""
     import h5py
 
     try:
@@ -74,49 +95,47 @@ def stored_hash(path: str) -> str:
         return file_hash(path)
 
 
-def data_hash(cfg: DictConfig) -> str:
-    """Hash of what is trained on: that of the one scan, or over those of several, in order.
+def simulation_identity(data: Mapping, noise: Mapping) -> str:
+    """Return the identity of a simulated scan.
+
+    Args:
+        data: description of the object, the probe and the scan.
+        noise: description of the detector's noise.
+    """
+    described = {key: value for key, value in data.items() if key != "name"}
+    return sha256([SIMULATION_VERSION, deviations(with_file_hashes(described)), deviations(noise)])
+
+
+def joint_identity(identities: Sequence[str]) -> str:
+    """Return the identity of scans that train as one set; of a single scan, its own."""
+    return sha256(list(identities)) if len(identities) > 1 else identities[0]
+
+
+def refuse_repeated(named: Iterable[tuple[str, str]]) -> None:
+    """Check that no two scans, each given by the words that name it and its identity, are the same.
 
     Raises:
-        ValueError: the same scan twice.
+        ValueError: If two are.
     """
-    named = [(choice.words, scan_hash(choice.cfg)) for choice in scan_choices(cfg)]
-    refuse_twice(named)
-    hashes = [digest for _, digest in named]
-    return sha256(hashes) if len(hashes) > 1 else hashes[0]
-
-
-def refuse_twice(named: Iterable[tuple[str, str]]) -> None:
-    """Raise ValueError where two scans, each given by what names it and by its hash, are the same."""
     known: dict[str, str] = {}
-    for words, digest in named:
-        if digest in known:
-            raise ValueError(f"{words} is the same scan as {known[digest]}; name each scan once")
-        known[digest] = words
+    for words, identity in named:
+        if identity in known:
+            raise ValueError(f"{words} is the same scan as {known[identity]}; name each scan once")
+        known[identity] = words
 
 
-def scan_hash(cfg: DictConfig) -> str:
-    """Hash of what a scan is made from: object, probe, scan, noise, the code's versions; or of the given file."""
-    if names_file(cfg):
-        return stored_hash(cfg.data.file_path)
-    data = OmegaConf.to_container(cfg.data, resolve=True)
-    data.pop("name")
-    noise = OmegaConf.to_container(cfg.noise, resolve=True)
-    return sha256([with_file_hashes(data), noise, FORMAT_VERSION, SIMULATION_VERSION])
+def run_identity(groups: Mapping[str, Plain], values: Mapping[str, Plain], data: str) -> str:
+    """Return the identity of a training run.
+
+    Args:
+        groups: description of each of `GROUPS`.
+        values: seed, and what `NEUTRAL[RUN]` lists.
+        data: identity of the scans.
+    """
+    described = {group: deviations(groups[group]) for group in GROUPS}
+    return sha256([PROTOCOL_VERSION, data, described, deviations({KIND: RUN, **values})])
 
 
-def run_hash(cfg: DictConfig) -> str:
-    """Hash of what determines a run's result."""
-    root = OmegaConf.to_container(cfg, resolve=True)
-    result = {key: value for key, value in root.items() if key not in NOT_RESULT}
-    result["precision"] = root["trainer"]["precision"]
-    if len(scan_choices(cfg)) == 1:
-        del result["scaling"]  # joint and own are one
-    if streams(cfg):
-        result["streamed"] = True  # the training samples come in another order
-    return sha256([SCHEMA, TRAINING_VERSION, PROTOCOL_VERSION, data_hash(cfg), result])
-
-
-def run_name(cfg: DictConfig, choices: dict[str, str], identity: str) -> str:
-    """Folder name of a run: model-loss-s<seed>-<hash>."""
-    return f"{choices['model']}-{choices['loss']}-s{cfg.seed}-{identity[:10]}"
+def run_name(model: str, loss: str, seed: int, identity: str) -> str:
+    """Return the name of a run's folder, MODEL-LOSS-sSEED-HASH."""
+    return f"{model}-{loss}-s{seed}-{identity[:10]}"

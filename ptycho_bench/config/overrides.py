@@ -1,54 +1,94 @@
-"""Words of a command line that Hydra would not take as they are: file names, and several data sets."""
+"""Words of a command line that Hydra cannot read as they are: flags, file names, and several data sets."""
 
 import re
-import sys
+from collections.abc import Mapping
 
-from ptycho_bench.cli.entry import asks_for_help
-
-NETWORK_FILES = (".ckpt", ".onnx")  # endings of a trained network's files
+NETWORK_FILES = (".ckpt", ".onnx")  # suffixes of a trained network's files
+LIST = r"\[([^\[\]]*)\]"
 
 
 def quoted(path: str) -> str:
-    """A file name as Hydra reads it whatever characters are in it."""
+    """Return a text as Hydra reads it whatever characters it contains."""
     escaped = path.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
-def files_to_override(key: str) -> None:
-    """Turn the command line's words without = into one override key=[FILE,...]."""
-    words = sys.argv[1:]
-    files = [word for word in words if "=" not in word and not word.startswith("-")]
-    if files and not asks_for_help():
-        rest = [word for word in words if word not in files]
-        sys.argv[1:] = [f"{key}=[{','.join(map(quoted, files))}]", *rest]
+def is_file_word(word: str) -> bool:
+    """Return True for a word that names a file: neither an override nor a flag."""
+    return "=" not in word and not word.startswith("-")
+
+
+def files_to_override(words: list[str], key: str) -> list[str]:
+    """Return a command line on which the words that name files read KEY=[FILE,...].
+
+    >>> files_to_override(["a.h5", "b.h5", "out=c.h5"], "files")
+    ["files=['a.h5','b.h5']", 'out=c.h5']
+    """
+    files = [word for word in words if is_file_word(word)]
+    rest = [word for word in words if not is_file_word(word)]
+    return [f"{key}=[{','.join(map(quoted, files))}]", *rest] if files else rest
+
+
+def networks_to_override(words: list[str]) -> list[str]:
+    """Return a command line on which files of trained networks read checkpoint=FILE, and other files files=[FILE,...].
+
+    >>> networks_to_override(["scan.h5", "best.ckpt", "frc=false"])
+    ["files=['scan.h5']", 'frc=false', "checkpoint='best.ckpt'"]
+    """
+    networks = [word for word in words if is_file_word(word) and word.endswith(NETWORK_FILES)]
+    rest = files_to_override([word for word in words if word not in networks], "files")
+    return [*rest, *(f"checkpoint={quoted(path)}" for path in networks)]
 
 
 def checkpoint_to_override(words: list[str]) -> list[str]:
-    """A command line on which the one word without = and - reads checkpoint=FILE.
+    """Return a command line on which the word that names a file reads checkpoint=FILE.
 
     >>> checkpoint_to_override(["best.ckpt", "batch=8"])
     ["checkpoint='best.ckpt'", 'batch=8']
 
     Raises:
-        ValueError: more than one.
+        ValueError: If there is more than one.
     """
-    named = [word for word in words if "=" not in word and not word.startswith("-")]
+    named = [word for word in words if is_file_word(word)]
     if len(named) > 1:
         raise ValueError(f"this command takes 1 checkpoint, got {len(named)}: {', '.join(named)}; name one")
     return [f"checkpoint={quoted(word)}" if word in named else word for word in words]
 
 
-LIST = r"\[([^\[\]]*)\]"
+def flags_to_overrides(words: list[str], flags: Mapping[str, str], numbers: Mapping[str, str]) -> list[str]:
+    """Return a command line with its flags as overrides.
+
+    >>> flags_to_overrides(["a=b", "--dry-run", "--index", "3"], {"--dry-run": "dry_run=true"}, {"--index": "index"})
+    ['a=b', 'dry_run=true', 'index=3']
+
+    Args:
+        words: the command line.
+        flags: override that stands for each flag.
+        numbers: key that the number after each of these flags is given to.
+
+    Raises:
+        ValueError: If a number is missing.
+    """
+    changed, words = [], list(words)
+    while words:
+        word = words.pop(0)
+        if word not in numbers:
+            changed.append(flags.get(word, word))
+        elif words and words[0].isdigit():
+            changed.append(f"{numbers[word]}={words.pop(0)}")
+        else:
+            raise ValueError(f"{word} needs a number, 0 or more; write {word} 3")
+    return changed
 
 
 def scans_to_overrides(words: list[str]) -> list[str]:
-    """A command line on which data=[SCAN,...] reads data=several data.scans=[SCAN,...]; several lists are a sweep.
+    """Return a command line on which data=[SCAN,...] reads data=several data.scans=[SCAN,...]; several lists sweep.
 
     >>> scans_to_overrides(["data=[ltem,b.h5]", "seed=1"])
     ['data=several', "data.scans=['ltem','b.h5']", 'seed=1']
 
     Raises:
-        ValueError: a sweep over lists and single names, or a value of data that does not say which scan it is for.
+        ValueError: If a sweep mixes lists and single names, or a value of data does not say which scan it is for.
     """
     rewritten = []
     for word in words:
@@ -66,13 +106,17 @@ def scans_to_overrides(words: list[str]) -> list[str]:
 
 
 def list_override(items: str) -> str:
-    """Names, parted by commas, as a list that Hydra reads."""
+    """Return names that are separated by commas as a list that Hydra reads."""
     names = (item.strip().strip("'\"") for item in items.split(","))
     return f"[{','.join(quoted(name) for name in names if name)}]"
 
 
 def refuse_ambiguous(word: str) -> None:
-    """Raise ValueError for a value of data, such as data.photons=1e4, beside several scans."""
+    """Check that a word gives no value of data, such as data.photons=1e4, beside several scans.
+
+    Raises:
+        ValueError: If it does.
+    """
     key = word.lstrip("+~").partition("=")[0]
     if key.startswith("data.") and key not in ("data.scans", "data.folder_path"):
         raise ValueError(

@@ -1,1 +1,1 @@
-"""From physics to a network's batches: simulate, store, split, scale, load."""
+"""Scan data: simulate, store, check and split scans."""

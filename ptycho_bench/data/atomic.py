@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file completely or not at all, by a temporary file and a rename.
 
     Raises:
-        OSError: the folder cannot be written or the disk is full; nothing half-written stays behind.
+        OSError: If the folder cannot be written or the disk is full; no incomplete file is left behind.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -28,14 +28,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_whole(path: Path, size: int = 0) -> Iterator["h5py.File"]:
-    """An HDF5 file to fill, that takes its place at the end, by a rename; on an error nothing of it stays.
+    """Open a temporary HDF5 file that is renamed to `path` at the end, or removed if an error occurs.
 
     Args:
-        path: the file; its folder is made.
-        size: bytes it will need, so that a disk too small is met before HDF5 meets it.
+        path: path of the file; its folder is created.
+        size: expected number of bytes, so that a full disk is noticed before HDF5 writes to it.
 
     Raises:
-        OSError: the folder cannot be written or the disk is full.
+        OSError: If the folder cannot be written or the disk is full.
     """
     import h5py
 
@@ -53,7 +53,7 @@ def written_whole(path: Path, size: int = 0) -> Iterator["h5py.File"]:
 
 
 def reserve(path: Path, size: int) -> None:
-    """Raise OSError now where `size` bytes do not fit: HDF5 that meets a full disk takes the process down with it."""
+    """Raise OSError if `size` bytes do not fit on the disk; HDF5 would crash the process while it writes."""
     with open(path, "wb") as handle:
         if size and hasattr(os, "posix_fallocate"):
             try:

@@ -1,4 +1,4 @@
-"""Objects and probes from files: TIFF, NPY, HDF5."""
+"""Read objects and probes from TIFF, NPY and HDF5 files."""
 
 from pathlib import Path
 
@@ -14,19 +14,20 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi")
 
 
 def load_array(path: str, *, key: str | None = None, source: str | None = None) -> np.ndarray:
-    """Array in a .tif, .tiff, .npy, .h5, .hdf5 or .cxi file; nothing is unpickled.
+    """Read the array in a .tif, .tiff, .npy, .h5, .hdf5 or .cxi file; pickled objects are never loaded.
 
     Args:
-        path: the file.
-        key: the data set's name, for HDF5.
-        source: where the file can be had; said when it is missing; or None.
+        path: path of the file.
+        key: name of the data set in an HDF5 file.
+        source: where the file can be obtained, for the message if it is missing; or None.
 
     Raises:
-        DataError: the file is missing, of another kind, not readable, or lacks the key.
+        DataError: If the file is missing, of another kind or not readable, if it has no data set of that name, or if
+            its values are not finite numbers.
     """
     file = Path(path)
     if not file.is_file():
-        hint = f"; it comes from {source}" if source else ""
+        hint = f"; it is available from {source}" if source else ""
         raise DataError(f"no file {file}{hint}; set data_root=FOLDER (or PTYCHO_DATA) or the data set's *_path")
     suffix = file.suffix.lower()
     try:
@@ -39,20 +40,20 @@ def load_array(path: str, *, key: str | None = None, source: str | None = None) 
         elif suffix in HDF5_SUFFIXES:
             array = load_hdf5(file, key)
         else:
-            raise DataError(f"{file}: unknown file kind {suffix!r}; use .tif, .npy or .h5")
+            raise DataError(f"{file}: the file type {suffix!r} is unknown; use .tif, .npy or .h5")
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"{file} cannot be read as {suffix}: {error}; is it complete?") from error
+        raise DataError(f"{file} cannot be read as {suffix}: {error}; check whether it is complete") from error
     if array.dtype.kind not in "biufc" or not array.size:
-        raise DataError(f"{file} holds {array.dtype} of shape {array.shape}; an array of numbers is needed")
+        raise DataError(f"{file} contains {array.dtype} of shape {array.shape}; an array of numbers is needed")
     if not np.isfinite(array).all():
-        raise DataError(f"{file} holds NaN or infinite values; mend or mask them first")
+        raise DataError(f"{file} contains NaN or infinite values; replace them first")
     return array
 
 
 def load_hdf5(file: Path, key: str | None) -> np.ndarray:
-    """One data set of an HDF5 file; the error names the keys there are."""
+    """Read one data set of an HDF5 file; the error message lists the keys that exist."""
     import h5py
 
     with h5py.File(file, "r") as handle:
@@ -70,46 +71,65 @@ def object_from_amplitude_phase(
     scaling: str,
     source: str | None,
 ) -> Tensor:
-    """Complex64 object (H, W) from two real images: amplitude, and phase in radians.
+    """Return a complex64 object (H, W) from two real images, amplitude and phase in radians.
 
     Args:
         amplitude_path: TIFF, NPY or HDF5 file of the amplitude.
-        phase_path: likewise of the phase.
-        amplitude_key: data set's name where the file is HDF5.
-        phase_key: likewise.
+        phase_path: TIFF, NPY or HDF5 file of the phase.
+        amplitude_key: name of the amplitude's data set in an HDF5 file; or None.
+        phase_key: name of the phase's data set in an HDF5 file; or None.
         scaling: see `physics.specimens.objects.rescale`.
-        source: where the files can be had, or None.
+        source: where the files can be obtained; or None.
 
     Raises:
-        DataError: a file cannot be used, or is not a 2-D real image.
+        DataError: If a file cannot be used or is not a real 2-D image, or the images differ in shape.
     """
     images = []
     for path, key in ((amplitude_path, amplitude_key), (phase_path, phase_key)):
         image = np.squeeze(load_array(path, key=key, source=source))
         if image.ndim != 2 or np.iscomplexobj(image):
-            raise DataError(f"{path} holds {image.dtype} of shape {image.shape}; a real 2-D image is needed")
+            raise DataError(f"{path} contains {image.dtype} of shape {image.shape}; a real 2-D image is needed")
         images.append(torch.from_numpy(image.astype(np.float32)))
     if images[0].shape != images[1].shape:
-        raise DataError(f"{amplitude_path} is {tuple(images[0].shape)}, {phase_path} {tuple(images[1].shape)} px")
+        raise DataError(
+            f"{amplitude_path} is {tuple(images[0].shape)} px, but {phase_path} is {tuple(images[1].shape)} px; crop "
+            "them to the same shape"
+        )
     return transmission(*rescale(*images, scaling=scaling))
 
 
 def object_from_complex(*, object_path: str, object_key: str | None, scaling: str, source: str | None) -> Tensor:
-    """Complex64 object (H, W) from one complex array; see `object_from_amplitude_phase` for the rest."""
+    """Return a complex64 object (H, W) from one complex array.
+
+    Args:
+        object_path: TIFF, NPY or HDF5 file of the object.
+        object_key: name of the data set in an HDF5 file; or None.
+        scaling: see `physics.specimens.objects.rescale`.
+        source: where the file can be obtained; or None.
+
+    Raises:
+        DataError: If the file cannot be used or is not a complex 2-D array.
+    """
     array = np.squeeze(load_array(object_path, key=object_key, source=source))
     if array.ndim != 2 or not np.iscomplexobj(array):
-        raise DataError(f"{object_path} holds {array.dtype} of shape {array.shape}; a complex 2-D array is needed")
+        raise DataError(f"{object_path} contains {array.dtype} of shape {array.shape}; a complex 2-D array is needed")
     obj = torch.from_numpy(array.astype(np.complex64))
     return transmission(*rescale(obj.abs(), obj.angle(), scaling=scaling))
 
 
 def probe_from_file(*, probe_path: str, probe_key: str | None, block: int, source: str | None) -> Tensor:
-    """Complex64 probe (H, W) or (modes, H, W) from a file, each block x block pixels averaged to one.
+    """Return a complex64 probe (H, W) or (modes, H, W) from a file.
+
+    Args:
+        probe_path: TIFF, NPY or HDF5 file of the probe.
+        probe_key: name of the data set in an HDF5 file; or None.
+        block: side of the squares of pixels that are averaged to one pixel.
+        source: where the file can be obtained; or None.
 
     Raises:
-        DataError: the file cannot be used or is not a complex 2-D or 3-D array.
+        DataError: If the file cannot be used or is not a complex 2-D or 3-D array.
     """
     array = np.squeeze(load_array(probe_path, key=probe_key, source=source))
     if array.ndim not in (2, 3) or not np.iscomplexobj(array):
-        raise DataError(f"{probe_path} holds {array.dtype} of shape {array.shape}; a complex (H, W) probe is needed")
+        raise DataError(f"{probe_path} contains {array.dtype} of shape {array.shape}; a complex (H, W) probe is needed")
     return block_mean(torch.from_numpy(array), block).to(torch.complex64)

@@ -1,4 +1,4 @@
-"""Patterns that need not fit into memory: read block by block, or by index from a stored file."""
+"""Frames that need not fit into memory: read block by block, or by index from a file."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ BLOCK_BYTES = 2**25
 
 
 def frames_per_block(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """Frames (N, H, W) that make a block of about 32 MiB; at least 1."""
+    """Return the number of frames (N, H, W) in a block of about 32 MiB; at least 1."""
     frame = max(1, int(np.prod(shape[1:])) * np.dtype(dtype).itemsize)
     return max(1, BLOCK_BYTES // frame)
 
 
-def runs(points: np.ndarray) -> Iterator[tuple[int, int]]:
-    """First and end place of each stretch of consecutive numbers.
+def contiguous_runs(points: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Return the first and the end position of each run of consecutive numbers.
 
-    >>> list(runs(np.array([4, 5, 6, 9, 2])))
+    >>> list(contiguous_runs(np.array([4, 5, 6, 9, 2])))
     [(0, 3), (3, 4), (4, 5)]
     """
     breaks = np.flatnonzero(np.diff(points) != 1) + 1
@@ -28,7 +28,7 @@ def runs(points: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 class FrameShape:
-    """What frames (N, H, W) have in common with an array, from their `shape` and `dtype`."""
+    """Array attributes of frames (N, H, W) that follow from their `shape` and `dtype`."""
 
     shape: tuple[int, int, int]
     dtype: np.dtype
@@ -38,23 +38,23 @@ class FrameShape:
 
     @property
     def ndim(self) -> int:
-        """3, as an array has it."""
+        """Number of dimensions, 3."""
         return len(self.shape)
 
     @property
     def nbytes(self) -> int:
-        """Size of all frames in memory."""
+        """Size of all frames in memory, bytes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
 class FrameStream(FrameShape):
-    """Frames (N, H, W) that come in order, a block at a time.
+    """Frames (N, H, W) that are read in order, one block at a time.
 
     Args:
         shape: (N, H, W).
-        dtype: of the frames.
-        blocks: starts anew at each call; yields (n, H, W) arrays, consecutive frames.
+        dtype: data type of the frames.
+        blocks: returns a new iterator at each call, over arrays (n, H, W) of consecutive frames.
     """
 
     shape: tuple[int, int, int]
@@ -62,42 +62,42 @@ class FrameStream(FrameShape):
     blocks: Callable[[], Iterator[np.ndarray]]
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "FrameStream":
-        """Frames after a change that treats each alike, (n, H, W) to (n, H', W')."""
+        """Apply a function to every block, (n, H, W) to (n, H', W'), that treats all frames alike."""
         sample = change(np.zeros((1, *self.shape[1:]), self.dtype))
         shape = (self.shape[0], *sample.shape[1:])
         return FrameStream(shape, sample.dtype, lambda: (change(block) for block in self.blocks()))
 
     def first(self, count: int | None) -> "FrameStream":
-        """The first `count` frames; None: all."""
+        """Return the first `count` frames; None returns all."""
         if count is None or count >= len(self):
             return self
 
         def blocks() -> Iterator[np.ndarray]:
-            left = count
+            missing = count
             for block in self.blocks():
-                yield block[:left]
-                left -= len(block)
-                if left <= 0:
+                yield block[:missing]
+                missing -= len(block)
+                if missing <= 0:
                     return
 
         return FrameStream((count, *self.shape[1:]), self.dtype, blocks)
 
     def keep(self, kept: np.ndarray) -> "FrameStream":
-        """Only the frames where `kept`, bool (N,), is True."""
+        """Return only the frames for which `kept`, bool (N,), is True."""
 
         def blocks() -> Iterator[np.ndarray]:
             first = 0
             for block in self.blocks():
-                chosen = block[kept[first : first + len(block)]]
+                selected = block[kept[first : first + len(block)]]
                 first += len(block)
-                if len(chosen):
-                    yield chosen
+                if len(selected):
+                    yield selected
 
         return FrameStream((int(kept.sum()), *self.shape[1:]), self.dtype, blocks)
 
 
 def stream_array(array: np.ndarray) -> FrameStream:
-    """An array (N, H, W), also one mapped from a file or an h5py data set, as a stream."""
+    """Return an array (N, H, W), which may be memory-mapped or an h5py data set, as a stream."""
     step = frames_per_block(array.shape, array.dtype)
     return FrameStream(
         tuple(array.shape),
@@ -107,11 +107,11 @@ def stream_array(array: np.ndarray) -> FrameStream:
 
 
 class StoredFrames(FrameShape):
-    """Frames (N, H, W) of an HDF5 file, read when asked for.
+    """Frames (N, H, W) of an HDF5 file, read on request.
 
     Args:
-        path: the file; open as long as this object lives, opened anew where it is sent to another process.
-        key: of the data set.
+        path: path of the file. It stays open as long as this object exists, and is opened again after unpickling.
+        key: name of the data set.
     """
 
     def __init__(self, path: Path, key: str) -> None:
@@ -123,26 +123,26 @@ class StoredFrames(FrameShape):
         return StoredFrames, (self.path, self.key)
 
     def __getitem__(self, points: slice | np.ndarray) -> np.ndarray:
-        """Frames (n, H, W) of a slice, or of int (n,) indices in any order."""
+        """Read the frames (n, H, W) of a slice, or of int (n,) indices in any order."""
         if isinstance(points, slice):
             return self.data[points]
         frames = np.empty((len(points), *self.shape[1:]), self.dtype)
-        for first, end in runs(points):  # h5py's own list of indices is slower
+        for first, end in contiguous_runs(points):  # faster than passing the indices to h5py
             start = int(points[first])
             self.data.read_direct(frames, np.s_[start : start + end - first], np.s_[first:end])
         return frames
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Consecutive frames, (n, H, W) at a time."""
+        """Iterate over blocks (n, H, W) of consecutive frames."""
         return stream_array(self.data).blocks()
 
     def first(self, count: int | None) -> FrameStream:
-        """The first `count` frames as a stream; None: all."""
+        """Return the first `count` frames as a stream; None returns all."""
         return stream_array(self.data).first(count)
 
 
-def chosen(frames: np.ndarray | StoredFrames, points: np.ndarray) -> FrameStream:
-    """Some frames, int (n,), of an array or a stored file, as a stream."""
+def select_frames(frames: np.ndarray | StoredFrames, points: np.ndarray) -> FrameStream:
+    """Return the frames with these indices, int (n,), of an array or a file, as a stream."""
     shape = (len(points), *frames.shape[1:])
     step = frames_per_block(shape, frames.dtype)
     return FrameStream(
@@ -154,5 +154,5 @@ Frames = np.ndarray | FrameStream | StoredFrames
 
 
 def blocks_of(frames: Frames) -> Iterator[np.ndarray]:
-    """Consecutive frames (n, H, W), or parts of any other array along its first axis."""
+    """Iterate over blocks (n, H, W) of consecutive frames, or over parts of any other array along its first axis."""
     return stream_array(frames).blocks() if isinstance(frames, np.ndarray) else frames.blocks()

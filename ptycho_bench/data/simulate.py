@@ -1,4 +1,4 @@
-"""Physics to samples: scan an object with a probe and record what the detector sees. Pure: no files."""
+"""Simulate a scan: raster an object with a probe and record diffraction patterns. No files are read or written."""
 
 import dataclasses
 import json
@@ -32,24 +32,24 @@ def simulate_scan(
     held_out: bool,
     simulation_hash: str | None = None,
 ) -> PtychoScan:
-    """Raster-scan the object and record a diffraction pattern at each point.
+    """Scan the object on a raster and record a diffraction pattern at each point.
 
     Args:
-        name: of the data set, for the record.
+        name: name of the data set, for the record.
         obj: complex (rows, columns) transmission function.
-        probe: complex (H, H) or (modes, H, H); scaled to `photons` here.
+        probe: complex (H, H) or (modes, H, H); it is scaled to `photons`.
         photons: sum |P|^2.
-        overlap_ratio: see `raster_scan`.
-        step_px: see `raster_scan`.
-        jitter_px: see `raster_scan`.
-        noise: see `physics.noise`; it also names the pixels to mask and the type its readings are stored as.
-        seed: of jitter and noise.
-        pixel_size_m: side of an object pixel, or None.
-        held_out: for testing alone; ptycho-train refuses it.
-        simulation_hash: hash of what this scan is made from.
+        overlap_ratio: 1 - step / probe width, see `physics.scan.raster_scan`; or None.
+        step_px: raster step, see `physics.scan.raster_scan`; or None.
+        jitter_px: largest shift of a scan point from its raster position, px.
+        noise: see `physics.noise`; it also determines the pixels to mask and the data type of the patterns.
+        seed: seed of jitter and noise.
+        pixel_size_m: side of an object pixel; or None.
+        held_out: the scan is for testing only; ptycho-train refuses it.
+        simulation_hash: hash of the settings of the simulation; or None.
 
     Raises:
-        ValueError: impossible settings, or a probe that is not square.
+        ValueError: If a setting is out of bounds, or the probe is not square.
     """
     side = probe.shape[-1]
     if probe.shape[-2] != side:
@@ -108,7 +108,7 @@ def simulate_xray_scan(
     held_out: bool,
     simulation_hash: str | None = None,
 ) -> PtychoScan:
-    """`simulate_scan`, with the photon energy recorded; all other arguments are passed on to it."""
+    """Call `simulate_scan` with all other arguments, and record the photon energy `energy_ev`."""
     scan = simulate_scan(
         name=name,
         obj=obj,

@@ -1,4 +1,4 @@
-"""Train, validation and test parts of a scan, by scan row or place; each choice in conf/split is a call of these."""
+"""Split a scan into training, validation and test parts by scan row or position; conf/split calls these functions."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,7 +10,7 @@ from ptycho_bench.data.scan import PtychoScan
 
 
 class Split(NamedTuple):
-    """Indices into the scan's points, int64: training, validation, test."""
+    """Indices of the training, validation and test points of a scan, int64."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -20,9 +20,9 @@ class Split(NamedTuple):
 class SplitScan(NamedTuple):
     """One of the scans of a run.
 
-    name: in records and file names; no two of a run are alike.
+    name: name in records and file names, unique within a run.
     scan: the scan.
-    split: its own training, validation and test points.
+    split: its training, validation and test points.
     """
 
     name: str
@@ -39,20 +39,20 @@ def published_split(
     validation_fraction: float,
     seed: int,
 ) -> Split:
-    """Rows for training, a corner for testing, random training points for validation, as the papers do.
+    """Take rows for training, a corner for testing and random training points for validation, as the papers do.
 
-    Neighbouring patches of the two parts share object pixels where they overlap: see `disjoint_split`.
+    Training and test patches that overlap share object pixels; `disjoint_split` avoids this.
 
     Args:
-        scan: the scan.
-        train_rows: first scan row for training, and the one after the last.
-        test_rows: likewise for testing.
-        test_columns: likewise, scan columns.
-        validation_fraction: share of the training points set aside at random, (0, 1).
-        seed: of that draw.
+        scan: scan to split.
+        train_rows: first scan row for training, and the row after the last.
+        test_rows: first scan row for testing, and the row after the last.
+        test_columns: first scan column for testing, and the column after the last.
+        validation_fraction: fraction of the training points that is drawn for validation, (0, 1).
+        seed: seed of that draw.
 
     Raises:
-        ValueError: rows or columns the scan does not have, overlapping rows, an empty part.
+        ValueError: If rows or columns lie outside the scan, rows overlap, or a part is empty.
     """
     check_rows(scan, {"train_rows": train_rows, "test_rows": test_rows}, test_columns)
     row, column = scan.scan_index.T
@@ -64,24 +64,26 @@ def published_split(
 
 
 def subset_split(scan: PtychoScan, *, whole: Callable[..., Split], patterns: int, seed: int) -> Split:
-    """Another split with fewer training and validation patterns, drawn at random in the shares it has them.
+    """Reduce another split to fewer training and validation patterns, drawn at random in the same proportion.
 
-    A draw of more patterns holds every draw of fewer with the same seed.
+    With the same seed, a larger draw contains every smaller one.
 
     Args:
-        scan: the scan.
-        whole: the other split, which takes the scan.
-        patterns: for training and validation together, at least 2.
-        seed: of the draw.
+        scan: scan to split.
+        whole: function that returns the other split for a scan.
+        patterns: number of training and validation patterns together, at least 2.
+        seed: seed of the draw.
 
     Raises:
-        ValueError: fewer patterns than 2, or more than there are.
+        ValueError: If `patterns` is below 2 or above the number of patterns in the other split.
     """
     split = whole(scan=scan)
-    there = len(split.train) + len(split.validation)
-    if not 2 <= patterns <= there:
-        raise ValueError(f"split.patterns must lie in [2, {there}], the patterns of the whole split, got {patterns}")
-    validation = min(max(1, round(patterns * len(split.validation) / there)), len(split.validation))
+    available = len(split.train) + len(split.validation)
+    if not 2 <= patterns <= available:
+        raise ValueError(
+            f"split.patterns must lie in [2, {available}], the patterns of the whole split, got {patterns}"
+        )
+    validation = min(max(1, round(patterns * len(split.validation) / available)), len(split.validation))
     counts = {"train": min(patterns - validation, len(split.train)), "validation": validation}
     generator = np.random.default_rng(seed)
     drawn = {name: np.sort(generator.permutation(getattr(split, name))[:count]) for name, count in counts.items()}
@@ -89,15 +91,16 @@ def subset_split(scan: PtychoScan, *, whole: Callable[..., Split], patterns: int
 
 
 def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_fraction: float) -> Split:
-    """Test patches share no object pixel with any training or validation patch, jitter included.
+    """Take test patches that share no object pixel with any training or validation patch, including jitter.
 
     Args:
-        scan: the scan.
-        train_rows: first scan row for training and validation, and the one after the last; validation takes the last.
-        validation_fraction: share of these rows, rounded to whole rows, at least one, (0, 1).
+        scan: scan to split.
+        train_rows: first scan row for training and validation, and the row after the last; validation takes the last
+            rows.
+        validation_fraction: fraction of these rows, rounded to whole rows, at least one, (0, 1).
 
     Raises:
-        ValueError: rows the scan does not have, or no row left for testing.
+        ValueError: If rows lie outside the scan, or no row is left for testing.
     """
     check_rows(scan, {"train_rows": train_rows}, None)
     row = scan.scan_index[:, 0]
@@ -118,19 +121,21 @@ def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_
 
 
 def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validation_fraction: float) -> Split:
-    """The last part of the field for testing, for scans that are no raster: only the positions count.
+    """Take the last part of the field for testing; only positions are used, so that the scan need not be a raster.
 
-    Test patches lie wholly beyond a line across the field, the others wholly before it, so that no object pixel is
-    shared; patches that straddle it are left out. A patch at a fractional position has every pixel it touches.
+    A line divides the field. Test patches lie entirely beyond it and all others entirely before it, so that no object
+    pixel is shared; patches across the line are left out. A patch at a fractional position covers every pixel that it
+    touches.
 
     Args:
-        scan: the scan.
-        axis: `row`: the line is horizontal, test patches lie below it; `column`: vertical, they lie to its right.
-        test_fraction: share of the field's extent along the axis that lies beyond the line, (0, 1).
-        validation_fraction: share of the patches before the line, those nearest to it, (0, 1).
+        scan: scan to split.
+        axis: `row` for a horizontal line with test patches below it, `column` for a vertical line with test patches to
+            its right.
+        test_fraction: fraction of the field's extent along the axis that lies beyond the line, (0, 1).
+        validation_fraction: fraction of the patches before the line, taken from those nearest to it, (0, 1).
 
     Raises:
-        ValueError: another axis, a fraction outside (0, 1), or no patch left on a side of the line.
+        ValueError: If the axis is unknown, a fraction lies outside (0, 1), or no patch is left on a side of the line.
     """
     if axis not in ("row", "column"):
         raise ValueError(f"split.axis must be row or column, got {axis!r}")
@@ -144,8 +149,8 @@ def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validatio
     for part, name, change in ((test, "beyond", "raise"), (before, "before", "lower")):
         if not len(part):
             raise ValueError(
-                f"split.test_fraction {test_fraction} leaves no patch of {scan.patch_px} px wholly {name} its line in "
-                f"a field of {extent:g} px along the {axis} axis; {change} it"
+                f"split.test_fraction {test_fraction} leaves no patch of {scan.patch_px} px entirely {name} its line "
+                f"in a field of {extent:g} px along the {axis} axis; {change} it"
             )
     before = before[np.argsort(place[before], kind="stable")]
     first_validation = len(before) - validation_count(len(before), validation_fraction)
@@ -153,15 +158,15 @@ def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validatio
 
 
 def within(index: np.ndarray, bounds: tuple[int, int]) -> np.ndarray:
-    """True where first <= index < end."""
+    """Return True for each index with first <= index < end."""
     return (index >= bounds[0]) & (index < bounds[1])
 
 
 def validation_count(candidates: int, fraction: float) -> int:
-    """At least one of the candidates, at most all but one.
+    """Return a fraction of the candidates, rounded: at least one, at most all but one.
 
     Raises:
-        ValueError: a fraction outside (0, 1).
+        ValueError: If the fraction lies outside (0, 1).
     """
     if not 0 < fraction < 1:
         raise ValueError(f"validation_fraction must lie in (0, 1), got {fraction}; 5 % is written 0.05")
@@ -169,7 +174,7 @@ def validation_count(candidates: int, fraction: float) -> int:
 
 
 def check_rows(scan: PtychoScan, rows: dict[str, tuple[int, int]], columns: tuple[int, int] | None) -> None:
-    """Raise unless every range lies inside the scan and no two ranges of rows meet."""
+    """Raise ValueError if a range does not lie inside the scan or two ranges of rows overlap."""
     row_count, column_count = (int(n) + 1 for n in scan.scan_index.max(axis=0))
     bounds = {name: (pair, row_count, "rows") for name, pair in rows.items()}
     if columns is not None:
@@ -187,8 +192,8 @@ def check_rows(scan: PtychoScan, rows: dict[str, tuple[int, int]], columns: tupl
 
 
 def require_non_empty(split: Split) -> Split:
-    """The split itself, or ValueError where a part has no point."""
+    """Return the split, or raise ValueError if a part has no point."""
     for name, part in split._asdict().items():
         if not len(part):
-            raise ValueError(f"the split leaves no {name} point; widen its rows")
+            raise ValueError(f"the split leaves no {name} point; take more rows")
     return split

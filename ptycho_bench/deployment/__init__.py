@@ -1,1 +1,1 @@
-"""A trained network outside PyTorch: written as ONNX, checked, and run by ONNX Runtime."""
+"""Export a trained network as ONNX, check the file, and run it in ONNX Runtime."""

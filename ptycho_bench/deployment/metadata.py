@@ -1,31 +1,35 @@
-"""What an ONNX file of this project says of itself: texts and JSON under `ptycho_bench.*` in its metadata_props."""
+"""Metadata of an exported network: texts and JSON under `ptycho_bench.*` in the metadata_props of an ONNX file."""
 
 import importlib.metadata
 import json
+import re
 from collections.abc import Mapping
 
-FORMAT = "1"  # raise it when a file of before can no longer be run
+FORMAT = "1"  # raise it if older files can no longer be run
 PREFIX = "ptycho_bench."
 INPUT, OUTPUT = "diffraction", "obj_patches"
 GEOMETRY = ("pixel_size_m", "energy_ev", "distance_m", "detector_pixel_m")
 ORDER = (
-    "scan points row by row from the upper left of the neighbourhood; the middle one's patch is predicted, a missing "
-    "neighbour is all zeros"
+    "scan points row by row from the upper left of the neighbourhood; the patch of the central point is predicted, a "
+    "missing neighbour is all zeros"
 )
+TEXTS, OBJECTS = ("format", "version", "run"), ("description", "input", "output", "orientation", "geometry")
+FILE_NAME, HASH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"), re.compile(r"[0-9a-f]{64}")
+MOST_NEIGHBOURS = 16
 
 
 def metadata_of(description: Mapping, *, neighbours: int, circular: bool, scaling_of: str | None) -> dict[str, str]:
-    """Key to text, for metadata_props.
+    """Return the metadata of an exported network as key to text, for metadata_props.
 
     Args:
-        description: the checkpoint's, see `runs.prepare.prepare`.
-        neighbours: scan points on each side that the network sees beside the pattern itself.
-        circular: whether its phases are averaged as unit vectors.
-        scaling_of: content hash of the one scan whose own scaling is in the graph; None: the joint one.
+        description: the checkpoint's description.
+        neighbours: number of scan points on each side whose patterns are part of the input.
+        circular: whether the network's phases are averaged as unit vectors.
+        scaling_of: content hash of the scan whose own scaling is in the graph; None for the joint scaling.
     """
     side, patterns = description["size_px"], (2 * neighbours + 1) ** 2
     parts = {
-        "description": less_mean_patterns(description),
+        "description": shareable(description),
         "scaling_of": scaling_of,
         "input": {
             "name": INPUT,
@@ -59,22 +63,31 @@ def metadata_of(description: Mapping, *, neighbours: int, circular: bool, scalin
     return {PREFIX + key: text for key, text in (texts | {k: json.dumps(v) for k, v in parts.items()}).items()}
 
 
-def less_mean_patterns(description: Mapping) -> dict:
-    """A description without the scalings' mean patterns, (H, W) numbers that the graph holds where they are used."""
+def shareable(description: Mapping) -> dict:
+    """Return a description for a file that is passed on: without paths, and without the scalings' mean patterns.
 
-    def shortened(scaling: Mapping) -> dict:
+    The words that name a tested scan may contain a path, so they are replaced by the scan's name. If the network uses
+    a mean pattern, it is part of the graph.
+    """
+
+    def without_mean(scaling: Mapping) -> dict:
         return {**scaling, "log1p_mean": None}
 
-    own = {name: shortened(scaling) for name, scaling in description.get("own_scaling", {}).items()}
-    joint = {**description, "scaling": shortened(description["scaling"])}
-    return joint | ({"own_scaling": own} if own else {})
+    own = {name: without_mean(scaling) for name, scaling in description.get("own_scaling", {}).items()}
+    tested = [{**scan, "words": scan["name"]} for scan in description["test"]]
+    found = {**description, "test": tested, "scaling": without_mean(description["scaling"])}
+    return found | ({"own_scaling": own} if own else {})
 
 
 def read_metadata(texts: Mapping[str, str], path: str) -> dict:
-    """The parts of `metadata_of`, by their names without prefix.
+    """Return the parts of `metadata_of` by their names without prefix.
+
+    Args:
+        texts: metadata of an ONNX file.
+        path: the file, for messages.
 
     Raises:
-        ValueError: not a file of ptycho-export, or one of another format.
+        ValueError: If ptycho-export did not write the file, or the metadata are damaged or of another format.
     """
     found = {key.removeprefix(PREFIX): text for key, text in texts.items() if key.startswith(PREFIX)}
     if "format" not in found:
@@ -83,7 +96,57 @@ def read_metadata(texts: Mapping[str, str], path: str) -> dict:
         )
     if found["format"] != FORMAT:
         raise ValueError(
-            f"{path} has format {found['format']}, this release reads {FORMAT}; export the checkpoint again"
+            f"{path} has format {found['format'][:20]!r}, this release reads {FORMAT!r}; export the checkpoint again"
         )
-    plain = ("format", "version", "run")
-    return {key: text if key in plain else json.loads(text) for key, text in found.items()}
+    try:
+        metadata = {key: found[key] for key in TEXTS}
+        metadata |= {key: parsed(key, found[key]) for key in (*OBJECTS, "scaling_of")}
+        check_metadata(metadata)
+    except (KeyError, ValueError) as error:
+        fault = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} is damaged: {PREFIX}{fault}; export the checkpoint again") from error
+    return metadata
+
+
+def parsed(key: str, text: str) -> object:
+    """Parse JSON.
+
+    Raises:
+        ValueError: If the text is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{key} is not JSON") from error
+
+
+def check_metadata(metadata: Mapping) -> None:
+    """Check the types and values that the parts of `metadata_of` must have.
+
+    Raises:
+        ValueError: If one is wrong; the message begins with its key.
+    """
+    for key in TEXTS:
+        if not isinstance(metadata[key], str) or not metadata[key].isprintable():
+            raise ValueError(f"{key} must be a printable text, got {shown(metadata[key])}")
+    if not FILE_NAME.fullmatch(metadata["run"]):
+        raise ValueError(f"run must consist of letters, digits, '_', '.', '+' and '-', got {shown(metadata['run'])}")
+    for key in OBJECTS:
+        if not isinstance(metadata[key], dict):
+            raise ValueError(f"{key} must be a JSON object, got {shown(metadata[key])}")
+    scan, neighbours = metadata["scaling_of"], metadata["input"].get("neighbours")
+    if scan is not None and not (isinstance(scan, str) and HASH.fullmatch(scan)):
+        raise ValueError(f"scaling_of must be a hash of 64 hexadecimal digits or null, got {shown(scan)}")
+    if type(neighbours) is not int or not 0 <= neighbours <= MOST_NEIGHBOURS:
+        raise ValueError(f"input.neighbours must be an integer from 0 to {MOST_NEIGHBOURS}, got {shown(neighbours)}")
+    patterns, expected = metadata["input"].get("patterns"), (2 * neighbours + 1) ** 2
+    if type(patterns) is not int or patterns != expected:
+        raise ValueError(f"input.patterns must be {expected} with {neighbours} neighbours, got {shown(patterns)}")
+    circular = metadata["output"].get("circular")
+    if not isinstance(circular, bool):
+        raise ValueError(f"output.circular must be true or false, got {shown(circular)}")
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: shortened, and only the type of a list or an object."""
+    return type(value).__name__ if isinstance(value, (list, dict)) else f"{value!r:.40}"

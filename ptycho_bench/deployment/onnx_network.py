@@ -1,4 +1,4 @@
-"""An exported network run by ONNX Runtime, with the face of `PtychoNetwork` that a reconstruction needs."""
+"""Run an exported network in ONNX Runtime, with the interface of `PtychoNetwork` that a reconstruction needs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,35 +18,38 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxNetwork:
-    """A file of ptycho-export; `metadata` has its parts by name, `description` is the checkpoint's.
+    """A network exported by ptycho-export.
+
+    `metadata` contains the parts of `read_metadata`, and `description` the checkpoint's description.
 
     Args:
         path: the file.
-        device: `cpu`, `cuda`, or `auto`: CUDA where ONNX Runtime has it. A CPU works with as many threads as PyTorch.
+        device: `cpu`, `cuda`, or `auto` for CUDA if ONNX Runtime supports it. A CPU uses as many threads as PyTorch.
 
     Raises:
-        ValueError: no file, not an ONNX file of ptycho-export, or ONNX Runtime or its CUDA is not installed.
+        ValueError: If the file is missing, damaged or not an ONNX file of ptycho-export, or ONNX Runtime or its CUDA
+            provider is not installed.
     """
 
     def __init__(self, path: str | Path, *, device: str) -> None:
         require_packages("onnxruntime")
-        self.session = started(Path(path), device)
+        self.session = start_session(Path(path), device)
         self.runs_on = "cuda" if PROVIDERS["cuda"] in self.session.get_providers() else "cpu"
-        if device == "cuda" and self.runs_on != device:  # it only warns
+        if device == "cuda" and self.runs_on != device:  # ONNX Runtime only warns
             raise ValueError(f"device=cuda: ONNX Runtime could not start {PROVIDERS['cuda']}; use device=cpu")
         self.metadata = read_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
         self.description = self.metadata["description"]
         batch = self.session.get_inputs()[0].shape[0]
-        self.batch = batch if isinstance(batch, int) else None  # fixed, or None: any
+        self.batch = batch if isinstance(batch, int) else None  # fixed batch size; None allows any
 
     @property
     def device(self) -> torch.device:
-        """Where what it predicts lies."""
+        """Device of the predictions."""
         return torch.device("cpu")
 
     @property
     def neighbours(self) -> int:
-        """Scan points on each side that are seen beside the pattern itself."""
+        """Number of scan points on each side whose patterns are part of the input."""
         return self.metadata["input"]["neighbours"]
 
     @property
@@ -55,42 +58,49 @@ class OnnxNetwork:
         return self.metadata["output"]["circular"]
 
     def run(self, diffraction: np.ndarray) -> np.ndarray:
-        """Float32 (B, K, H, W), photons, to (B, 2, H, W), amplitude and phase (radians); a fixed batch is filled up."""
+        """Run the network; a fixed batch is filled up with empty patterns.
+
+        Args:
+            diffraction: float32 (B, K, H, W), photons.
+
+        Returns:
+            float32 (B, 2, H, W), amplitude and phase, radians.
+        """
         if self.batch is None:
             return self.session.run([OUTPUT], {INPUT: diffraction})[0]
         parts = [diffraction[first : first + self.batch] for first in range(0, len(diffraction), self.batch)]
         return np.concatenate([self.run_filled(part) for part in parts])
 
     def run_filled(self, diffraction: np.ndarray) -> np.ndarray:
-        """At most one fixed batch, empty patterns added and their results taken away."""
+        """Run at most one fixed batch: empty patterns are added and their results removed."""
         missing = self.batch - len(diffraction)
         filled = np.pad(diffraction, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else diffraction
         return self.session.run([OUTPUT], {INPUT: filled})[0][: len(diffraction)]
 
     def predict(self, intensity: Tensor, *, batch_size: int, neighbours: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Patches behind measured patterns, see `PtychoNetwork.predict`."""
+        """Predict the patches behind measured patterns, see `PtychoNetwork.predict`."""
         batches = neighbourhoods(intensity, neighbours, self.metadata["input"]["patterns"], batch_size)
         found = torch.cat([torch.from_numpy(self.run(batch.contiguous().numpy())) for batch in batches])
         return found[:, 0], found[:, 1]
 
 
-def started(path: Path, device: str) -> "InferenceSession":
-    """ONNX Runtime with a file loaded; see `OnnxNetwork`."""
+def start_session(path: Path, device: str) -> "InferenceSession":
+    """Load a file in ONNX Runtime; see `OnnxNetwork`."""
     import onnxruntime
 
     if not path.is_file():
         raise ValueError(f"no file {path}; ptycho-export CHECKPOINT writes one")
-    there = onnxruntime.get_available_providers()
-    wanted = "cuda" if device == "auto" and PROVIDERS["cuda"] in there else device.replace("auto", "cpu")
-    if PROVIDERS[wanted] not in there:
+    available = onnxruntime.get_available_providers()
+    chosen = "cuda" if device == "auto" and PROVIDERS["cuda"] in available else device.replace("auto", "cpu")
+    if PROVIDERS[chosen] not in available:
         raise ValueError(
-            f"device={device} needs ONNX Runtime with {PROVIDERS[wanted]}, which this one lacks; pip install "
+            f"device={device} needs ONNX Runtime with {PROVIDERS[chosen]}, but it is not installed; pip install "
             "onnxruntime-gpu, or use device=cpu"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors: what it warns of is its own optimiser's business
-    providers = list(dict.fromkeys((PROVIDERS[wanted], PROVIDERS["cpu"])))
+    options.log_severity_level = 3  # errors only; its warnings concern graph optimisation
+    providers = list(dict.fromkeys((PROVIDERS[chosen], PROVIDERS["cpu"])))
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
     except Exception as error:

@@ -1,1 +1,1 @@
-"""Pure functions on tensors: patches to object to metrics, the same for networks and solvers."""
+"""Pure functions on tensors that stitch patches to an object and measure it, the same for networks and solvers."""

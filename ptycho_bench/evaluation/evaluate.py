@@ -1,4 +1,4 @@
-"""Predicted patches to an object to metrics, in one call; the same for networks and solvers."""
+"""Metrics of predicted patches, one by one and stitched to a field, the same for networks and solvers."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,22 @@ from ptycho_bench.evaluation import metrics
 from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
 from ptycho_bench.network.scaling import Scaling
 
-FLAT = 1e-5  # of the scaled range: the modulus of a complex64 constant varies by rounding alone
+FLAT = 1e-5  # data range up to which an image counts as flat, since the modulus of a complex64 constant varies by rounding
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricProtocol:
-    """How metrics are taken; each named choice in conf/metrics is one of these.
+    """Conventions by which metrics are computed, one of conf/metrics.
 
     Args:
-        data_range: `unit`: 1, the range of scaled images (PPN); `target`: max - min of each target (CPR), where flat
-            patches have no PSNR and SSIM and are counted as skipped.
-        ssim_window: gaussian or uniform, see `metrics.ssim`.
-        stitch_weight: radial or central, see `evaluation.stitch`.
-        central_px: side of the central square; used by `central`.
+        data_range: `unit` is 1, the range of scaled images (PPN). `target` is max - min of each target (CPR); flat
+            patches then have no PSNR and SSIM and are counted as skipped.
+        ssim_window: `gaussian` or `uniform`, see `metrics.ssim`.
+        stitch_weight: `radial` or `central`, see `evaluation.stitch`.
+        central_px: side of the central square, px; used only by `central`.
+
+    Raises:
+        ValueError: If a choice is unknown, or if `central` has no central_px.
     """
 
     data_range: str
@@ -38,20 +41,24 @@ class MetricProtocol:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"metrics.{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")
         if self.stitch_weight == "central" and self.central_px is None:
-            raise ValueError("metrics.central_px must be set where stitch_weight is central, got null")
+            raise ValueError("metrics.central_px must be set if stitch_weight is central, got null")
 
     def check(self, side: int) -> None:
-        """Raise ValueError where patches of this side, px, cannot be measured this way."""
+        """Check that patches of this side, px, can be measured.
+
+        Raises:
+            ValueError: If they are smaller than the SSIM window or the central square.
+        """
         self.weight(side)
         blank = torch.zeros(side, side)
         metrics.ssim(blank, blank, data_range=1.0, window=self.ssim_window)
 
     def weight(self, side: int) -> Tensor:
-        """Weight (side, side) of a patch in the stitched field."""
+        """Return the weight (side, side) of a patch in the stitched field."""
         return radial_weight(side) if self.stitch_weight == "radial" else central_weight(side, self.central_px)
 
     def measure(self, pred: Tensor, target: Tensor, prefix: str, mask: Tensor | None = None) -> dict[str, Tensor]:
-        """MSE, MAE, PSNR (dB), SSIM of scaled images (..., H, W), each (...,)."""
+        """Compute MSE, MAE, PSNR (dB) and SSIM of scaled images (..., H, W), each (...,)."""
         span = metrics.target_range(target, mask) if self.data_range == "target" else torch.ones(target.shape[:-2])
         flat = span <= FLAT
         ranges = span.where(~flat, 1.0)
@@ -67,13 +74,13 @@ class MetricProtocol:
     def measure_all(
         self, pred: "Images", target: "Images", scaling: Scaling, mask: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Every metric of amplitude, of phase as the papers take it, and of phase less one constant per image.
+        """Compute all metrics of the amplitude, of the phase as in the papers, and of the phase minus one constant.
 
         Args:
-            pred: physical amplitude and phase, (..., H, W).
-            target: likewise.
-            scaling: brings both to [0, 1], the same numbers for every network.
-            mask: True pixels count.
+            pred: predicted physical amplitude and phase, (..., H, W).
+            target: true physical amplitude and phase, (..., H, W).
+            scaling: scales both to [0, 1], by the same numbers for every network.
+            mask: bool (H, W); only True pixels count.
         """
         aligned = metrics.align_phase(pred.phase, target.phase, mask=mask)
         amplitude, phase = scaling.scale_amplitude, scaling.scale_phase
@@ -94,13 +101,13 @@ class Images(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What an evaluation yields.
+    """Result of an evaluation.
 
-    patches: metric name to (N,), one value a patch.
-    stitched: metric name to one value for the field.
+    patches: values of each metric by its name, (N,), one per patch.
+    stitched: value of each metric by its name, for the stitched field.
     field: predicted field on the scored rectangle.
-    truth: true field, stitched the same way.
-    covered: bool, pixels of the rectangle some patch covers.
+    truth: true field, stitched in the same way.
+    covered: bool (rows, columns), pixels of the rectangle that at least one patch covers.
     """
 
     patches: dict[str, Tensor]
@@ -109,8 +116,11 @@ class Evaluation(NamedTuple):
     truth: Images
     covered: Tensor
 
-    def summary(self) -> dict[str, dict[str, float]]:
-        """`patch_mean`, `patch_std` (over patches that have a value), `patch_skipped` (count), `stitched`."""
+    def aggregate(self) -> dict[str, dict[str, float]]:
+        """Return the mean, standard deviation and number of skipped patches of each metric, and the stitched values.
+
+        The keys are `patch_mean` and `patch_std` (over patches that have a value), `patch_skipped` and `stitched`.
+        """
         valid = {name: values[~values.isnan()].double() for name, values in self.patches.items()}
         return {
             "patch_mean": {name: v.mean().item() if len(v) else math.nan for name, v in valid.items()},
@@ -123,33 +133,33 @@ class Evaluation(NamedTuple):
 def evaluate(
     pred: Images, target: Images, positions_px: Tensor, *, scaling: Scaling, protocol: MetricProtocol, circular: bool
 ) -> Evaluation:
-    """Score predicted patches one by one, and stitched.
+    """Measure predicted patches one by one, and stitched to a field.
 
     Args:
-        pred: physical amplitude and phase, (N, H, W).
-        target: likewise, the truth.
-        positions_px: (N, 2), top-left (y, x).
-        scaling: the training part's ranges.
-        protocol: how metrics are taken.
-        circular: average phases as unit vectors.
+        pred: predicted physical amplitude and phase, (N, H, W).
+        target: true physical amplitude and phase, (N, H, W).
+        positions_px: (N, 2), top-left (y, x) of each patch.
+        scaling: value ranges of the training part.
+        protocol: conventions by which metrics are computed.
+        circular: whether phases are averaged as unit vectors.
 
     Raises:
-        ValueError: a prediction that is not finite; its metrics would pass for those of flat patches.
+        ValueError: If a prediction is not finite; its metrics would look like those of flat patches.
     """
     finite = torch.stack([image.isfinite().flatten(1).all(dim=1) for image in pred]).all(dim=0)
     if not finite.all():
         raise ValueError(
-            f"{int((~finite).sum())} of {len(finite)} predicted patches hold NaN or infinite values; the training "
-            "diverged: lower the learning rate"
+            f"{int((~finite).sum())} of {len(finite)} predicted patches contain NaN or infinite values; the "
+            "training diverged: lower the learning rate"
         )
     side = pred.amplitude.shape[-1]
     weight = protocol.weight(side)
-    smallest = metrics.GAUSSIAN_SIDE
+    smallest_px = metrics.GAUSSIAN_SIDE
     fields = []
     for images in (pred, target):
         amplitude, covered = stitch(images.amplitude, positions_px, weight)
         phase, _ = stitch_phase(images.phase, positions_px, weight, circular=circular)
-        window = scored_rectangle(tuple(amplitude.shape), side, smallest)
+        window = scored_rectangle(tuple(amplitude.shape), side, smallest_px)
         fields.append(Images(amplitude[window], phase[window]))
         covered = covered[window]
     mask = None if covered.all() else covered

@@ -1,4 +1,4 @@
-"""Fourier ring correlation: to which resolution two images of one field agree."""
+"""Fourier ring correlation: the resolution up to which two images of the same field agree."""
 
 import math
 from typing import NamedTuple
@@ -6,19 +6,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ptycho_bench.evaluation.windows import windowed
+from ptycho_bench.evaluation.windows import apply_window
 
-HALF_BIT_SNR = (math.sqrt(2) - 1) / 2  # of each image, where both together carry half a bit per Fourier pixel
+HALF_BIT_SNR = (math.sqrt(2) - 1) / 2  # SNR of each image at which both together carry half a bit per Fourier pixel
 NYQUIST = 0.5  # cycles / px
 
 
 class Crossing(NamedTuple):
-    """Where a correlation first falls below a threshold.
+    """Point where a correlation first falls below a threshold.
 
-    frequency: cycles / px; the Nyquist limit 0.5 where it never does.
-    crossed: whether it does.
-    resolution_px: the period 1 / frequency, px; 2 at the Nyquist limit.
-    resolution_m: likewise, m; None where the pixel size is not known.
+    frequency: spatial frequency, cycles / px; the Nyquist limit 0.5 if the correlation never falls below.
+    crossed: whether the correlation falls below the threshold.
+    resolution_px: period 1 / frequency, px; 2 at the Nyquist limit.
+    resolution_m: period in metres; None if the pixel size is unknown.
     """
 
     frequency: float
@@ -28,14 +28,14 @@ class Crossing(NamedTuple):
 
 
 class RingCorrelation(NamedTuple):
-    """Correlation of two images, ring by ring of their Fourier transforms.
+    """Correlation of two images on rings of their Fourier transforms.
 
-    frequency: (rings,), cycles / px, of each ring's middle; the zero frequency has no ring.
-    correlation: (rings,), [-1, 1]; 0 where an image has no power.
-    pixels: (rings,), independent Fourier pixels in each ring.
-    half_bit: (rings,), threshold of half a bit per Fourier pixel.
-    half_bit_crossing: where the correlation falls below it.
-    one_seventh_crossing: where it falls below 1/7.
+    frequency: (rings,), middle of each ring, cycles / px; zero frequency belongs to no ring.
+    correlation: (rings,), in [-1, 1]; 0 if an image has no power in the ring.
+    pixels: (rings,), number of independent Fourier pixels in each ring.
+    half_bit: (rings,), threshold for half a bit per Fourier pixel.
+    half_bit_crossing: point where the correlation falls below that threshold.
+    one_seventh_crossing: point where the correlation falls below 1/7.
     """
 
     frequency: Tensor
@@ -49,31 +49,31 @@ class RingCorrelation(NamedTuple):
 def fourier_ring_correlation(
     first: Tensor, second: Tensor, *, edge: float = 0.125, pixel_size_m: float | None = None
 ) -> RingCorrelation:
-    """Re sum F1 conj(F2) / sqrt(sum |F1|^2 sum |F2|^2) on rings of spatial frequency.
+    """Compute Re sum F1 conj(F2) / sqrt(sum |F1|^2 sum |F2|^2) on rings of spatial frequency.
 
-    Each image loses its mean, so that no strength at zero frequency leaks into the first rings, and fades to its edges
-    under a Tukey window: flat inside, a Hann slope over `edge` of the side at each end. Rings are as wide as the lowest
-    frequency of the shorter side and end at the Nyquist limit.
+    The mean of each image is subtracted, so that the zero frequency does not leak into the first rings, and the image
+    is multiplied by a Tukey window: flat inside, with a Hann slope over `edge` of the side at each end. The width of a
+    ring is the lowest frequency of the shorter side; the rings end at the Nyquist limit.
 
     Args:
-        first: real or complex (rows, columns); a complex object is to be aligned first, see `align_object`.
+        first: real or complex (rows, columns); align complex objects first, see `align_object`.
         second: another image of the same field, of the same shape.
-        edge: share of each side, [0, 0.5], that the slope takes at each end; 0: no window, 0.5: a Hann window.
-        pixel_size_m: side of a pixel; or None.
+        edge: fraction of each side that the slope covers at each end, in [0, 0.5]; 0 is no window, 0.5 a Hann window.
+        pixel_size_m: side of a pixel, m; None if unknown.
 
     Raises:
-        ValueError: two shapes, a side under 8 px, values that are not finite, or an impossible edge.
+        ValueError: If the shapes differ, a side is below 8 px, a value is not finite, or edge lies outside [0, 0.5].
     """
     check_images(first, second, edge)
-    spectra = [torch.fft.fft2(windowed(image, edge)) for image in (first, second)]
-    ring, frequency = rings_of(first.shape, first.device)
+    spectra = [torch.fft.fft2(apply_window(image, edge)) for image in (first, second)]
+    ring, frequency = fourier_rings(first.shape, first.device)
     powers = [ring_sums(spectrum.abs().square(), ring, len(frequency)) for spectrum in spectra]
     common = ring_sums((spectra[0] * spectra[1].conj()).real, ring, len(frequency))
     power = (powers[0] * powers[1]).sqrt()
     correlation = torch.where(power > 0, common / power.where(power > 0, 1.0), 0.0)
     pixels = ring_sums(torch.ones_like(spectra[0].real), ring, len(frequency))
     if not (first.is_complex() or second.is_complex()):
-        pixels = pixels / 2  # the other half is their conjugate
+        pixels = pixels / 2  # the other half is their complex conjugate
     half_bit = half_bit_threshold(pixels)
     one_seventh = torch.full_like(correlation, 1 / 7)
     crossings = [first_crossing(frequency, correlation, curve, pixel_size_m) for curve in (half_bit, one_seventh)]
@@ -81,21 +81,26 @@ def fourier_ring_correlation(
 
 
 def check_images(first: Tensor, second: Tensor, edge: float) -> None:
-    """Raise ValueError for images that cannot be correlated, or an impossible edge."""
+    """Check two images and the edge of the window.
+
+    Raises:
+        ValueError: If the shapes differ, a side is below 8 px, a value is not finite, or edge lies outside [0, 0.5].
+    """
     if first.shape != second.shape or first.ndim != 2:
-        raise ValueError(f"images are {tuple(first.shape)} and {tuple(second.shape)}; give two fields of one shape")
+        raise ValueError(f"images are {tuple(first.shape)} and {tuple(second.shape)}; pass two of the same shape")
     if min(first.shape) < 8:
-        raise ValueError(f"images must be at least 8 px on each side, got {tuple(first.shape)}; take a larger field")
+        raise ValueError(f"images must be at least 8 px on each side, got {tuple(first.shape)}; use a larger field")
     if not (first.isfinite().all() and second.isfinite().all()):
-        raise ValueError("images hold NaN or infinite values; every pixel must be finite: crop to where both are known")
+        raise ValueError("images contain NaN or infinite values; crop them to where every pixel of both is finite")
     if not 0 <= edge <= 0.5:
         raise ValueError(f"edge must lie in [0, 0.5], got {edge}; 12.5 % of each side is written 0.125")
 
 
-def rings_of(shape: tuple[int, int], device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Ring of each Fourier pixel, int64 (rows, columns), and each ring's frequency, float64 (rings,), cycles / px.
+def fourier_rings(shape: tuple[int, int], device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Return the ring of each Fourier pixel, int64 (rows, columns), and the ring frequencies, float64 (rings,).
 
-    Pixels beyond the Nyquist limit and the zero frequency have the number of rings: none.
+    Frequencies are in cycles / px. Zero frequency and pixels beyond the Nyquist limit belong to no ring; their entry
+    is the number of rings.
     """
     shorter = min(shape)
     y, x = (torch.fft.fftfreq(side, dtype=torch.float64, device=device) for side in shape)
@@ -106,18 +111,18 @@ def rings_of(shape: tuple[int, int], device: torch.device | None = None) -> tupl
 
 
 def ring_sums(values: Tensor, ring: Tensor, count: int) -> Tensor:
-    """Sum of real (rows, columns) values over each ring, (count,)."""
+    """Return the sums of real values (rows, columns) over each ring, (count,)."""
     return values.new_zeros(count + 1).index_add_(0, ring.flatten(), values.flatten())[:count]
 
 
 def half_bit_threshold(pixels: Tensor) -> Tensor:
-    """Correlation at half a bit per Fourier pixel (van Heel and Schatz, doi:10.1016/j.jsb.2005.05.009), (rings,).
+    """Compute the half-bit threshold (van Heel and Schatz, doi:10.1016/j.jsb.2005.05.009), (rings,).
 
     >>> half_bit_threshold(torch.tensor([10.0, 1e12]))
     tensor([0.5426, 0.1716])
 
     Args:
-        pixels: independent Fourier pixels in each ring.
+        pixels: number of independent Fourier pixels in each ring, (rings,).
     """
     spread = 1 / pixels.sqrt()
     common = HALF_BIT_SNR + 2 * math.sqrt(HALF_BIT_SNR) * spread
@@ -125,15 +130,15 @@ def half_bit_threshold(pixels: Tensor) -> Tensor:
 
 
 def first_crossing(frequency: Tensor, correlation: Tensor, threshold: Tensor, pixel_size_m: float | None) -> Crossing:
-    """Where the correlation first falls below a threshold, between two rings by a straight line."""
+    """Find where the correlation first falls below a threshold, by linear interpolation between two rings."""
     above = correlation - threshold
     below = (above < 0).nonzero().flatten().tolist()
-    place = NYQUIST
+    crossing = NYQUIST
     if below:
         end = below[0]
-        place = frequency[end].item()
+        crossing = frequency[end].item()
         if end > 0:
-            share = (above[end - 1] / (above[end - 1] - above[end])).item()
+            fraction = (above[end - 1] / (above[end - 1] - above[end])).item()
             start = frequency[end - 1].item()
-            place = start + share * (place - start)
-    return Crossing(place, bool(below), 1 / place, None if pixel_size_m is None else pixel_size_m / place)
+            crossing = start + fraction * (crossing - start)
+    return Crossing(crossing, bool(below), 1 / crossing, None if pixel_size_m is None else pixel_size_m / crossing)

@@ -1,4 +1,4 @@
-"""How far an object's diffraction patterns are from the measured ones; needs no truth."""
+"""Misfit between measured diffraction patterns and those of a reconstructed object; needs no true object."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from ptycho_bench.solvers.pie_windows import split_positions
 class Misfit(NamedTuple):
     """Distance between measured and predicted moduli; 0 is a perfect fit.
 
-    `mean`: sum |sqrt(I) - |F(P O)|| / sum sqrt(I); `rms`: the root of sum (sqrt(I) - |F(P O)|)^2 / sum I.
+    mean: sum |sqrt(I) - |F(P O)|| / sum sqrt(I).
+    rms: square root of sum (sqrt(I) - |F(P O)|)^2 / sum I.
     """
 
     mean: float
@@ -33,31 +34,31 @@ def diffraction_misfit(
     subpixel: bool = False,
     batch_size: int = 64,
 ) -> Misfit:
-    """Misfit over all patterns, which are asked for batch by batch.
+    """Compute the misfit over all patterns, which are read in batches.
 
     Args:
-        patterns: takes int64 numbers (n,) on the CPU; returns their photons, real (n, H, W).
-        positions_px: (N, 2), a patch's top-left (y, x) in the object.
+        patterns: takes pattern numbers, int64 (n,), on the CPU; returns real (n, H, W), photons.
+        positions_px: (N, 2), top-left (y, x) of each patch in the object.
         probe: complex (H, W), or (modes, H, W) whose intensities add; sqrt(photons), on the scale of the patterns.
-        obj: complex (rows, columns); its device is where the work is done.
-        valid_mask: bool (H, W), pixels that count; None: all.
-        subpixel: the probe is moved by the positions' fractions; else they are rounded to whole pixels.
-        batch_size: patterns at once.
+        obj: complex (rows, columns); the computation runs on its device.
+        valid_mask: bool (H, W), detector pixels that count; None means all.
+        subpixel: whether the probe is shifted by the fractions of the positions; if not, positions are rounded.
+        batch_size: patterns per batch.
 
     Raises:
-        ValueError: positions outside the object, a probe of another size than the patterns, or patterns without a
-            photon on the pixels that count.
+        ValueError: If a position lies outside the object, the probe and the patterns differ in size, or the patterns
+            contain no photon on the pixels that count.
     """
     device, probe = obj.device, probe.to(obj.device)
     corners, fraction_px = split_positions(positions_px)
-    sums = torch.zeros(4, dtype=torch.float64, device=device)  # of |residual|, its square, modulus, its square
+    sums = torch.zeros(4, dtype=torch.float64, device=device)  # sums of |residual|, residual^2, modulus and modulus^2
     for batch in torch.arange(len(corners)).split(batch_size):
         measured = patterns(batch).to(device).sqrt()
         sides, patch_px = tuple(measured.shape[-2:]), tuple(probe.shape[-2:])
         if sides != patch_px:
-            raise ValueError(f"patterns are {sides} px, the probe {patch_px} px; crop one of them")
+            raise ValueError(f"patterns have {sides} px, the probe {patch_px} px; crop one of them")
         patches = cut_patches(obj, corners[batch].double(), patch_px)
-        beam = moved(probe, fraction_px[batch].to(device)) if subpixel else probe
+        beam = shift_probe(probe, fraction_px[batch].to(device)) if subpixel else probe
         residual = (measured - diffraction_intensity(beam, patches).sqrt()).abs()
         if valid_mask is not None:
             measured, residual = (values[:, valid_mask.to(device)] for values in (measured, residual))
@@ -66,11 +67,13 @@ def diffraction_misfit(
         )
     difference, squared, total, photons = sums.tolist()
     if not total > 0:
-        raise ValueError("the patterns sum to 0 on the pixels that count, bound: above 0; was the shutter closed?")
+        raise ValueError(
+            "the patterns sum to 0 on the pixels that count, but must have photons; was the shutter closed?"
+        )
     return Misfit(difference / total, (squared / photons) ** 0.5)
 
 
-def moved(probe: Tensor, fraction_px: Tensor) -> Tensor:
-    """The probe (H, W) or (modes, H, W) moved by each of (n, 2) fractions of a pixel: (n, modes, H, W)."""
+def shift_probe(probe: Tensor, fraction_px: Tensor) -> Tensor:
+    """Shift a probe (H, W) or (modes, H, W) by each of (n, 2) fractions of a pixel; return (n, modes, H, W)."""
     modes = probe if probe.ndim == 3 else probe[None]
     return object_plane(far_field(modes) * shift_phase(fraction_px, *probe.shape[-2:]))

@@ -1,4 +1,4 @@
-"""Power spectra of an image, as PPN (diagonal) and CPR (radial) take them, and the energy in three bands."""
+"""Power spectra of an image, diagonal (PPN) and radial (CPR), and the energy in three frequency bands."""
 
 import numpy as np
 
@@ -6,36 +6,40 @@ BANDS = 3
 
 
 def power_spectrum(image: np.ndarray) -> np.ndarray:
-    """|FFT|^2 of a real (rows, columns) image, zero frequency at [rows // 2, columns // 2]."""
+    """Return |FFT|^2 of a real image (rows, columns), with zero frequency at [rows // 2, columns // 2].
+
+    Raises:
+        ValueError: If the image is not two-dimensional or has a side below 4 px.
+    """
     if image.ndim != 2 or min(image.shape) < 4:
-        raise ValueError(f"a spectrum is taken of an image of at least 4 x 4 px, got {image.shape}")
+        raise ValueError(f"a spectrum needs an image of at least 4 x 4 px, got {image.shape}; use a larger image")
     return np.square(np.abs(np.fft.fftshift(np.fft.fft2(np.asarray(image, np.float64)))))
 
 
 def diagonal_spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Power along the diagonal from the zero frequency outward (PPN Fig. 4).
+    """Compute the power along the diagonal, starting at zero frequency (PPN Fig. 4).
 
     Args:
         image: real (rows, columns).
 
     Returns:
-        Distance from the zero frequency in cycles / px, and power, each (n,): n is half the shorter side.
+        Spatial frequency in cycles / px, and power, each (n,), where n is half the shorter side.
     """
     power = power_spectrum(image)
-    middle = np.array(power.shape) // 2
+    centre = np.array(power.shape) // 2
     steps = np.arange(min(power.shape) // 2)
     frequency = np.hypot(steps / power.shape[0], steps / power.shape[1])
-    return frequency, power[middle[0] + steps, middle[1] + steps]
+    return frequency, power[centre[0] + steps, centre[1] + steps]
 
 
 def radial_spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean power on rings of spatial frequency (CPR Figs. 7 and 8), up to the Nyquist limit.
+    """Compute the mean power on rings of spatial frequency up to the Nyquist limit (CPR Figs. 7 and 8).
 
     Args:
         image: real (rows, columns).
 
     Returns:
-        Frequency of each ring in cycles / px, and mean power, each (n,): n is half the shorter side, and one.
+        Frequency of each ring in cycles / px, and mean power, each (n,), where n is half the shorter side plus one.
     """
     power = power_spectrum(image)
     y, x = (np.fft.fftshift(np.fft.fftfreq(side)) for side in power.shape)
@@ -48,15 +52,15 @@ def radial_spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def band_energies(frequency: np.ndarray, power: np.ndarray, kind: str) -> tuple[float, float, float]:
-    """Shares of the energy in the low, middle and high third of the frequencies; they add up to 1.
+    """Compute the fractions of the energy in the low, middle and high third of the frequencies; their sum is 1.
 
     Args:
         frequency: (n,), cycles / px, rising from 0.
-        power: (n,).
-        kind: diagonal: every value counts as it is; radial: by its frequency, for rings grow with it.
+        power: (n,), power at each frequency.
+        kind: `diagonal` counts every value once; `radial` weights it by its frequency, as rings grow with it.
 
     Raises:
-        ValueError: another kind, or an image without any power beyond zero frequency.
+        ValueError: If the kind is unknown, or if the power is 0 everywhere.
     """
     if kind not in ("diagonal", "radial"):
         raise ValueError(f"kind must be diagonal or radial, got {kind!r}")
@@ -64,6 +68,6 @@ def band_energies(frequency: np.ndarray, power: np.ndarray, kind: str) -> tuple[
     total = energy.sum()
     if not total > 0:
         raise ValueError("the image has no power in its spectrum; is it 0 everywhere?")
-    band = np.minimum((frequency / frequency[-1] * BANDS).astype(int), BANDS - 1)
-    shares = np.bincount(band, energy, BANDS) / total
-    return tuple(float(share) for share in shares)
+    band_number = np.minimum((frequency / frequency[-1] * BANDS).astype(int), BANDS - 1)
+    fractions = np.bincount(band_number, energy, BANDS) / total
+    return tuple(float(fraction) for fraction in fractions)

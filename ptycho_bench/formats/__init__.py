@@ -1,1 +1,1 @@
-"""Files of other projects: a reader gives a `RawScan`, `assemble` brings it into our frame, writers lead out again."""
+"""Import and export of other projects' files: a reader returns a `RawScan`, which `assemble` makes a `PtychoScan`."""

@@ -1,4 +1,4 @@
-"""Every file that is read where a user names some: those of a pair, and those that HDF5 files lead to."""
+"""All files that are read when a user names some: the named files, their partners, and files that they refer to."""
 
 import re
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from pathlib import Path
 import h5py
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.containers.hdf5 import is_hdf5, opened
-from ptycho_bench.formats.containers.links import DEEPEST, part_file
+from ptycho_bench.formats.containers.hdf5 import has_hdf5_signature, open_hdf5
+from ptycho_bench.formats.containers.links import MAX_DEPTH, locate_part
 from ptycho_bench.formats.readers.ptychodus import with_sibling
 
 
 def files_read(files: list[str]) -> list[Path]:
-    """The named files and all that are read with them, each once, in a fixed order; missing ones are passed over.
+    """Return the named files and all files that are read with them, each once, in a fixed order, without missing ones.
 
     Raises:
-        DataError: an HDF5 file is damaged.
+        DataError: If an HDF5 file is damaged.
     """
     found: dict[Path, None] = {}
     waiting = [Path(file).resolve() for file in with_sibling(files)]
@@ -26,23 +26,23 @@ def files_read(files: list[str]) -> list[Path]:
         if path in found:
             continue
         found[path] = None
-        if is_hdf5(path):
-            with opened(path) as handle:
-                waiting += [part.resolve() for part in parts_of(handle)]
+        if has_hdf5_signature(path):
+            with open_hdf5(path) as handle:
+                waiting += [part.resolve() for part in existing_parts(handle)]
     return list(found)
 
 
-def parts_of(handle: h5py.File) -> Iterator[Path]:
-    """Files that an HDF5 file's links and data sets lead to, where they are there."""
-    for name in referred(handle, 0):
+def existing_parts(handle: h5py.File) -> Iterator[Path]:
+    """Iterate over the existing files that an HDF5 file's links and data sets refer to."""
+    for name in referenced_files(handle, 0):
         try:
-            yield part_file(handle, name, "a part")
-        except DataError:  # only what is read need be there, and reading it says so
+            yield locate_part(handle, name, "a part")
+        except DataError:  # not every reference is read; if this one is, the reader reports the missing file
             continue
 
 
-def referred(group: h5py.Group, depth: int) -> Iterator[str]:
-    """Names of other files in a group, as they are written there."""
+def referenced_files(group: h5py.Group, depth: int) -> Iterator[str]:
+    """Iterate over the names of other files that a group refers to, as they are written there."""
     for name in group:
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.ExternalLink):
@@ -50,18 +50,18 @@ def referred(group: h5py.Group, depth: int) -> Iterator[str]:
         elif isinstance(link, h5py.HardLink):
             node = group[name]
             if isinstance(node, h5py.Dataset):
-                yield from stored_elsewhere(node)
-            elif isinstance(node, h5py.Group) and depth < DEEPEST:
-                yield from referred(node, depth + 1)
+                yield from files_of_dataset(node)
+            elif isinstance(node, h5py.Group) and depth < MAX_DEPTH:
+                yield from referenced_files(node, depth + 1)
 
 
-def stored_elsewhere(data: h5py.Dataset) -> Iterator[str]:
-    """Names of the files that hold a data set's values; `.` is its own."""
+def files_of_dataset(data: h5py.Dataset) -> Iterator[str]:
+    """Iterate over the names of the other files that contain a data set's values."""
     sources = [source.file_name for source in data.virtual_sources()] if data.is_virtual else []
     folder = Path(data.file.filename).parent
     for name in dict.fromkeys([*sources, *(name for name, _, _ in data.external or ())]):
-        if "%" in name:  # one file a block, numbered
+        if "%" in name:  # the name contains a placeholder for the number of the block
             numbered = re.sub(r"%%|%\w*", lambda found: "%" if found[0] == "%%" else "*", escape(name))
             yield from sorted(glob(str(folder / numbered)))
-        elif name != ".":
+        elif name != ".":  # stands for the file itself
             yield name

@@ -1,4 +1,4 @@
-"""Measured data sets by name: imported from others' files, and solved where they bring no object."""
+"""Measured data sets: imported from other projects' files, and reconstructed if these contain no object."""
 
 import dataclasses
 from collections.abc import Callable
@@ -22,25 +22,28 @@ def measured_scan(
     noise: object,
     simulation_hash: str | None = None,
 ) -> PtychoScan:
-    """A measured scan as a data set one trains on.
+    """Return a measured scan as a data set for training.
 
     Args:
-        name: of the data set, for the record.
-        size_px: side its patterns have; lets a network that cannot take them fail before anything is read.
-        scan: imports or solves it; called once all else was checked.
-        held_out: for testing alone.
-        noise: of a simulated detector; none but `NoNoise` makes sense here.
-        simulation_hash: hash of what the scan is made from.
+        name: name of the data set, for messages.
+        size_px: side of its patterns; stated here so that a network of another input size fails before files are read.
+        scan: imports or reconstructs the scan; called after all other checks.
+        held_out: True if the scan is for testing only.
+        noise: noise of a simulated detector; only `NoNoise` is allowed.
+        simulation_hash: hash of everything that the scan is made from.
 
     Raises:
-        DataError: patterns of another side.
-        ValueError: simulated noise for measured data.
+        DataError: If the patterns have another side.
+        ValueError: If simulated noise is requested for measured data.
     """
     if not isinstance(noise, NoNoise):
-        raise ValueError(f"data={name} was measured, {type(noise).__name__} is for simulated data; use noise=none")
+        raise ValueError(f"data={name} is measured, but {type(noise).__name__} is for simulated data; set noise=none")
     found = scan()
     if found.patch_px != size_px:
-        raise DataError(f"data={name}: patterns are {found.patch_px} px, but data.size_px={size_px}; set it to that")
+        raise DataError(
+            f"data={name}: patterns are {found.patch_px} px, but data.size_px={size_px}; set "
+            f"data.size_px={found.patch_px}"
+        )
     info = dataclasses.replace(found.info, simulation_hash=simulation_hash, held_out=held_out)
     return dataclasses.replace(found, info=info)
 
@@ -55,16 +58,16 @@ def import_scan(
     patterns: PatternOptions,
     positions: PositionOptions,
 ) -> PtychoScan:
-    """A scan from files of a known format.
+    """Import a scan from files of a known format.
 
     Args:
-        diffraction_path: the patterns' file.
-        second_path: labels or positions, where the format keeps them apart; or None.
-        source: where the files can be had; said when one is missing; or None.
-        reader: of the format.
-        geometry: see `assemble`, as the next two.
-        patterns: likewise.
-        positions: likewise.
+        diffraction_path: file of the patterns.
+        second_path: file of the labels or positions, if the format stores them separately; or None.
+        source: where the files can be downloaded, for messages; or None.
+        reader: reader of the format.
+        geometry: corrections of the geometry.
+        patterns: how frames become patterns.
+        positions: how positions are joined to frames and oriented.
     """
     files = [path for path in (diffraction_path, second_path) if path is not None]
     scan, notes = assemble(reader.read(files), geometry=geometry, patterns=patterns, positions=positions)

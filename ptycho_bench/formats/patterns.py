@@ -1,4 +1,4 @@
-"""Frames as a detector delivered them to patterns as this project has them: square, centred, counts, no bad value."""
+"""Conversion of detector frames to patterns: square, centred, in counts, with bad values set to 0."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,21 @@ QUANTITIES, CORNERS = ("intensity", "amplitude"), ("centre", "corner")
 
 @dataclass(frozen=True, kw_only=True)
 class PatternOptions:
-    """What a file does not say of its patterns, or says wrongly.
+    """Corrections and additions to what a file contains about its patterns.
 
     Args:
-        quantity: intensity or amplitude (squared on import); None: as the format has it.
-        zero_frequency: centre [H // 2, W // 2] or corner [0, 0]; None: as the format has it.
-        centre_px: (row, column) of the direct beam, which a crop is laid about; None: [H // 2, W // 2].
-        crop_px: side of the square kept; None: the largest. Makes the object's pixel larger.
-        bin: side of the squares of detector pixels added up. Keeps the object's pixel, narrows the patch.
-        background: counts below it become 0; or None.
-        bad_share: a pixel not measured in more than this share of the frames is masked; elsewhere its value becomes 0.
-        mask_path: image (H, W) of bad pixels, as the detector's, TIFF, NPY or HDF5; or None.
-        mask_key: data set's name where that file is HDF5.
-        mask_good: its value for a good pixel.
+        quantity: intensity, or amplitude, which is squared on import; None to use what the format defines.
+        zero_frequency: centre [H // 2, W // 2] or corner [0, 0]; None to use what the format defines.
+        centre_px: (row, column) of the direct beam, about which patterns are cropped; None for [H // 2, W // 2].
+        crop_px: side of the square to keep; None for the largest. A crop makes the object's pixels larger.
+        bin: side of the squares of detector pixels that are summed. Binning keeps the size of the object's pixels and
+            makes the patch smaller.
+        background: counts below this value are set to 0; None to keep all.
+        bad_share: a pixel not measured in more than this share of the frames is masked; a value not measured in a pixel
+            that is not masked is set to 0.
+        mask_path: image (H, W) of bad pixels, as large as the detector: TIFF, NPY or HDF5; None for no image.
+        mask_key: name of the data set if that file is HDF5.
+        mask_good: value of a good pixel in that image.
     """
 
     quantity: str | None
@@ -46,21 +48,21 @@ class PatternOptions:
         if not 0 <= self.bad_share < 1:
             raise ValueError(f"patterns.bad_share must lie in [0, 1), got {self.bad_share}; 1 % is written 0.01")
         if self.bin < 1:
-            raise ValueError(f"patterns.bin must be at least 1, got {self.bin}; 2 adds squares of 2 x 2 pixels")
+            raise ValueError(f"patterns.bin must be at least 1, got {self.bin}; 2 sums squares of 2 x 2 pixels")
         if self.crop_px is not None and (self.crop_px < 1 or self.crop_px % self.bin):
             raise ValueError(f"patterns.crop_px must be a positive multiple of bin {self.bin}, got {self.crop_px}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Which part of a frame is kept.
+    """The part of a frame that is kept.
 
     Args:
-        top: first row, after the zero frequency was brought to the centre.
-        left: first column.
-        side_px: rows and columns kept.
-        centred: the frame's zero frequency lies at the centre; False: at the corner.
-        bin: side of the squares added up.
+        top: first row, after the zero frequency was moved to the centre.
+        left: first column, after the zero frequency was moved to the centre.
+        side_px: number of rows and columns to keep.
+        centred: True if the frame's zero frequency is at the centre, False if it is at the corner.
+        bin: side of the squares of pixels that are summed.
     """
 
     top: int
@@ -70,27 +72,29 @@ class Window:
     bin: int
 
     def cut(self, images: np.ndarray) -> np.ndarray:
-        """(..., H, W) to (..., side, side): centred and cropped, not yet binned."""
+        """Centre and crop images, (..., H, W) to (..., side, side), without binning."""
         if not self.centred:
             images = np.fft.fftshift(images, axes=(-2, -1))
         return images[..., self.top : self.top + self.side_px, self.left : self.left + self.side_px]
 
     def squares(self, images: np.ndarray) -> np.ndarray:
-        """Cut images with the pixels of one square in axes -3 and -1: (..., side / bin, bin, side / bin, bin)."""
+        """Cut images into squares, (..., side / bin, bin, side / bin, bin); axes -3 and -1 are a square's pixels."""
         side = self.side_px // self.bin
         return self.cut(images).reshape(*images.shape[:-2], side, self.bin, side, self.bin)
 
 
 def window_of(shape: tuple[int, ...], options: PatternOptions, zero_frequency: str, source: str) -> Window:
-    """The part of (N, H, W) frames that is kept.
+    """Return the part of (N, H, W) frames that is kept.
 
     Raises:
-        DataError: a crop or centre that does not fit the frame.
+        DataError: If the crop or the centre does not fit into the frame.
     """
     height, width = shape[1:]
     row, column = options.centre_px or (height // 2, width // 2)
     if not (0 <= row < height and 0 <= column < width):
-        raise DataError(f"{source}: patterns.centre_px [{row}, {column}] lies outside frames of {height} x {width} px")
+        raise DataError(
+            f"{source}: patterns.centre_px [{row}, {column}] lies outside frames of {height} x {width} px; correct it"
+        )
     reach = min(row, column, height - row, width - column)  # an even side has one pixel more above than below
     side = options.crop_px
     if side is None:
@@ -99,29 +103,30 @@ def window_of(shape: tuple[int, ...], options: PatternOptions, zero_frequency: s
     top, left = row - side // 2, column - side // 2
     if side < 1 or top < 0 or left < 0 or top + side > height or left + side > width:
         raise DataError(
-            f"{source}: a square of {side} px about [{row}, {column}] does not fit frames of {height} x {width} px; "
-            "lower patterns.crop_px or mend patterns.centre_px"
+            f"{source}: a square of {side} px about [{row}, {column}] does not fit into frames of {height} x {width} "
+            "px; lower patterns.crop_px or correct patterns.centre_px"
         )
     return Window(top=top, left=left, side_px=side, centred=zero_frequency == "centre", bin=options.bin)
 
 
 def mask_of(bad: np.ndarray, window: Window) -> np.ndarray:
-    """uint8 (h, w), 0 = good, of bad pixels (H, W): a square with one bad pixel is bad."""
+    """Return the mask of the patterns, uint8 (h, w), 0 = good; a square with one bad pixel of bool (H, W) is bad."""
     return window.squares(bad).any(axis=(-3, -1)).astype(np.uint8)
 
 
-def prepared(
+def prepare_patterns(
     frames: FrameStream, bad: np.ndarray, window: Window, *, quantity: str, background: float | None
 ) -> FrameStream:
-    """Frames (N, H, W) to patterns (N, h, w): bad pixels 0, amplitude squared, centred, cropped, binned.
+    """Convert frames (N, H, W) to patterns (N, h, w): set bad pixels to 0, square amplitudes, centre, crop and bin.
 
-    Whole numbers stay whole (uint16 where the detector's type is, else uint32), others become float32.
+    Whole numbers stay whole: uint16 if the detector's type is uint16 or smaller and nothing is binned, else uint32. All
+    others become float32.
     """
     whole = frames.dtype.kind in "ui" and quantity == "intensity"
     small = whole and frames.dtype.itemsize <= 2 and window.bin == 1
     kind = np.uint16 if small else np.uint32 if whole else np.float32
 
-    def change(block: np.ndarray) -> np.ndarray:
+    def prepare_block(block: np.ndarray) -> np.ndarray:
         clean = np.where(bad | not_measured(block), 0, block)
         if not whole:
             clean = clean.astype(np.float32).clip(min=0)
@@ -131,7 +136,9 @@ def prepared(
         if background is not None:
             counts[counts < background] = 0
         if whole and counts.max() > np.iinfo(kind).max:
-            raise DataError(f"a pixel counts {counts.max()}, {np.dtype(kind)} ends at {np.iinfo(kind).max}; mask it")
+            raise DataError(
+                f"a pixel has {counts.max()} counts, but {np.dtype(kind)} ends at {np.iinfo(kind).max}; mask the pixel"
+            )
         return counts.astype(kind)
 
-    return frames.map(change)
+    return frames.map(prepare_block)

@@ -1,4 +1,4 @@
-"""What a file of another project says of a scan, before it is brought into this project's frame and units."""
+"""A scan as another project's file contains it, before it is converted to this project's conventions and units."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,32 +10,33 @@ from ptycho_bench.data.frames import FrameStream
 
 @dataclass(frozen=True, kw_only=True)
 class RawScan:
-    """One scan as it was stored; None: the file does not say.
+    """One scan as it was stored; None stands for what the file does not contain.
 
     Args:
-        source: file or files it comes from, for messages.
+        source: the file or files of the scan, for messages.
         format: name of the reader, as in conf/format.
         frames: (N, H, W) patterns as measured, in the file's order.
-        quantity: of the frames: intensity or amplitude (its square root).
-        zero_frequency: where the frames have it: centre [H // 2, W // 2] or corner [0, 0].
+        quantity: quantity of the frames: intensity or amplitude (its square root).
+        zero_frequency: position of the zero frequency in a frame: centre [H // 2, W // 2] or corner [0, 0].
         positions_m: float64 (M, 2), (row, column) of the beam on the specimen, metres.
-        positions_px: likewise in object pixels, where the file has no metres; fractions allowed.
-        position_index: int (M,), which frame each position belongs to, by the frames' own index; None: the file has
-            none, so that number and order must agree.
-        frame_index: int (N,), the frames' own index.
-        raster: rows and columns of a raster scan, row by row in the order of the frames.
+        positions_px: float64 (M, 2), (row, column) of the beam on the specimen, object pixels, not necessarily whole;
+            used if the file has no positions in metres.
+        position_index: int (M,), index of the frame that each position belongs to; None if the file has none, in which
+            case positions and frames must agree in number and order.
+        frame_index: int (N,), index of each frame.
+        raster: rows and columns of a raster scan, whose frames are stored row by row.
         probe: complex (modes, H, W).
-        obj: complex (rows, columns), the specimen as somebody reconstructed it, pixels as the probe's.
-        obj_centre: (row, column) in the positions' unit of the middle of the object array.
-        amplitude: (N, H, W) modulus of the object under each frame.
-        phase: (N, H, W), radians.
-        mask: bool (H, W), True = bad pixel.
-        energy_ev: beam energy.
-        distance_m: specimen to detector.
-        detector_pixel_m: side of a detector pixel.
-        pixel_size_m: side of an object pixel.
-        origin: who made probe, object, amplitude and phase, as "solved by ptychodus".
-        notes: what was dropped, decided or is in doubt; one line each.
+        obj: complex (rows, columns), the reconstructed specimen, with the pixel size of the probe.
+        obj_centre: (row, column) of the middle of the object array, in the unit of the positions.
+        amplitude: (N, H, W), modulus of the object under each frame.
+        phase: (N, H, W), phase of the object under each frame, radians.
+        mask: bool (H, W), True for bad pixels.
+        energy_ev: beam energy, electronvolts.
+        distance_m: distance from specimen to detector, metres.
+        detector_pixel_m: side of a detector pixel, metres.
+        pixel_size_m: side of an object pixel, metres.
+        origin: who made probe, object, amplitude and phase, for example "solved by ptychodus".
+        notes: one line for each decision, dropped item and warning.
     """
 
     source: str
@@ -63,14 +64,14 @@ class RawScan:
 
 
 class Reader(Protocol):
-    """One format; each file of conf/format builds one."""
+    """Reader of one format; each file of conf/format builds one."""
 
     def recognises(self, files: list[str]) -> bool:
-        """True where these files are of this format; a quick look, never an exception."""
+        """Return True if the files are of this format; the check is quick and never raises an exception."""
 
     def read(self, files: list[str]) -> RawScan:
-        """The scan; its frames are read later, block by block.
+        """Read the scan, except for its frames, which are read later, block by block.
 
         Raises:
-            DataError: what is missing or wrong, in one line with the way out.
+            DataError: If something is missing or wrong; the message is one line that says what to do.
         """

@@ -1,4 +1,4 @@
-"""What lies in a file, a line for each array: name, shape, type, unit, how it is packed."""
+"""Contents of a file, one line for each array: name, shape, dtype, unit and compression."""
 
 from pathlib import Path
 
@@ -6,26 +6,26 @@ import h5py
 import numpy as np
 
 from ptycho_bench.formats.containers.filters import FILTER_NAMES
-from ptycho_bench.formats.containers.hdf5 import is_hdf5, opened, unit_of
-from ptycho_bench.formats.containers.npz import NPZ_SUFFIXES, open_npy, opened_npz
+from ptycho_bench.formats.containers.hdf5 import has_hdf5_signature, open_hdf5, unit_of
+from ptycho_bench.formats.containers.npz import NPZ_SUFFIXES, open_npy, open_npz
 from ptycho_bench.formats.containers.paths import require_file, suffix_of
-from ptycho_bench.formats.containers.table import is_table, rows_of
+from ptycho_bench.formats.containers.table import is_table, read_rows
 from ptycho_bench.formats.readers.tiff import is_tiff, layout_of
 
-MOST_LINES = 200
+MAX_LINES = 200
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", **FILTER_NAMES}
 
 
 def tree(path: str) -> list[str]:
-    """Lines that describe a file's arrays; a kind without inner structure gives one.
+    """Return lines that describe the arrays of a file; a file without inner structure has one line.
 
     Raises:
-        DataError: the file is missing, empty or damaged.
+        DataError: If the file is missing, empty or damaged.
     """
     suffix = suffix_of(path)
-    if is_hdf5(path):
-        with opened(path) as handle:
-            lines = [*attributes(handle, ""), *group_lines(handle, "")]
+    if has_hdf5_signature(path):
+        with open_hdf5(path) as handle:
+            lines = [*attribute_lines(handle, ""), *group_lines(handle, "")]
     elif suffix in NPZ_SUFFIXES:
         lines = npz_lines(path)
     elif suffix == ".npy":
@@ -38,11 +38,11 @@ def tree(path: str) -> list[str]:
         lines = [table_line(path)]
     else:
         lines = [f"{require_file(path).stat().st_size:,} bytes"]
-    return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], f"... and {len(lines) - MOST_LINES} more"]
+    return lines if len(lines) <= MAX_LINES else [*lines[:MAX_LINES], f"... and {len(lines) - MAX_LINES} more"]
 
 
-def attributes(node: h5py.Group | h5py.Dataset, indent: str) -> list[str]:
-    """Attributes of a node but its unit, short ones with their value."""
+def attribute_lines(node: h5py.Group | h5py.Dataset, indent: str) -> list[str]:
+    """Return one line for each attribute of a node except its unit; long values are cut."""
     lines = []
     for name, value in node.attrs.items():
         if name not in ("unit", "units"):
@@ -52,7 +52,7 @@ def attributes(node: h5py.Group | h5py.Dataset, indent: str) -> list[str]:
 
 
 def group_lines(group: h5py.Group, indent: str) -> list[str]:
-    """Lines of a group's members; links are named, not followed."""
+    """Return the lines of a group's members; links are listed but not followed."""
     lines = []
     for name in group:
         link = group.get(name, getlink=True)
@@ -64,16 +64,16 @@ def group_lines(group: h5py.Group, indent: str) -> list[str]:
         elif isinstance(group[name], h5py.Group):
             lines += [
                 f"{indent}{name}/",
-                *attributes(group[name], indent + "  "),
+                *attribute_lines(group[name], indent + "  "),
                 *group_lines(group[name], indent + "  "),
             ]
         else:
-            lines += [f"{indent}{name}  {packing(group[name])}", *attributes(group[name], indent + "  ")]
+            lines += [f"{indent}{name}  {describe_dataset(group[name])}", *attribute_lines(group[name], indent + "  ")]
     return lines
 
 
-def packing(data: h5py.Dataset) -> str:
-    """Type, shape, unit, chunks and filters of a data set; of a single number its value."""
+def describe_dataset(data: h5py.Dataset) -> str:
+    """Return dtype and shape of a data set, or the value of a scalar, and its unit, chunks and filters."""
     if data.shape is None:
         return "empty"
     if data.shape == () and data.dtype.kind != "V":
@@ -85,7 +85,7 @@ def packing(data: h5py.Dataset) -> str:
     unit = unit_of(data)
     text += f" [{unit}]" if unit else ""
     created = data.id.get_create_plist()
-    codes = [created.get_filter(place)[0] for place in range(created.get_nfilters())]
+    codes = [created.get_filter(number)[0] for number in range(created.get_nfilters())]
     text += f", chunks {data.chunks}" if data.chunks else ""
     for code in codes:
         installed = h5py.h5z.filter_avail(code)
@@ -94,9 +94,9 @@ def packing(data: h5py.Dataset) -> str:
 
 
 def npz_lines(path: str) -> list[str]:
-    """Lines of a .npz file's members, from their headers."""
+    """Return the lines of a .npz file's members; only their headers are read."""
     lines = []
-    with opened_npz(path) as archive:
+    with open_npz(path) as archive:
         for name in archive.members:
             shape, fortran, dtype = archive.header(name)
             lines.append(f"{name}  {np.dtype(dtype)} {shape}{', Fortran order' if fortran else ''}")
@@ -104,7 +104,7 @@ def npz_lines(path: str) -> list[str]:
 
 
 def table_line(path: str) -> str:
-    """Rows and columns of a text table, and its header where it has one."""
-    header, rows = rows_of(path)
+    """Return the number of rows and columns of a text table, and its header if it has one."""
+    header, rows = read_rows(path)
     named = f": {', '.join(header)}" if header else ", no header"
     return f"{len(rows)} rows x {len(rows[0]) if rows else 0} columns{named}"

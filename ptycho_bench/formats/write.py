@@ -1,4 +1,4 @@
-"""Reconstructions as files that other programs open: ptychodus' product and CXI."""
+"""Export of reconstructions to files that other programs open: ptychodus products and CXI."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +11,20 @@ from ptycho_bench.physics.geometry import ELECTRON_C
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """An object with what made it.
+    """A reconstruction: the object, and what it was reconstructed from and with.
 
     Args:
-        name: of the reconstruction.
+        name: name of the reconstruction.
         comments: how it was made.
         obj: complex64 (rows, columns).
         probe: complex64 (modes, H, W), sqrt(photons).
         corners_px: float64 (N, 2), top-left (row, column) of each patch in the object.
         point_index: int (N,), number of each point in its scan.
-        pixel_size_m: side of an object pixel; 1 where it is not known, and `comments` say so.
-        energy_ev: beam energy; or None.
-        distance_m: specimen to detector; or None.
-        detector_pixel_m: side of a detector pixel; or None.
-        errors: misfit of each iteration.
+        pixel_size_m: side of an object pixel, metres; 1 if it is unknown, in which case `comments` must say so.
+        energy_ev: beam energy, electronvolts; None if unknown.
+        distance_m: distance from specimen to detector, metres; None if unknown.
+        detector_pixel_m: side of a detector pixel, metres; None if unknown.
+        misfits: misfit of each iteration.
     """
 
     name: str
@@ -37,20 +37,20 @@ class Product:
     energy_ev: float | None
     distance_m: float | None
     detector_pixel_m: float | None
-    errors: list[float]
+    misfits: list[float]
 
     @property
     def positions_m(self) -> np.ndarray:
-        """float64 (N, 2), (row, column) of each patch's middle from the object's middle, metres."""
+        """Middle of each patch relative to the object's middle, float64 (N, 2) as (row, column), metres."""
         middle = self.corners_px + np.array(self.probe.shape[-2:]) / 2 - np.array(self.obj.shape) / 2
         return middle * self.pixel_size_m
 
 
 def write_ptychodus(path: Path, product: Product) -> None:
-    """A ptychodus product: object (layers, H, W), probe (1, modes, H, W), positions about the object's middle, metres.
+    """Write a ptychodus product: object (layers, H, W), probe (1, modes, H, W), positions about the middle, m.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: If the file cannot be written.
     """
     with written_whole(path) as handle:
         handle.attrs.update(
@@ -70,15 +70,15 @@ def write_ptychodus(path: Path, product: Product) -> None:
         handle.create_dataset("probe_position_indexes", data=product.point_index.astype(np.int64))
         handle.create_dataset("probe_position_y_m", data=product.positions_m[:, 0])
         handle.create_dataset("probe_position_x_m", data=product.positions_m[:, 1])
-        handle.create_dataset("loss_epochs", data=np.arange(len(product.errors)))
-        handle.create_dataset("loss_values", data=np.array(product.errors, np.float64))
+        handle.create_dataset("loss_epochs", data=np.arange(len(product.misfits)))
+        handle.create_dataset("loss_values", data=np.array(product.misfits, np.float64))
 
 
 def write_cxi(path: Path, product: Product) -> None:
-    """CXI 1.6: probe in image_1, object in image_2, geometry in instrument_1; lengths in metres, energy in joules.
+    """Write CXI 1.6: probe in image_1, object in image_2, geometry in instrument_1; lengths in metres, energy in J.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: If the file cannot be written.
     """
     with written_whole(path) as handle:
         handle["cxi_version"] = 160

@@ -1,1 +1,1 @@
-"""Losses, one call shape: forward(pred, target) -> named terms, of which the module steps on "total"."""
+"""Losses with one interface: forward(pred, target) returns named terms, and training minimises "total"."""

@@ -1,4 +1,4 @@
-"""What all losses have in common."""
+"""Base classes of all losses."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from ptycho_bench.physics.noise import blend_with_mean
 
 
 class Channels(NamedTuple):
-    """What a loss knows of the representations it compares.
+    """Properties of the amplitude and phase representations that a loss compares.
 
-    amplitude_range: data range of the amplitude.
-    phase_range: data range of one channel of the phase.
-    circular: whether the phase's channels are (cos, sin).
+    amplitude_range: data range (largest minus smallest possible value) of the amplitude channel.
+    phase_range: data range of each phase channel.
+    circular: whether the phase channels are (cos, sin).
     """
 
     amplitude_range: float
@@ -25,23 +25,23 @@ class Channels(NamedTuple):
 
 
 class Loss(nn.Module):
-    """forward(pred, target) -> {"total": sum, name: weighted term, ...}.
+    """Base class of losses; forward(pred, target) returns {"total": sum, name: weighted term, ...}.
 
     Args:
-        channels: of the representations; the CLI passes them.
+        channels: properties of the representations, taken from them.
     """
 
-    needs_measurement = False  # whether it compares with measured patterns: `attach`, `Target.intensity`
+    needs_measurement = False  # whether it compares with measured patterns: needs `attach` and `Target.intensity`
 
     def __init__(self, *, channels: Channels) -> None:
         super().__init__()
         self.channels = channels
 
     def attach(self, measurement: Measurement) -> None:
-        """Take how the scan was measured, before training; a loss that needs no measurement does nothing."""
+        """Store how the scan was measured, before training; does nothing if the loss needs no measurement."""
 
     def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
-        """Named terms, weights applied."""
+        """Return the weighted terms by name."""
         raise NotImplementedError
 
     def forward(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
@@ -50,12 +50,12 @@ class Loss(nn.Module):
 
 
 class HeadsLoss(Loss):
-    """One distance, taken of amplitude and of phase alike."""
+    """Base class of losses that apply the same distance to amplitude and phase."""
 
-    name: str  # of the terms: amplitude_NAME, phase_NAME
+    name: str  # the terms are amplitude_NAME and phase_NAME
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Distance of two batches of images (B, C, H, W)."""
+        """Return the distance between two batches of images (B, C, H, W)."""
         raise NotImplementedError
 
     def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:
@@ -66,7 +66,7 @@ class HeadsLoss(Loss):
 
 
 class MeasuredLoss(Loss):
-    """A loss that compares with measured patterns."""
+    """Base class of losses that compare with measured patterns."""
 
     needs_measurement = True
     probe: Tensor
@@ -78,12 +78,16 @@ class MeasuredLoss(Loss):
         self.coherence = measurement.coherence
 
     def predicted_pattern(self, obj_patch: Tensor, probe: Tensor) -> Tensor:
-        """Expected counts (B, H, W) behind complex patches (B, H, W)."""
+        """Return the expected intensity (B, H, W), photons, behind complex object patches (B, H, W)."""
         return diffraction_intensity(probe, blend_with_mean(obj_patch, self.coherence))
 
 
 def check_weights(**weights: float) -> None:
-    """Raise ValueError for a negative weight."""
+    """Check the weights of a loss.
+
+    Raises:
+        ValueError: If a weight is negative.
+    """
     for name, weight in weights.items():
         if weight < 0:
             raise ValueError(f"loss.{name} must be at least 0, got {weight}; 0 leaves the term out")

@@ -1,4 +1,4 @@
-"""A loss between patterns, of samples that several scans measured."""
+"""A loss between patterns for samples of several scans."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -10,13 +10,14 @@ from ptycho_bench.network.sample import Prediction, Target
 
 
 class LossByScan(Loss):
-    """One loss a scan, so that each sample is compared through the probe, mask and coherence of its own scan.
+    """One loss per scan, so that each sample is compared using the probe, mask and coherence of its own scan.
 
-    Every term is the mean over a batch's samples, as that of one loss is.
+    Every term is the mean over the samples of a batch, as for a single loss.
 
     Args:
-        losses: one for each scan, attached to its measurement; what they train, as a probe's correction, is their own.
-        decodes: for each scan, what brings predicted channels to physical values (see `Prediction.decode`).
+        losses: one loss per scan, attached to its measurement; trained parameters, such as a correction of the probe,
+            are not shared.
+        decodes: one function per scan that converts predicted channels to physical values, see `Prediction.decode`.
     """
 
     needs_measurement = True
@@ -36,10 +37,10 @@ class LossByScan(Loss):
         sums: dict[str, Tensor] = {}
         first = 0
         for loss, decode, count in zip(self.of_scan, self.decodes, counts, strict=True):
-            # a scan the batch lacks counts for nothing, but takes part: every process then has the same gradients
-            mine = slice(first, first + count) if count else slice(0, 1)
-            own = dataclasses.replace(pred, decode=decode, **{name: head[mine] for name, head in heads.items()})
-            for name, term in loss.terms(own, target.map(lambda part, mine=mine: part[mine])).items():
+            # a scan without samples has weight 0 but takes part, so that every process has the same gradients
+            samples = slice(first, first + count) if count else slice(0, 1)
+            own = dataclasses.replace(pred, decode=decode, **{name: head[samples] for name, head in heads.items()})
+            for name, term in loss.terms(own, target.map(lambda part, samples=samples: part[samples])).items():
                 sums[name] = sums.get(name, 0.0) + count / len(order) * term
             first += count
         return sums

@@ -1,4 +1,4 @@
-"""Loss between measured and predicted patterns (PPN Eq. 3): trains without labels."""
+"""Loss between measured and predicted patterns (PPN Eq. 3), for training without labels."""
 
 import torch
 from torch import Tensor, nn
@@ -8,52 +8,52 @@ from ptycho_bench.losses.base import Channels, MeasuredLoss, check_weights
 from ptycho_bench.network.sample import Prediction, Target
 from ptycho_bench.physics.forward import far_field
 
-DARK = 1e-6  # photons, added under roots and logarithms: both have gradients in the dark then
+EPS_PHOTONS = 1e-6  # added inside roots and logarithms, which otherwise have infinite gradients at 0 photons
 
 
 def intensity_misfit(predicted: Tensor, measured: Tensor, empty: Tensor) -> Tensor:
-    """(I - M)^2 by pixel, PPN's printed form, over the empty beam's sum I^2 / sum I, to be photons as the others."""
+    """Return (I - M)^2 per pixel, as PPN prints it, divided by sum E^2 / sum E of the empty beam E; in photons."""
     return (measured - predicted).square() * empty.sum() / empty.square().sum()
 
 
 def amplitude_misfit(predicted: Tensor, measured: Tensor, empty: Tensor) -> Tensor:
-    """(sqrt I - sqrt M)^2 by pixel, photons."""
-    return ((measured + DARK).sqrt() - (predicted + DARK).sqrt()).square()
+    """Return (sqrt I - sqrt M)^2 per pixel, in photons."""
+    return ((measured + EPS_PHOTONS).sqrt() - (predicted + EPS_PHOTONS).sqrt()).square()
 
 
 def poisson_misfit(predicted: Tensor, measured: Tensor, empty: Tensor) -> Tensor:
-    """Half the Poisson deviance by pixel, photons: the negative log-likelihood of counts I, less its value at M = I."""
-    expected = predicted + DARK
-    return expected - measured + torch.xlogy(measured, (measured + DARK) / expected)
+    """Return half the Poisson deviance per pixel: the negative log-likelihood of counts I minus its value at M = I."""
+    expected = predicted + EPS_PHOTONS
+    return expected - measured + torch.xlogy(measured, (measured + EPS_PHOTONS) / expected)
 
 
-# predicted and measured pattern (B, H, W), and that of the probe without object (H, W)
+# called with the predicted pattern M and the measured pattern I, (B, H, W), and the pattern of the empty beam, (H, W)
 MISFITS = {"intensity": intensity_misfit, "amplitude": amplitude_misfit, "poisson": poisson_misfit}
 
 
 def total_variation(obj_patch: Tensor) -> Tensor:
-    """Mean modulus of the complex forward differences, along rows plus along columns: Omega_1 of PPN Eq. 3."""
+    """Return Omega_1 of PPN Eq. 3: mean modulus of the complex forward differences along rows, plus along columns."""
     return obj_patch.diff(dim=-1).abs().mean() + obj_patch.diff(dim=-2).abs().mean()
 
 
 class DiffractionLoss(MeasuredLoss):
-    """misfit(I, |F(P O)|^2) + smoothness Omega_1(O) + probe_change Omega_2(P), PPN Eq. 3; amplitude and phase are not
-    compared with any truth.
+    """misfit(I, |F(P O)|^2) + smoothness Omega_1(O) + probe_change Omega_2(P) (PPN Eq. 3).
 
-    The misfit is a sum over each pattern by the probe's photons: 0 for the truth of patterns without noise.
+    It needs no true amplitude and phase. The misfit is summed over each pattern and divided by the photons of the
+    probe; it is 0 for the true object if the patterns have no noise.
 
     Args:
-        misfit: amplitude, poisson, or intensity (as printed).
-        smoothness: weight lambda_1 of the object's total variation.
-        refine_probe: train a correction of the probe along with the network.
-        probe_change: weight lambda_2 of |P - P_0|^2 by |P_0|^2; counts where the probe is refined.
+        misfit: `amplitude`, `poisson`, or `intensity` (as printed).
+        smoothness: weight lambda_1 of the total variation of the object.
+        refine_probe: whether a correction of the probe is trained along with the network.
+        probe_change: weight lambda_2 of |P - P_0|^2 / |P_0|^2; used only if the probe is refined.
         channels: see `Loss`.
 
     Raises:
-        ValueError: an unknown misfit or a negative weight.
+        ValueError: If the misfit is unknown or a weight is negative.
     """
 
-    empty: Tensor  # pattern of the probe without object, (H, W)
+    empty: Tensor  # pattern of the empty beam (the probe without an object), (H, W), photons
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class DiffractionLoss(MeasuredLoss):
     def attach(self, measurement: Measurement) -> None:
         super().attach(measurement)
         self.register_buffer("empty", far_field(self.probe).abs().square().sum(dim=0), persistent=False)
-        if self.refine_probe:  # real and imaginary part, by the probe's root mean square
+        if self.refine_probe:  # real and imaginary part, relative to the root mean square of the probe
             self.correction = nn.Parameter(torch.zeros(*self.probe.shape, 2))
 
     def refined_probe(self) -> Tensor:
-        """P, complex (modes, H, W), sqrt(photons)."""
+        """Return the refined probe P, complex (modes, H, W), sqrt(photons)."""
         if self.correction is None:
             return self.probe
         scale = self.probe.abs().square().mean().sqrt()

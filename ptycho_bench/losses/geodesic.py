@@ -1,4 +1,4 @@
-"""CPR's composite loss on the unit circle (Liu et al. 2026, Eqs. 6-11); weights as its training script sets them."""
+"""CPR's composite loss on the unit circle (Liu et al. 2026, Eqs. 6-11)."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,45 +12,47 @@ DISTANCES = {"mse": F.mse_loss, "mae": F.l1_loss}
 
 
 def gradient_difference(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of forward differences, half along rows and half along columns."""
+    """Return the mean absolute difference of the forward differences, averaged over rows and columns."""
     return (F.l1_loss(pred.diff(dim=-1), target.diff(dim=-1)) + F.l1_loss(pred.diff(dim=-2), target.diff(dim=-2))) / 2
 
 
 def padded_negative_ssim(pred: Tensor, target: Tensor) -> Tensor:
-    """1 - SSIM of images with data range 1, over every pixel: beyond the border lie zeros, as CPR's code has it."""
+    """Return 1 - SSIM over every pixel of images with data range 1, padded with zeros as in CPR's code."""
     border = [GAUSSIAN_SIDE // 2] * 4
     return negative_ssim(F.pad(pred, border), F.pad(target, border), 1.0)
 
 
 def circular_distance(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean of 1 - (c c* + s s*), channels (B, 2, H, W): Eqs. 4 and 9; 1 - cos(error) where both lie on the circle."""
+    """Return the mean of 1 - (c c* + s s*) over (B, 2, H, W) (Eqs. 4 and 9): 1 - cos(error) on the unit circle."""
     return (1 - (pred * target).sum(dim=1)).mean()
 
 
 def consistency(channels: Tensor) -> Tensor:
-    """Mean squared distance of cos^2 + sin^2 from 1, channels (B, 2, H, W): Eq. 10."""
+    """Return the mean of (cos^2 + sin^2 - 1)^2 of channels (B, 2, H, W) (Eq. 10)."""
     return (channels.square().sum(dim=1) - 1).square().mean()
 
 
 class GeodesicLoss(Loss):
-    """amplitude L_A + phase L_P + consistency L_C; a weight of 0 leaves its term out.
+    """amplitude L_A + phase L_P + consistency L_C; a weight of 0 omits its term.
 
     L_A = base + gradient grad + ssim (1 - SSIM);
     L_P = base of cos + base of sin + circular (1 - cos error) + gradient (grad cos + grad sin) + ssim (1 - mean SSIM);
-    L_C is taken on the channels before their projection, where the released code takes it after and gets 0.
+    L_C is computed from the channels before their projection to the circle. The released code computes it after the
+    projection, where it is 0.
 
     Args:
-        amplitude: weight of the amplitude's part.
-        phase: weight of the phase's part.
-        consistency: weight of the distance from the unit circle.
-        base: mse or mae, of every channel.
-        gradient: weight of the gradients within both parts.
-        ssim: weight of the structure within both parts.
-        circular: weight of the circular distance within the phase's part.
+        amplitude: weight of L_A.
+        phase: weight of L_P.
+        consistency: weight of L_C, the distance from the unit circle.
+        base: `mse` or `mae`, applied to every channel.
+        gradient: weight of the gradient term in L_A and L_P.
+        ssim: weight of the SSIM term in L_A and L_P.
+        circular: weight of the circular distance in L_P.
         channels: see `Loss`; the phase must be circular.
 
     Raises:
-        ValueError: a phase representation that is not circular, a negative weight, no part left, an unknown base.
+        ValueError: If the phase representation is not circular, a weight is negative, the base is unknown, or both
+            amplitude and phase have weight 0.
     """
 
     def __init__(
@@ -91,9 +93,9 @@ class GeodesicLoss(Loss):
         return terms
 
     def shape_terms(self, name: str, weight: float, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Terms both parts have; those of a phase add up over its channels, but for SSIM, which is their mean.
+        """Return the terms that L_A and L_P share: summed over channels, except for SSIM, which is averaged.
 
-        The base stays at weight 0: a decoder without any gradient would stop processes that share the work.
+        The base term remains even with weight 0, because distributed training fails if a decoder has no gradient.
         """
         channels = pred.shape[1]
         terms = {f"{name}_{self.base}": weight * channels * self.distance(pred, target)}

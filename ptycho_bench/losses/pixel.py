@@ -1,4 +1,4 @@
-"""Losses that compare pixel by pixel, amplitude and phase alike: MSE, MAE, Huber."""
+"""Losses that compare amplitude and phase pixel by pixel: MSE, MAE, Huber."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -25,14 +25,16 @@ class MAELoss(HeadsLoss):
 
 
 class HuberLoss(HeadsLoss):
-    """x^2 / 2 where |x| <= delta, delta (|x| - delta / 2) beyond, of amplitude plus phase (PPN, section V-B).
+    """Huber loss of amplitude plus that of phase (PPN, section V-B).
+
+    It is x^2 / 2 for errors |x| <= delta, and delta (|x| - delta / 2) for larger errors.
 
     Args:
-        delta: error from which on it grows linearly, above 0.
+        delta: error above which the loss grows linearly; above 0.
         channels: see `Loss`.
 
     Raises:
-        ValueError: a delta that is not above 0.
+        ValueError: If delta is not above 0.
     """
 
     name = "huber"

@@ -1,4 +1,4 @@
-"""Losses that compare structure: NPCC, NSSIM in two domains, and PPN's weighted MSE + NSSIM."""
+"""Losses that compare structure: NPCC, NSSIM in one of two domains, and PPN's weighted sum of MSE and NSSIM."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,13 +7,13 @@ from ptycho_bench.evaluation.metrics import ssim
 from ptycho_bench.losses.base import Channels, HeadsLoss, MeasuredLoss
 from ptycho_bench.network.sample import Prediction, Target
 
-PCC_EPS = 1e-6  # beside the product of two standard deviations: a flat patch has no correlation
+PCC_EPS = 1e-6  # keeps the product of the standard deviations above 0, so that a flat patch has correlation 0
 
 
 def negative_pcc(pred: Tensor, target: Tensor) -> Tensor:
-    """1 - Pearson correlation coefficient, mean over images (..., H, W); a flat image counts as not correlated.
+    """Return 1 - Pearson correlation coefficient, averaged over images (..., H, W); flat images have correlation 0.
 
-    NPCC of the papers plus the constant 1, which keeps the loss positive.
+    This is the NPCC of the papers plus the constant 1, which keeps the loss positive.
     """
     dims = (-2, -1)
     p, t = pred - pred.mean(dim=dims, keepdim=True), target - target.mean(dim=dims, keepdim=True)
@@ -23,9 +23,9 @@ def negative_pcc(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def negative_ssim(pred: Tensor, target: Tensor, data_range: float, mask: Tensor | None = None) -> Tensor:
-    """1 - SSIM, mean over images (..., H, W): NSSIM plus the constant 1, which keeps the loss positive.
+    """Return 1 - SSIM, averaged over images (..., H, W): NSSIM plus the constant 1, which keeps the loss positive.
 
-    The mask, bool (H, W), leaves out windows that touch a False pixel.
+    Windows that contain a False pixel of the mask, bool (H, W), are excluded.
     """
     mask = None if mask is None else mask.expand(pred.shape)
     return 1 - ssim(pred, target, data_range=data_range, mask=mask).mean()
@@ -34,7 +34,7 @@ def negative_ssim(pred: Tensor, target: Tensor, data_range: float, mask: Tensor 
 class NPCCLoss(HeadsLoss):
     """Negative Pearson correlation coefficient of amplitude plus that of phase (PPN, section V-B).
 
-    It sees neither the level nor the contrast of an image.
+    It depends neither on the level nor on the contrast of an image.
     """
 
     name = "npcc"
@@ -46,16 +46,16 @@ class NPCCLoss(HeadsLoss):
 class NSSIMLoss(MeasuredLoss):
     """Negative structural similarity, in one of two domains.
 
-    `real`: of predicted and true amplitude, and of predicted and true phase.
-    `reciprocal`: of the measured pattern and |F(P O)|^2 of the predicted patch, both by the measured pattern's maximum;
-    PPN's printed formula. It needs no truth.
+    `real` compares predicted and true amplitude, and predicted and true phase. `reciprocal` compares the measured
+    pattern with |F(P O)|^2 of the predicted patch, both divided by the maximum of the measured pattern, as PPN prints
+    it; this needs no true object.
 
     Args:
-        domain: real or reciprocal.
+        domain: `real` or `reciprocal`.
         channels: see `Loss`.
 
     Raises:
-        ValueError: another domain.
+        ValueError: If the domain is neither of them.
     """
 
     def __init__(self, *, domain: str, channels: Channels) -> None:
@@ -82,15 +82,15 @@ class NSSIMLoss(MeasuredLoss):
 
 
 class WeightedLoss(NSSIMLoss):
-    """alpha MSE + (1 - alpha) NSSIM (PPN, section V-B); the MSE is of amplitude and phase.
+    """alpha MSE + (1 - alpha) NSSIM (PPN, section V-B), with the MSE of amplitude and phase.
 
     Args:
-        alpha: weight of the MSE, [0, 1].
-        domain: of the NSSIM, see `NSSIMLoss`.
+        alpha: weight of the MSE, in [0, 1].
+        domain: domain of the NSSIM, `real` or `reciprocal`, see `NSSIMLoss`.
         channels: see `Loss`.
 
     Raises:
-        ValueError: alpha outside [0, 1], or an unknown domain.
+        ValueError: If alpha lies outside [0, 1], or if the domain is unknown.
     """
 
     def __init__(self, *, alpha: float, domain: str, channels: Channels) -> None:

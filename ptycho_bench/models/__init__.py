@@ -1,1 +1,1 @@
-"""Networks, one architecture a file; each a plain nn.Module."""
+"""Networks: one architecture per file, each a plain nn.Module."""

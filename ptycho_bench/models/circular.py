@@ -7,22 +7,25 @@ from ptycho_bench.models.layers import Upsample2, conv_relu, initialise
 
 
 class CircularNet(nn.Module):
-    """2,117,187 parameters with two gains and a circular phase, whose representation projects to the unit circle.
+    """CPR's network; 2,117,187 parameters with two gains and a circular phase.
+
+    The projection to the unit circle is part of the phase representation, not of the network.
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by 8.
-        in_channels: channels of the input transform; the CLI passes them: the gains, each with its encoder, and last
-            the raw pattern, which feeds the skip; or one channel, which is both.
-        phase_channels: channels of the phase representation; the CLI passes them; each has its decoder.
-        gains: number of gains of the input transform made for this network.
-        widths: channels after each halving of an encoder.
+        size_px: side of a pattern, px, taken from the data; must be divisible by 8.
+        in_channels: channels of the network input, taken from the input transform: one per gain, each with its own
+            encoder, and the raw pattern for the skip; with one gain also a single channel that serves as both.
+        phase_channels: channels of the phase output, taken from the phase representation; each has its own decoder.
+        gains: number of gains of the input transform.
+        widths: channels after each of the three convolutions of an encoder.
         skip_widths: channels of the two skip convolutions; [] for no skip.
         decoder_widths: channels of the three decoder blocks.
-        fusion_layers: 1 x 1 convolutions that join the encoders; ReLU between them.
-        initialisation: glorot or framework.
+        fusion_layers: number of 1 x 1 convolutions that fuse the encoders, with a ReLU between them.
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: a size that does not divide by 8, another number of channels or widths, or no fusion layer.
+        ValueError: If the size is not divisible by 8, if the number of channels or widths is wrong, or if there is no
+            fusion layer.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class CircularNet(nn.Module):
     ) -> None:
         super().__init__()
         if size_px % 8:
-            raise ValueError(f"CircularNet needs patterns whose side divides by 8, got {size_px} px; crop or pad")
+            raise ValueError(f"CircularNet needs patterns whose side is divisible by 8, got {size_px} px; crop or pad")
         for name, given, count in (("widths", widths, 3), ("decoder_widths", decoder_widths, 3)):
             if len(given) != count:
                 raise ValueError(f"model.{name} must be {count} numbers, got {given}")
@@ -48,12 +51,12 @@ class CircularNet(nn.Module):
             raise ValueError(f"model.skip_widths must be 2 numbers, or [] for no skip, got {skip_widths}")
         if fusion_layers < 1:
             raise ValueError(f"fusion_layers must be at least 1, got {fusion_layers}")
-        if in_channels not in (1, gains + 1):
+        if in_channels != gains + 1 and (in_channels, gains) != (1, 1):
             raise ValueError(
-                f"CircularNet with gains={gains} takes {gains + 1} channels, gains and raw pattern, or 1, got "
-                f"{in_channels}; set input and model.gains alike, and input.neighbours=0"
+                f"CircularNet with gains={gains} needs {gains + 1} input channels, the gains and the raw pattern, got "
+                f"{in_channels}; preset=cpr is the published network, model=circular_single_gain takes 1 channel"
             )
-        self.gains = 1 if in_channels == 1 else gains
+        self.gains = gains
         self.encoders = nn.ModuleList(self.encoder(widths) for _ in range(self.gains))
         fusion: list[nn.Module] = [nn.Conv2d(self.gains * widths[-1], widths[-1], 1, bias=False)]
         for _ in range(fusion_layers - 1):
@@ -68,7 +71,7 @@ class CircularNet(nn.Module):
 
     @staticmethod
     def encoder(widths: list[int]) -> nn.Sequential:
-        """5 x 5 convolutions that halve the size, each with ReLU."""
+        """Return 5 x 5 convolutions that each halve the size, each followed by a ReLU."""
         layers: list[nn.Module] = []
         for inside, outside in zip([1, *widths], widths, strict=False):
             layers += [nn.Conv2d(inside, outside, 5, stride=2, padding=2), nn.ReLU()]
@@ -76,7 +79,7 @@ class CircularNet(nn.Module):
 
     @staticmethod
     def skip_path(widths: list[int]) -> nn.Sequential | None:
-        """Two 3 x 3 convolutions that halve the size, ReLU between: the raw pattern at H / 4."""
+        """Return two 3 x 3 convolutions, with a ReLU between them, that reduce the raw pattern to H / 4."""
         if not widths:
             return None
         first, second = widths
@@ -94,7 +97,7 @@ class CircularNet(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Three blocks of two convolutions and a bilinear doubling; the skip joins before the second."""
+    """Three blocks of two convolutions and a bilinear upsampling; the skip is concatenated before the second block."""
 
     def __init__(self, channels: int, skip_channels: int, widths: list[int]) -> None:
         super().__init__()

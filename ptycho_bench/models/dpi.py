@@ -1,4 +1,4 @@
-"""DPI: pre-activation residual U-Net (Chang et al. 2023), with the second decoder PPN's comparison gives it."""
+"""DPI: pre-activation residual U-Net (Chang et al. 2023), with the second decoder that the PPN paper adds to it."""
 
 from itertools import pairwise
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from ptycho_bench.models.layers import SameConv2d, SameConvTranspose2d, SharedBatchNorm2d, initialise
 
 
-def normed(channels: int, layer: nn.Module) -> nn.Sequential:
-    """BatchNorm, ReLU, then the layer."""
+def pre_activated(channels: int, layer: nn.Module) -> nn.Sequential:
+    """Return batch normalisation and ReLU followed by the layer."""
     return nn.Sequential(SharedBatchNorm2d(channels, eps=1e-3, momentum=0.01), nn.ReLU(), layer)
 
 
 class Residual(nn.Module):
-    """BN-ReLU-conv twice, plus a 3 x 3 convolution of the raw input; `down` halves, `up` doubles the size."""
+    """BN-ReLU-conv twice, plus a 3 x 3 convolution of the input; `change` is `none`, `down` (half the size) or `up`."""
 
     def __init__(self, in_channels: int, out_channels: int, *, change: str = "none") -> None:
         super().__init__()
@@ -26,7 +26,8 @@ class Residual(nn.Module):
 
         keep = SameConvTranspose2d if change == "up" else SameConv2d
         self.body = nn.Sequential(
-            normed(in_channels, resize()), normed(out_channels, keep(out_channels, out_channels, stride=1))
+            pre_activated(in_channels, resize()),
+            pre_activated(out_channels, keep(out_channels, out_channels, stride=1)),
         )
         self.shortcut = resize()
 
@@ -35,20 +36,21 @@ class Residual(nn.Module):
 
 
 class DPI(nn.Module):
-    """14,965,102 parameters and 13,318 batch-norm statistics at the published widths: 57.14 MiB.
+    """DPI; 14,965,102 parameters and 13,318 batch-norm statistics (57.14 MiB) with the published widths.
 
-    The released network predicts phase alone; the second decoder, for amplitude, shares encoder and skips.
+    The released network predicts only the phase. The second decoder, for the amplitude, shares the encoder and its skip
+    connections.
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by 2**(levels - 1).
-        in_channels: channels of the input transform; the CLI passes them.
-        phase_channels: channels of the phase representation; the CLI passes them.
-        widths: channels of each level, full size first.
-        dropout: after each level; skips have their own.
-        initialisation: glorot or framework.
+        size_px: side of a pattern, px, taken from the data; must be divisible by 2**(levels - 1).
+        in_channels: channels of the network input, taken from the input transform.
+        phase_channels: channels of the phase output, taken from the phase representation.
+        widths: channels of each level, starting at full size.
+        dropout: dropout probability after each level and in the skip connections.
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: a size that cannot be halved once per level below the first.
+        ValueError: If the size cannot be halved once for each level after the first.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class DPI(nn.Module):
         super().__init__()
         if size_px % 2 ** (len(widths) - 1):
             raise ValueError(
-                f"DPI needs patterns whose side divides by {2 ** (len(widths) - 1)}, got {size_px} px; crop"
+                f"DPI needs patterns whose side is divisible by {2 ** (len(widths) - 1)}, got {size_px} px; crop or pad"
             )
         self.encoder = nn.ModuleList([nn.Sequential(Residual(in_channels, widths[0]), nn.Dropout(dropout))])
         for above, out in pairwise(widths):
@@ -83,7 +85,7 @@ class DPI(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles from the deepest level, joining the level of each size on the way; then a residual pair to the output."""
+    """Upsampling from the deepest level with a skip connection at each size, then two residual blocks to the output."""
 
     def __init__(self, widths: list[int], out_channels: int, dropout: float) -> None:
         super().__init__()

@@ -1,30 +1,42 @@
-"""Layers two networks share."""
+"""Layers that several networks share."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
+INITIALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "glorot": nn.init.xavier_uniform_,  # Keras' default
+    "glorot_normal": nn.init.xavier_normal_,
+    "kaiming": nn.init.kaiming_uniform_,
+}
+
 
 def initialise(model: nn.Module, name: str) -> None:
-    """Set starting weights: `glorot` (uniform, zero bias: Keras' own), or `framework` (PyTorch's, left as they are).
+    """Initialise the weights of convolutions and linear layers; biases become zero.
+
+    Args:
+        model: the network.
+        name: key of `INITIALISATIONS`, or `framework`, which keeps PyTorch's defaults.
 
     Raises:
-        ValueError: another name.
+        ValueError: If the name is unknown.
     """
-    if name not in ("glorot", "framework"):
-        raise ValueError(f"initialisation must be glorot or framework, got {name!r}")
     if name == "framework":
         return
+    if name not in INITIALISATIONS:
+        raise ValueError(f"initialisation must be framework, {', '.join(INITIALISATIONS)}, got {name!r}")
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            nn.init.xavier_uniform_(module.weight)
+            INITIALISATIONS[name](module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
-    """3 x 3 transposed convolution that keeps (stride 1) or doubles (stride 2) the size, aligned as Keras' "same"."""
+    """3 x 3 transposed convolution with Keras' "same" alignment; stride 1 keeps the size, stride 2 doubles it."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__(in_channels, out_channels, 3, stride=stride, padding=1 if stride == 1 else 0)
@@ -35,12 +47,12 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
 
 def conv_relu(in_channels: int, out_channels: int) -> nn.Sequential:
-    """3 x 3 "same" convolution with bias, then ReLU."""
+    """Return a 3 x 3 "same" convolution with bias, followed by a ReLU."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.ReLU(inplace=True))
 
 
 class Upsample2(nn.Module):
-    """Bilinear (corners not aligned) or nearest x 2."""
+    """Upsampling by a factor of 2, either `bilinear` (corners not aligned) or `nearest`."""
 
     def __init__(self, mode: str = "bilinear") -> None:
         super().__init__()
@@ -54,18 +66,18 @@ class Upsample2(nn.Module):
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the whole batch where processes share it, on CPUs as on GPUs; else PyTorch's own."""
+    """Batch normalisation that is synchronised over all processes of a training, on CPUs as well as on GPUs."""
 
     def forward(self, features: Tensor) -> Tensor:
         shared = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
         if not (self.training and shared):
             return super().forward(features)
-        over = (0, 2, 3)
+        dims = (0, 2, 3)
         features = features.float()
         count = all_reduce(features.new_tensor(features[:, 0].numel()))
-        mean = all_reduce(features.sum(dim=over)) / count
+        mean = all_reduce(features.sum(dim=dims)) / count
         centred = features - mean[:, None, None]
-        variance = all_reduce(centred.square().sum(dim=over)) / count
+        variance = all_reduce(centred.square().sum(dim=dims)) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
@@ -75,7 +87,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 class SameConv2d(nn.Conv2d):
-    """3 x 3 convolution that keeps (stride 1) or halves (stride 2) the size, padded as Keras' "same" of even sides."""
+    """3 x 3 convolution, padded as Keras' "same" is for even sides; stride 1 keeps the size, stride 2 halves it."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__(in_channels, out_channels, 3, stride=stride, padding=1 if stride == 1 else 0)
@@ -85,19 +97,19 @@ class SameConv2d(nn.Conv2d):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of (B, C, H, W)."""
+    """Layer normalisation over the channels of a (B, C, H, W) tensor."""
 
     def forward(self, features: Tensor) -> Tensor:
         return super().forward(features.movedim(1, -1)).movedim(-1, 1)
 
 
 class ReducedAttention(nn.Module):
-    """Self-attention over the pixels of (B, C, H, W); keys and values from a map that `reduce` made smaller.
+    """Self-attention over the pixels of a (B, C, H, W) map, with keys and values from a map that `reduce` made smaller.
 
     Args:
         width: channels C.
-        heads: each width / heads wide.
-        reduce: (B, C, H, W) to (B, C, H / R, W / R).
+        heads: attention heads, each of width / heads channels.
+        reduce: maps (B, C, H, W) to (B, C, H / R, W / R).
     """
 
     def __init__(self, *, width: int, heads: int, reduce: nn.Module) -> None:
@@ -106,7 +118,7 @@ class ReducedAttention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Conv2d(width, width, 1) for _ in range(4))
 
     def tokens(self, features: Tensor) -> Tensor:
-        """(B, heads d, H, W) to (B, heads, H W, d)."""
+        """Split a map (B, heads d, H, W) into tokens (B, heads, H W, d)."""
         return features.flatten(2).unflatten(1, (self.heads, -1)).transpose(-2, -1)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -117,7 +129,7 @@ class ReducedAttention(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Leave out a residual branch at random while training, for single samples or for the whole batch."""
+    """Drop a residual branch at random during training, per sample or for the whole batch at once."""
 
     def __init__(self, probability: float, *, whole_batch: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Hierarchical transformer encoder that SegFormer and PtychoFormer share; each brings its own block."""
+"""Hierarchical transformer encoder that SegFormer and PtychoFormer share; each defines its own block."""
 
 from collections.abc import Callable
 
@@ -9,19 +9,19 @@ from ptycho_bench.models.layers import ChannelNorm
 
 
 class MixTransformer(nn.Module):
-    """Stages that each halve the size: overlapping patch convolution, norm, blocks, norm.
+    """Encoder whose stages each halve the size: overlapping patch convolution, norm, transformer blocks, norm.
 
     Args:
-        block: makes a block from width, heads, reduction and drop.
+        block: called with width, heads, reduction and drop; returns a transformer block.
         in_channels: channels of the input.
-        first_kernel: side of the first stage's convolution; the others have 3.
-        bias: of these convolutions.
-        eps: of the norms.
+        first_kernel: kernel size of the first stage's convolution; the other stages use 3.
+        bias: whether these convolutions have a bias.
+        eps: epsilon of the norms.
         widths: channels of each stage.
-        depths: blocks of each stage.
-        heads: attention heads of each stage.
-        reductions: by how much each stage's keys and values are reduced.
-        drop_path: largest probability of leaving out a branch; grows linearly from block to block.
+        depths: number of blocks in each stage.
+        heads: number of attention heads in each stage.
+        reductions: factor by which each stage reduces the side of the map for keys and values.
+        drop_path: probability that the last block drops a branch; it rises linearly from 0 at the first block.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class MixTransformer(nn.Module):
             channels = width
 
     def forward(self, features: Tensor) -> list[Tensor]:
-        """(B, C, H, W) to the stages' maps, the largest first: (B, widths[k], H / 2**(k + 1), W / 2**(k + 1))."""
+        """Return the maps of all stages, largest first: (B, widths[k], H / 2**(k + 1), W / 2**(k + 1))."""
         levels = []
         for stage in self.stages:
             features = stage(features)

@@ -1,4 +1,4 @@
-"""PtychoFormer: mix-transformer encoder, one fused decoder for both images (Nakahata et al. 2024)."""
+"""PtychoFormer: mix-transformer encoder and one decoder for both images (Nakahata et al. 2024)."""
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,11 @@ MLP_RATIO = 4
 
 
 class Block(nn.Module):
-    """Pre-norm attention, and pre-norm MLP whose grouped convolution widens; the MLP branch alone is dropped."""
+    """Pre-norm attention followed by a pre-norm MLP that a grouped convolution widens; only the MLP has drop path."""
 
     def __init__(self, *, width: int, heads: int, reduction: int, drop: float) -> None:
         super().__init__()
-        shrink = nn.Conv2d(width, width, reduction, stride=reduction)  # a 1 x 1 convolution even where nothing shrinks
+        shrink = nn.Conv2d(width, width, reduction, stride=reduction)  # a 1 x 1 convolution if nothing shrinks
         reduce = nn.Sequential(shrink, ChannelNorm(width, eps=NORM_EPS))
         self.attend = nn.Sequential(
             ChannelNorm(width, eps=NORM_EPS), ReducedAttention(width=width, heads=heads, reduce=reduce)
@@ -36,22 +36,22 @@ class Block(nn.Module):
 
 
 class PtychoFormer(nn.Module):
-    """18,070,400 parameters with one input pattern, 18,083,200 with a 3 x 3 neighbourhood of nine.
+    """PtychoFormer; 18,070,400 parameters with one input pattern, 18,083,200 with a 3 x 3 neighbourhood of patterns.
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by 16.
-        in_channels: channels of the input transform, or patterns of a neighbourhood; the CLI passes them.
-        phase_channels: channels of the phase representation; the CLI passes them.
-        widths: channels of the four stages, each at half the size of the one before.
-        depths: blocks of each stage.
-        heads: attention heads of each stage.
-        reductions: by how much each stage's keys and values are reduced.
+        size_px: side of a pattern, px, taken from the data; must be divisible by 16.
+        in_channels: channels of the network input, taken from the input transform; one per pattern of a neighbourhood.
+        phase_channels: channels of the phase output, taken from the phase representation.
+        widths: channels of the four stages; each stage halves the size.
+        depths: number of blocks in each stage.
+        heads: number of attention heads in each stage.
+        reductions: factor by which each stage reduces the side of the map for keys and values.
         fused_width: channels of the fused map.
-        drop_path: largest probability of leaving out an MLP; grows linearly with depth.
-        initialisation: glorot or framework.
+        drop_path: probability that the last block drops its MLP; it rises linearly from 0 at the first block.
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: a size that does not divide by 16.
+        ValueError: If the size is not divisible by 16.
     """
 
     def __init__(
@@ -70,7 +70,9 @@ class PtychoFormer(nn.Module):
     ) -> None:
         super().__init__()
         if size_px % 16:
-            raise ValueError(f"PtychoFormer needs patterns whose side divides by 16, got {size_px} px; crop or pad")
+            raise ValueError(
+                f"PtychoFormer needs patterns whose side is divisible by 16, got {size_px} px; crop or pad"
+            )
         self.encoder = MixTransformer(
             Block,
             in_channels=in_channels,

@@ -1,4 +1,4 @@
-"""PtychoNN: one encoder, two decoders (Cherukara et al., doi:10.1063/5.0013065), as its PyTorch and Keras releases."""
+"""PtychoNN: one encoder, two decoders, as released for PyTorch and Keras (Cherukara et al., doi:10.1063/5.0013065)."""
 
 from torch import Tensor, nn
 
@@ -6,23 +6,23 @@ from ptycho_bench.models.layers import Upsample2, conv_relu, initialise
 
 
 class PtychoNN(nn.Module):
-    """Plain convolutions, no skip, no normalisation.
+    """PtychoNN: plain convolutions without skip connections or normalisation.
 
-    At width 32, depth 3 and one phase channel 1,247,074 parameters with decoders that end 64 wide (PyTorch), 1,154,210
-    with 32 (Keras).
+    With width 32, depth 3 and one phase channel it has 1,247,074 parameters if the decoders end with 64 channels
+    (PyTorch release), and 1,154,210 if they end with 32 (Keras release).
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by 2**depth.
-        in_channels: channels of the input transform; the CLI passes them.
-        phase_channels: channels of the phase representation; the CLI passes them.
-        width: channels of the first block; each block below doubles it.
-        depth: halvings of the resolution.
-        narrowest: the decoders narrow down to this width.
-        upsampling: bilinear (PyTorch) or nearest (Keras).
-        initialisation: glorot or framework.
+        size_px: side of a pattern, px, taken from the data; must be divisible by 2**depth.
+        in_channels: channels of the network input, taken from the input transform.
+        phase_channels: channels of the phase output, taken from the phase representation.
+        width: channels of the first block; each further block doubles them.
+        depth: number of blocks of the encoder, each of which halves the size.
+        narrowest: smallest number of channels of a decoder block.
+        upsampling: `bilinear` (PyTorch release) or `nearest` (Keras release).
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: a size that cannot be halved depth times, or a width or depth below 1.
+        ValueError: If the size is not divisible by 2**depth, or if width, depth or narrowest is below 1.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class PtychoNN(nn.Module):
         if min(width, depth, narrowest) < 1:
             raise ValueError(f"width, depth and narrowest must be at least 1, got {width}, {depth} and {narrowest}")
         if size_px % 2**depth:
-            raise ValueError(f"PtychoNN needs patterns whose side divides by {2**depth}, got {size_px} px; crop or pad")
+            raise ValueError(
+                f"PtychoNN needs patterns whose side is divisible by {2**depth}, got {size_px} px; crop or pad"
+            )
         widths = [width * 2**level for level in range(depth)]
         blocks, channels = [], in_channels
         for out in widths:
@@ -55,7 +57,7 @@ class PtychoNN(nn.Module):
 
     @staticmethod
     def decoder(channels: int, widths: list[int], upsampling: str, out_channels: int) -> nn.Sequential:
-        """Mirror of the encoder."""
+        """Return a decoder that mirrors the encoder."""
         blocks = []
         for out in widths:
             blocks += [conv_relu(channels, out), conv_relu(out, out), Upsample2(upsampling)]

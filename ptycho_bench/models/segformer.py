@@ -1,6 +1,7 @@
-"""SegFormer for two images: hierarchical transformer encoder, light fusion, two heads (Xie et al., arXiv:2105.15203).
+"""SegFormer with two output images: transformer encoder, light fusion, two heads (Xie et al., arXiv:2105.15203).
 
-The first stage halves the size instead of quartering it, and the two heads are this project's: the original segments.
+The original is a segmentation network. In this version the first stage halves the size instead of quartering it, and
+the two heads are new.
 """
 
 import torch
@@ -15,7 +16,7 @@ MLP_RATIO = 4
 
 
 class Block(nn.Module):
-    """Pre-norm attention and pre-norm MLP with a depthwise convolution, each with its residual."""
+    """Pre-norm attention followed by a pre-norm MLP with a depthwise convolution, each with a residual connection."""
 
     def __init__(self, *, width: int, heads: int, reduction: int, drop: float) -> None:
         super().__init__()
@@ -42,22 +43,22 @@ class Block(nn.Module):
 
 
 class SegFormer(nn.Module):
-    """3,596,962 parameters at the B0 widths of conf/model/segformer.yaml.
+    """SegFormer; 3,596,962 parameters with the B0 widths of conf/model/segformer.yaml.
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by 16.
-        in_channels: channels of the input transform; the CLI passes them.
-        phase_channels: channels of the phase representation; the CLI passes them.
-        widths: channels of the four stages, each at half the size of the one before.
-        depths: blocks of each stage.
-        heads: attention heads of each stage.
-        reductions: by how much each stage's keys and values are reduced.
+        size_px: side of a pattern, px, taken from the data; must be divisible by 16.
+        in_channels: channels of the network input, taken from the input transform.
+        phase_channels: channels of the phase output, taken from the phase representation.
+        widths: channels of the four stages; each stage halves the size.
+        depths: number of blocks in each stage.
+        heads: number of attention heads in each stage.
+        reductions: factor by which each stage reduces the side of the map for keys and values.
         fused_width: channels of the fused map.
-        drop_path: largest probability of leaving out a branch; grows linearly with depth.
-        initialisation: glorot or framework.
+        drop_path: probability that the last block drops a branch; it rises linearly from 0 at the first block.
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: a size that does not divide by 16.
+        ValueError: If the size is not divisible by 16.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class SegFormer(nn.Module):
     ) -> None:
         super().__init__()
         if size_px % 16:
-            raise ValueError(f"SegFormer needs patterns whose side divides by 16, got {size_px} px; crop or pad")
+            raise ValueError(f"SegFormer needs patterns whose side is divisible by 16, got {size_px} px; crop or pad")
         self.encoder = MixTransformer(
             Block,
             in_channels=in_channels,
@@ -98,7 +99,7 @@ class SegFormer(nn.Module):
 
     @staticmethod
     def head(width: int, out_channels: int) -> nn.Sequential:
-        """Doubling, convolution to half the channels, convolution to the output."""
+        """Return an upsampling by 2, a convolution to half the channels and a convolution to the output."""
         half = width // 2
         convolution = nn.Conv2d(width, half, 3, padding=1, bias=False)
         out = nn.Conv2d(half, out_channels, 3, padding=1)

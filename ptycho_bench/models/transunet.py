@@ -1,6 +1,7 @@
-"""TransUNet for two images: residual encoder, transformer at H / 8, decoders with skips (Chen, arXiv:2102.04306).
+"""TransUNet with two output images: residual encoder, transformer, two decoders (Chen et al., arXiv:2102.04306).
 
-Its small form: the root keeps the size, each residual stage halves it, and two decoders share encoder and skips.
+A small version of the original segmentation network: the root convolution keeps the size, each residual stage halves
+it, the transformer works at H / 8, and two decoders share the encoder and its skip connections.
 """
 
 import torch
@@ -13,7 +14,7 @@ NORM_EPS = 1e-6
 
 
 class StandardisedConv2d(nn.Conv2d):
-    """Convolution whose weights have mean 0 and variance 1 for each output channel; no bias."""
+    """Convolution without bias whose weights are standardised to mean 0 and variance 1 per output channel."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1) -> None:
         super().__init__(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False)
@@ -25,12 +26,12 @@ class StandardisedConv2d(nn.Conv2d):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """At most 32 groups, of at least two channels."""
+    """Return a group norm with at most 32 groups, each of at least two channels."""
     return nn.GroupNorm(min(32, channels // 2), channels, eps=NORM_EPS)
 
 
 class Bottleneck(nn.Module):
-    """1 x 1, 3 x 3, 1 x 1 convolutions to a quarter of the channels and back, plus the projected input."""
+    """Residual block of 1 x 1, 3 x 3 and 1 x 1 convolutions; the middle one has a quarter of the output channels."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ class Bottleneck(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Pre-norm attention and pre-norm MLP over the pixels of (B, C, H, W)."""
+    """Pre-norm attention followed by a pre-norm MLP, over the pixels of (B, C, H, W)."""
 
     def __init__(self, *, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -77,13 +78,13 @@ class TransformerBlock(nn.Module):
 
 
 def conv_norm(in_channels: int, out_channels: int) -> nn.Sequential:
-    """3 x 3 convolution without bias, batch norm, ReLU."""
+    """Return a 3 x 3 convolution without bias, batch norm and ReLU."""
     convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
     return nn.Sequential(convolution, SharedBatchNorm2d(out_channels), nn.ReLU())
 
 
 class Decoder(nn.Module):
-    """Bilinear doublings, each joined by the skip of its size and followed by two convolutions."""
+    """Bilinear upsamplings, each concatenated with the skip connection of its size and followed by two convolutions."""
 
     def __init__(self, code: int, head: int, widths: list[int], skips: list[int], out_channels: int) -> None:
         super().__init__()
@@ -104,24 +105,24 @@ class Decoder(nn.Module):
 
 
 class TransUNet(nn.Module):
-    """6,080,674 parameters at 32 px and the widths of conf/model/transunet.yaml; the original is a segmenter.
+    """TransUNet; 6,080,674 parameters at 32 px with the widths of conf/model/transunet.yaml.
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by 8.
-        in_channels: channels of the input transform; the CLI passes them.
-        phase_channels: channels of the phase representation; the CLI passes them.
-        width: channels of the root; the two residual stages have twice and four times as many.
+        size_px: side of a pattern, px, taken from the data; must be divisible by 8.
+        in_channels: channels of the network input, taken from the input transform.
+        phase_channels: channels of the phase output, taken from the phase representation.
+        width: channels of the root convolution; the two residual stages have twice and four times as many.
         token_width: channels of the transformer.
-        heads: its attention heads.
-        hidden: width of its feed-forward layers.
-        layers: its blocks.
-        head_width: channels after the decoders' first convolution.
-        decoder_widths: channels after each of the three doublings.
-        dropout: in the transformer.
-        initialisation: glorot or framework.
+        heads: number of attention heads.
+        hidden: channels inside the feed-forward layers.
+        layers: number of transformer blocks.
+        head_width: channels after the first convolution of a decoder.
+        decoder_widths: channels after each of the three upsamplings.
+        dropout: dropout probability in the transformer.
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: a size that does not divide by 8.
+        ValueError: If the size is not divisible by 8.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class TransUNet(nn.Module):
     ) -> None:
         super().__init__()
         if size_px % 8:
-            raise ValueError(f"TransUNet needs patterns whose side divides by 8, got {size_px} px; crop or pad")
+            raise ValueError(f"TransUNet needs patterns whose side is divisible by 8, got {size_px} px; crop or pad")
         root = nn.Sequential(StandardisedConv2d(in_channels, width, 7), group_norm(width), nn.ReLU())
         halvings = (self.stage(width, 2 * width), self.stage(2 * width, 4 * width))
         self.encoder = nn.ModuleList([root, *halvings])
@@ -161,7 +162,7 @@ class TransUNet(nn.Module):
 
     @staticmethod
     def stage(in_channels: int, out_channels: int) -> nn.Sequential:
-        """Two bottlenecks, the first of which halves the size."""
+        """Return two bottlenecks, the first of which halves the size."""
         return nn.Sequential(
             Bottleneck(in_channels, out_channels, stride=2), Bottleneck(out_channels, out_channels, stride=1)
         )

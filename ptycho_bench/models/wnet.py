@@ -1,7 +1,7 @@
 """W1-, W2-, W3-Net: ConvNeXt-V2 encoder with squeeze-excitation, two decoders (Xing, doi:10.3389/aot.2024.1474654).
 
-The paper fixes the topology and W3's share of PtychoNN's parameters; its widths are lost. Those in conf/model/w*.yaml
-are this project's assumption, chosen to meet that share.
+The paper gives the topology, and the size of W3-Net as a share of PtychoNN's parameters; the widths are not available.
+Those in conf/model/w*.yaml are assumptions of this project, chosen so that W3-Net has that share.
 """
 
 import torch
@@ -13,7 +13,7 @@ NORM_EPS = 1e-6
 
 
 class GlobalResponseNorm(nn.Module):
-    """ConvNeXt V2's response normalisation over the channels of (B, C, H, W) (doi:10.1109/CVPR52729.2023.01548)."""
+    """ConvNeXt V2's global response normalisation of (B, C, H, W) (Woo et al., doi:10.1109/CVPR52729.2023.01548)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class GlobalResponseNorm(nn.Module):
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution, norm, widening by `expansion`, GELU, response norm, narrowing; plus its input."""
+    """Residual block: depthwise convolution, norm, widening by `expansion`, GELU, response norm, narrowing."""
 
     def __init__(self, channels: int, *, kernel: int, expansion: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ConvNeXtBlock(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channel weights from the mean of each channel; reduction 16, at least 4 hidden units."""
+    """Channel weights computed from the channel means, with reduction 16 and at least 4 hidden units."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -63,23 +63,23 @@ class SqueezeExcitation(nn.Module):
 
 
 class WNet(nn.Module):
-    """One encoder to H / 16, two decoders, no skips.
+    """One encoder that reduces the side by 16, two decoders, no skip connections.
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by 16.
-        in_channels: channels of the input transform; the CLI passes them.
-        phase_channels: channels of the phase representation; the CLI passes them.
+        size_px: side of a pattern, px, taken from the data; must be divisible by 16.
+        in_channels: channels of the network input, taken from the input transform.
+        phase_channels: channels of the phase output, taken from the phase representation.
         widths: channels of the four encoder stages.
-        blocks: ConvNeXt blocks of each.
-        stem_kernel: side of the first convolution, which halves the size.
-        kernel: side of the depthwise convolutions.
-        expansion: widening inside a block.
-        decoder_widths: channels after each of the four doublings.
-        separable: depthwise-separable convolutions in the decoders (W3).
-        initialisation: glorot or framework.
+        blocks: number of ConvNeXt blocks in each stage.
+        stem_kernel: kernel size of the first convolution, which halves the size.
+        kernel: kernel size of the depthwise convolutions.
+        expansion: factor by which the channels grow inside a block.
+        decoder_widths: channels after each of the four upsamplings.
+        separable: whether the decoders use depthwise-separable convolutions (W3-Net).
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: a size that does not divide by 16, or stages that are not four.
+        ValueError: If the size is not divisible by 16, or if there are not four stages.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class WNet(nn.Module):
     ) -> None:
         super().__init__()
         if size_px % 16:
-            raise ValueError(f"W-Nets need patterns whose side divides by 16, got {size_px} px; crop or pad")
+            raise ValueError(f"W-Nets need patterns whose side is divisible by 16, got {size_px} px; crop or pad")
         if not len(widths) == len(blocks) == len(decoder_widths) == 4:
             raise ValueError(
-                f"widths, blocks and decoder_widths must be four each, got {widths}, {blocks}, {decoder_widths}"
+                f"widths, blocks and decoder_widths must have 4 numbers each, got {widths}, {blocks}, {decoder_widths}"
             )
         stages = [
             nn.Conv2d(in_channels, widths[0], stem_kernel, stride=2, padding=stem_kernel // 2),
@@ -120,7 +120,7 @@ class WNet(nn.Module):
 
     @staticmethod
     def decoder(channels: int, widths: list[int], out_channels: int, *, separable: bool) -> nn.Sequential:
-        """Bilinear doubling and two convolutions with batch norm and GELU, once per width; then one convolution."""
+        """Return bilinear upsampling and two convolutions with batch norm and GELU per width, then one convolution."""
 
         def convolution(inside: int, outside: int) -> list[nn.Module]:
             if not separable:

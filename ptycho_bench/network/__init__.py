@@ -1,1 +1,1 @@
-"""What a checkpoint rebuilds: input transform, model, amplitude and phase representations, and their scaling."""
+"""Everything a checkpoint rebuilds: input transform, model, amplitude and phase representations, and their scaling."""

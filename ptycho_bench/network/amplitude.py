@@ -1,9 +1,9 @@
-"""Amplitude representations: physical amplitude to a network's output and back.
+"""Amplitude representations: conversion between physical amplitude and a network's output.
 
-Each has `data_range`, and
-encode: amplitude (B, H, W) -> (B, 1, H, W), what the network should predict;
-bound: a network's unbounded last layer (B, 1, H, W) -> its range;
-decode: (B, 1, H, W) -> physical amplitude (B, H, W). decode(encode(amplitude)) gives the amplitude back.
+Each representation has a `data_range` and three methods:
+encode: physical amplitude (B, H, W) -> (B, 1, H, W), which the network is trained to predict;
+bound: a network's unbounded last layer (B, 1, H, W) -> the representation's range;
+decode: (B, 1, H, W) -> physical amplitude (B, H, W), the inverse of encode.
 """
 
 import torch
@@ -13,10 +13,10 @@ from ptycho_bench.network.scaling import Scaling
 
 
 class AmplitudeRepresentation:
-    """What all have in common.
+    """Base class of amplitude representations.
 
     Args:
-        scaling: the training part's ranges; the CLI passes it.
+        scaling: value ranges of the training part.
     """
 
     data_range = 1.0
@@ -35,7 +35,7 @@ class AmplitudeRepresentation:
 
 
 class ScaledAmplitude(AmplitudeRepresentation):
-    """Amplitude brought to [0, 1] by the training part's range; sigmoid."""
+    """Amplitude scaled to [0, 1] by the range of the training part, bounded by a sigmoid."""
 
     def encode(self, amplitude: Tensor) -> Tensor:
         return self.scaling.scale_amplitude(amplitude).unsqueeze(1)
@@ -48,7 +48,7 @@ class ScaledAmplitude(AmplitudeRepresentation):
 
 
 class LinearAmplitude(AmplitudeRepresentation):
-    """Physical amplitude, not bounded (Keras PtychoNN; PPN's draft without output constraints)."""
+    """Physical amplitude, unbounded (Keras PtychoNN; PPN's draft without output constraints)."""
 
     def encode(self, amplitude: Tensor) -> Tensor:
         return amplitude.unsqueeze(1)
@@ -61,14 +61,14 @@ class LinearAmplitude(AmplitudeRepresentation):
 
 
 class ConstrainedAmplitude(LinearAmplitude):
-    """Physical amplitude as A_max sigmoid(A / A_max): the output constraint of PPN's draft (its Eq. 13).
+    """Physical amplitude bounded as A_max sigmoid(A / A_max), the output constraint of PPN's draft (Eq. 13).
 
     Args:
         limit: largest allowable amplitude A_max, above 0.
-        scaling: see `AmplitudeRepresentation`.
+        scaling: value ranges of the training part.
 
     Raises:
-        ValueError: a limit that is not above 0.
+        ValueError: If the limit is not above 0.
     """
 
     def __init__(self, *, limit: float, scaling: Scaling) -> None:

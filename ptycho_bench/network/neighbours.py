@@ -1,4 +1,4 @@
-"""Patterns of neighbouring scan points, which a network may see beside the pattern itself."""
+"""Patterns of neighbouring scan points, which a network may see in addition to the pattern itself."""
 
 from collections.abc import Iterator
 
@@ -10,23 +10,23 @@ from ptycho_bench.data.errors import DataError
 
 
 def neighbour_table(scan_index: np.ndarray, points: np.ndarray, radius: int, known: np.ndarray) -> Tensor:
-    """Where the patterns around each point lie in a list of known points.
+    """Return the indices, in a list of known points, of the patterns around each point.
 
     >>> neighbour_table(np.array([[0, 0], [0, 1], [0, 2]]), np.array([1, 2]), 1, np.arange(3))[:, 3:6]
     tensor([[ 0,  1,  2],
             [ 1,  2, -1]])
 
     Args:
-        scan_index: (N, 2) int, (scan row, scan column).
-        points: (n,) indices of the points asked for; all are known.
-        radius: scan points on each side.
-        known: (M,) indices of the points whose patterns may be seen.
+        scan_index: (N, 2) int, (scan row, scan column) of each scan point.
+        points: (n,) indices of the requested scan points; all of them are known.
+        radius: number of scan points on each side.
+        known: (M,) indices of the scan points whose patterns may be seen.
 
     Returns:
-        int64 (n, (2 radius + 1)^2), row by row from upper left, into `known`; -1 where there is none.
+        int64 (n, (2 radius + 1)^2) indices into `known`, row by row from the upper left; -1 if there is no pattern.
 
     Raises:
-        DataError: two scan points with one index, so that neighbours are not defined.
+        DataError: If two scan points have the same index, so that neighbours are not defined.
     """
     if radius == 0:
         place = np.full(len(scan_index), -1, np.int64)
@@ -35,7 +35,10 @@ def neighbour_table(scan_index: np.ndarray, points: np.ndarray, radius: int, kno
     rows, columns = scan_index.max(axis=0) + 1 + radius
     grid = np.full((rows + radius, columns + radius), -1, np.int64)
     if len(np.unique(scan_index, axis=0)) != len(scan_index):
-        raise DataError("scan_index names some raster places twice; input.neighbours needs each once, or 0")
+        raise DataError(
+            "scan_index contains the same raster position more than once, so that neighbours are not defined; set "
+            "input.neighbours=0"
+        )
     grid[tuple(scan_index[known].T)] = np.arange(len(known))
     reach = np.arange(-radius, radius + 1)
     steps = np.stack(np.meshgrid(reach, reach, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -44,9 +47,9 @@ def neighbour_table(scan_index: np.ndarray, points: np.ndarray, radius: int, kno
 
 
 def compact_table(table: Tensor) -> tuple[np.ndarray, Tensor]:
-    """Which patterns some rows of a neighbour table name, rising, and the rows as places among these alone.
+    """Return the patterns that occur in a neighbour table, rising, and the table as indices into these.
 
-    >>> reached(torch.tensor([[5, -1], [7, 5]]))
+    >>> compact_table(torch.tensor([[5, -1], [7, 5]]))
     (array([5, 7]), tensor([[ 0, -1],
             [ 1,  0]]))
     """
@@ -55,7 +58,15 @@ def compact_table(table: Tensor) -> tuple[np.ndarray, Tensor]:
 
 
 def gather(patterns: Tensor, table: Tensor) -> Tensor:
-    """Patterns (M, C, H, W) by rows (B, K) of a neighbour table: (B, K C, H, W), zeros where the table has -1."""
+    """Collect the patterns of each neighbourhood.
+
+    Args:
+        patterns: (M, C, H, W).
+        table: int64 (B, K), rows of a neighbour table.
+
+    Returns:
+        (B, K C, H, W), with zeros where the table contains -1.
+    """
     table = table.to(patterns.device)
     if table.shape[1] == 1:
         return patterns[table[:, 0]]
@@ -64,22 +75,22 @@ def gather(patterns: Tensor, table: Tensor) -> Tensor:
 
 
 def neighbourhoods(intensity: Tensor, neighbours: Tensor | None, patterns: int, batch_size: int) -> Iterator[Tensor]:
-    """What a network sees, batch by batch: (B, K, H, W), photons.
+    """Return an iterator over the patterns that a network sees, (B, K, H, W) photons, batch by batch.
 
     Args:
         intensity: (N, H, W), photons.
-        neighbours: int64 (n, K), see `neighbour_table`; None: each pattern alone.
-        patterns: K, how many the network sees a patch.
-        batch_size: patches at once.
+        neighbours: int64 (n, K), see `neighbour_table`; None if each pattern is seen alone.
+        patterns: K, the number of patterns that the network sees per patch.
+        batch_size: number of patches in a batch.
 
     Raises:
-        ValueError: another number of neighbours than the network sees.
+        ValueError: If the table has another number of patterns per patch than the network sees.
     """
     if neighbours is None:
         neighbours = torch.arange(len(intensity))[:, None]
     if neighbours.shape[1] != patterns:
         raise ValueError(
-            f"this network sees {patterns} patterns a patch, got {neighbours.shape[1]}; pass neighbours="
-            "network.neighbours.neighbour_table(...)"
+            f"this network sees {patterns} patterns per patch, got {neighbours.shape[1]}; pass neighbours="
+            "ptycho_bench.network.neighbours.neighbour_table(...)"
         )
     return (gather(intensity.unsqueeze(1), rows) for rows in neighbours.split(batch_size))

@@ -1,4 +1,4 @@
-"""A network with all it needs to read a detector: input transform, model, representations, scaling."""
+"""A complete network: input transform, model, amplitude and phase representations, and scaling."""
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,14 @@ from ptycho_bench.network.scaling import Scaling
 
 
 class PtychoNetwork(nn.Module):
-    """Diffraction intensity to amplitude and phase.
+    """Maps diffraction intensity to amplitude and phase.
 
     Args:
-        model: (B, C, H, W) input to unbounded amplitude (B, 1, H, W) and phase channels (B, C, H, W).
-        input_transform: intensity to the model's input.
+        model: maps its input (B, C, H, W) to unbounded amplitude (B, 1, H, W) and phase channels (B, C', H, W).
+        input_transform: maps intensity to the model's input.
         amplitude: amplitude representation.
         phase: phase representation.
-        scaling: the training part's ranges.
+        scaling: value ranges of the training part.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class PtychoNetwork(nn.Module):
 
     @property
     def neighbours(self) -> int:
-        """Scan points on each side that are seen beside the pattern itself."""
+        """Number of scan points on each side that the network sees in addition to the pattern itself."""
         return self.input_transform.neighbours
 
     @property
@@ -50,15 +50,15 @@ class PtychoNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights lie, and what it predicts."""
+        """Device of the weights and of the predictions."""
         return next(self.parameters()).device
 
     def predictions(self, network_input: Tensor) -> Prediction:
-        """Transformed input (B, C, H, W) to what a loss compares."""
+        """Predict from transformed input (B, C, H, W), in the form that a loss compares."""
         return self.activate(*self.model(network_input))
 
     def activate(self, amplitude: Tensor, phase: Tensor) -> Prediction:
-        """A model's unbounded outputs (B, 1, H, W) and (B, C, H, W), bounded."""
+        """Bound a model's outputs (B, 1, H, W) and (B, C, H, W)."""
         bounded = self.phase.bound(phase.float())
         return Prediction(
             amplitude=self.amplitude.bound(amplitude.float()),
@@ -68,34 +68,44 @@ class PtychoNetwork(nn.Module):
         )
 
     def decode(self, amplitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
-        """Bounded outputs to physical amplitude and phase (B, H, W), radians."""
+        """Convert bounded outputs to physical amplitude and phase (radians), each (B, H, W)."""
         return self.amplitude.decode(amplitude), self.phase.decode(phase)
 
     def target(self, amplitude: Tensor, phase: Tensor, intensity: Tensor | None) -> Target:
-        """Physical amplitude and phase (B, H, W), radians, as what is to be predicted; with the measured photons."""
+        """Encode physical amplitude and phase as a training target.
+
+        Args:
+            amplitude: (B, H, W).
+            phase: (B, H, W), radians.
+            intensity: (B, H, W), measured photons, for a loss that compares with them; or None.
+        """
         return Target(self.amplitude.encode(amplitude), self.phase.encode(phase), intensity)
 
     def forward(self, intensity: Tensor) -> tuple[Tensor, Tensor]:
-        """Measured patterns (B, K, H, W), photons, K = 1 or a neighbourhood, to physical patches (B, H, W), radians."""
+        """Predict physical amplitude and phase (radians), each (B, H, W).
+
+        Args:
+            intensity: (B, K, H, W), photons: the pattern alone (K = 1) or its neighbourhood.
+        """
         seen = self.input_transform(intensity.flatten(0, 1)).unflatten(0, intensity.shape[:2])
         prediction = self.predictions(seen.flatten(1, 2))
         return self.decode(prediction.amplitude, prediction.phase)
 
     @torch.inference_mode()
     def predict(self, intensity: Tensor, *, batch_size: int, neighbours: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Patches behind measured patterns, in evaluation mode, batch by batch on the network's device.
+        """Predict the patches behind measured patterns, in evaluation mode and batch by batch.
 
         Args:
             intensity: (N, H, W), photons.
-            batch_size: patterns at once.
-            neighbours: int64 (n, K), for each patch the patterns the network sees (see `network.neighbours`); None: a
-                patch for every pattern, for a network that sees one.
+            batch_size: number of patterns in a batch.
+            neighbours: int64 (n, K), for each patch the indices of the patterns that the network sees (see
+                `network.neighbours`); None predicts one patch per pattern, for a network that sees single patterns.
 
         Returns:
             Amplitude and phase (radians), each (n, H, W), on the network's device.
 
         Raises:
-            ValueError: a network that sees neighbours, and none are named.
+            ValueError: If the network sees neighbours and `neighbours` is None.
         """
         batches = neighbourhoods(intensity, neighbours, self.input_transform.patterns, batch_size)
         was_training = self.training

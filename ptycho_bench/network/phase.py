@@ -1,10 +1,11 @@
-"""Phase representations: radians to network channels and back.
+"""Phase representations: conversion between radians and network channels.
 
-Each has `channels`, `data_range` (of one channel), `circular` (average patches as unit vectors), and
-encode: radians (B, H, W) -> channels (B, C, H, W), what the network should predict;
+Each representation has `channels`, the `data_range` of one channel, `circular` (whether patches are averaged as unit
+vectors) and four methods:
+encode: radians (B, H, W) -> channels (B, C, H, W), which the network is trained to predict;
 bound: a network's unbounded last layer (B, C, H, W) -> channels in their range;
-project: bounded channels -> those that stand for a phase, as points of the unit circle;
-decode: channels -> radians (B, H, W). decode(encode(phase)) gives the phase back; modulo 2 pi, but for `scaled`.
+project: bounded channels -> channels that represent a phase, for example points on the unit circle;
+decode: channels -> radians (B, H, W), the inverse of encode: exact for `scaled`, modulo 2 pi for the others.
 """
 
 import math
@@ -19,10 +20,10 @@ PROJECTION_EPS = 1e-8  # CPR Eq. 3
 
 
 class PhaseRepresentation:
-    """What all have in common; its channels need no projection.
+    """Base class of phase representations, without a projection.
 
     Args:
-        scaling: the training part's ranges; the CLI passes it.
+        scaling: value ranges of the training part.
     """
 
     channels = 1
@@ -46,7 +47,7 @@ class PhaseRepresentation:
 
 
 class ScaledPhase(PhaseRepresentation):
-    """Phase brought to [0, 1] by the training part's range; sigmoid (PPN's convention)."""
+    """Phase scaled to [0, 1] by the range of the training part, bounded by a sigmoid (PPN's convention)."""
 
     def encode(self, phase: Tensor) -> Tensor:
         return self.scaling.scale_phase(phase).unsqueeze(1)
@@ -59,7 +60,7 @@ class ScaledPhase(PhaseRepresentation):
 
 
 class LinearPhase(PhaseRepresentation):
-    """Phase in radians on [-pi, pi), the network's output not bounded (Keras PtychoNN)."""
+    """Phase in radians on [-pi, pi) with an unbounded network output (Keras PtychoNN)."""
 
     data_range = 2 * math.pi
 
@@ -74,18 +75,18 @@ class LinearPhase(PhaseRepresentation):
 
 
 class RadianPhase(LinearPhase):
-    """Phase in radians on [-pi, pi); pi tanh (PyTorch PtychoNN, PPN's draft)."""
+    """Phase in radians on [-pi, pi), bounded by pi tanh (PyTorch PtychoNN, PPN's draft)."""
 
     def bound(self, raw: Tensor) -> Tensor:
         return math.pi * torch.tanh(raw)
 
 
 class CircularPhase(PhaseRepresentation):
-    """(cos, sin) of the phase in radians: no jump anywhere; tanh, then projected to the unit circle (CPR, Eq. 3).
+    """(cos, sin) of the phase, which has no jump; bounded by tanh and projected to the unit circle (CPR, Eq. 3).
 
     Args:
         projected: project to the unit circle; False is CPR's ablation without output normalisation.
-        scaling: the training part's ranges; the CLI passes it.
+        scaling: value ranges of the training part.
     """
 
     channels = 2
@@ -109,12 +110,12 @@ class CircularPhase(PhaseRepresentation):
 
     def decode(self, channels: Tensor) -> Tensor:
         cosine, sine = channels.unbind(dim=1)
-        nowhere = (cosine == 0) & (sine == 0)  # atan2 has no gradient there
-        return torch.atan2(sine, cosine.masked_fill(nowhere, 1.0))
+        at_origin = (cosine == 0) & (sine == 0)  # atan2 has no gradient there
+        return torch.atan2(sine, cosine.masked_fill(at_origin, 1.0))
 
 
 class ScaledCircularPhase(CircularPhase):
-    """(cos, sin) of the phase brought to [0, 1], which are less than one radian apart: as CPR's code was released."""
+    """(cos, sin) of the phase scaled to [0, 1], which covers one radian of the circle, as in CPR's released code."""
 
     def encode(self, phase: Tensor) -> Tensor:
         return super().encode(self.scaling.scale_phase(phase))

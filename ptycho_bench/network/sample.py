@@ -1,4 +1,4 @@
-"""The one place that names the fields of a training sample and of a prediction, with shapes and units."""
+"""Fields of a training sample and of a prediction, with shapes and units."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 class Target(NamedTuple):
-    """What a loss compares a prediction with.
+    """Values that a loss compares a prediction with.
 
     amplitude: (B, 1, H, W), encoded truth.
     phase: (B, C, H, W), encoded truth.
-    intensity: (B, H, W), photons, as measured; None unless the loss asks for it.
-    scan: int64 (B,), which of several scans each sample is of; None: there is one.
+    intensity: (B, H, W), measured photons; None unless the loss needs them.
+    scan: int64 (B,), index of each sample's scan; None if there is only one scan.
     """
 
     amplitude: Tensor
@@ -23,19 +23,19 @@ class Target(NamedTuple):
     scan: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Target":
-        """Every tensor there is, changed."""
+        """Apply a function to every tensor that is not None."""
         return Target(*(None if part is None else change(part) for part in self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A network's output as a loss sees it.
+    """Output of a network in the form that a loss compares.
 
     Args:
         amplitude: (B, 1, H, W), bounded.
-        phase: (B, C, H, W), bounded channels of the phase representation.
-        unprojected: (B, C, H, W), the same before they were projected to where phases lie, as the unit circle.
-        decode: amplitude and phase channels to physical amplitude and phase (B, H, W), radians.
+        phase: (B, C, H, W), bounded and projected channels of the phase representation.
+        unprojected: (B, C, H, W), the same channels before their projection, for example to the unit circle.
+        decode: converts amplitude and phase channels to physical amplitude and phase (radians), each (B, H, W).
     """
 
     amplitude: Tensor
@@ -44,17 +44,19 @@ class Prediction:
     decode: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
     def obj_patch(self) -> Tensor:
-        """Complex (B, H, W) transmission function, which a forward model takes."""
+        """Complex (B, H, W) transmission function, as a forward model takes it."""
         amplitude, phase = self.decode(self.amplitude, self.phase)
-        return torch.complex(amplitude * phase.cos(), amplitude * phase.sin())  # polar's gradient needs amplitude > 0
+        # the gradient of torch.polar needs an amplitude above 0
+        return torch.complex(amplitude * phase.cos(), amplitude * phase.sin())
 
 
 class PtychoSample(NamedTuple):
     """One batch of training samples.
 
-    network_input: (B, C, H, W), diffraction after the input transform.
-    target: what is to be predicted.
-    weight: share of this batch in the loss; 1 unless processes hold unequal parts of one batch.
+    network_input: (B, C, H, W), diffraction patterns after the input transform.
+    target: values to predict.
+    weight: weight of this batch in the loss; 1 unless several processes have unequal shares of one batch, and 0 if this
+        process has no share.
     """
 
     network_input: Tensor

@@ -1,1 +1,1 @@
-"""Forward model of far-field ptychography. Torch only, batched, on any device."""
+"""Forward model of far-field ptychography in PyTorch: batched, and on any device."""

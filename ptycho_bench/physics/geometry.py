@@ -1,4 +1,4 @@
-"""From beam energy, distance and detector to the object's pixel, and whether the detector is in the far field."""
+"""Wavelength, object pixel size and Fresnel number of a far-field experiment."""
 
 import math
 
@@ -7,7 +7,7 @@ ELECTRON_REST_EV = ELECTRON_KG * LIGHT_M_S**2 / ELECTRON_C
 
 
 def photon_wavelength(energy_ev: float) -> float:
-    """Wavelength of light, m.
+    """Wavelength of a photon of this energy, m.
 
     >>> round(photon_wavelength(8800) * 1e10, 4)
     1.4089
@@ -28,7 +28,7 @@ WAVELENGTHS = {"photons": photon_wavelength, "electrons": electron_wavelength}
 
 
 def far_field_pixel(wavelength_m: float, distance_m: float, detector_pixel_m: float, side_px: int) -> float:
-    """Side of an object pixel, m: lambda z / (N d), for N detector pixels of side d.
+    """Side of an object pixel, lambda z / (N d) for N detector pixels of side d, m.
 
     >>> round(far_field_pixel(photon_wavelength(8800), 2.2, 75e-6, 512) * 1e9, 2)
     8.07
@@ -37,5 +37,5 @@ def far_field_pixel(wavelength_m: float, distance_m: float, detector_pixel_m: fl
 
 
 def fresnel_number(width_m: float, wavelength_m: float, distance_m: float) -> float:
-    """a^2 / (lambda z) of a beam of width a: well below 1 in the far field."""
+    """Fresnel number a^2 / (lambda z) of a beam of width a; it is well below 1 in the far field."""
     return width_m**2 / (wavelength_m * distance_m)

@@ -1,4 +1,4 @@
-"""Detector noise. Each takes a torch.Generator, never the global seed; counts out, clipped at 0."""
+"""Detector noise models: expected intensity to counts, clipped at 0, drawn from a given torch.Generator."""
 
 import math
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ from torch import Generator, Tensor
 
 
 def blend_with_mean(obj_patch: Tensor, coherence: float) -> Tensor:
-    """mu O + (1 - mu) E[O] of PPN Eq. 2: what a partly coherent beam sees of each complex (..., H, W) patch."""
+    """Blend each complex (..., H, W) patch with its mean: mu O + (1 - mu) E[O], PPN Eq. 2."""
     if coherence == 1:
         return obj_patch
     return coherence * obj_patch + (1 - coherence) * obj_patch.mean(dim=(-2, -1), keepdim=True)
 
 
 class BadPixels(NamedTuple):
-    """Pixels that tell nothing of the intensity, the same ones in each pattern; both bool (H, W)."""
+    """Masks of the pixels that carry no information, the same in each pattern; both bool (H, W)."""
 
     dead: Tensor
     hot: Tensor
 
 
 class PerfectPixels:
-    """Of a detector without bad pixels, whose readings need not be whole."""
+    """Base class of detectors that have no bad pixels and whose readings need not be whole numbers."""
 
     stored_as: ClassVar[str] = "float32"
 
     def bad_pixels(self, shape: tuple[int, int]) -> BadPixels:
-        """None of the (H, W) pixels."""
+        """Return empty masks of the (H, W) pixels."""
         return BadPixels(*torch.zeros(2, *shape, dtype=torch.bool))
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoNoise(PerfectPixels):
-    """The expected intensity itself, photons."""
+    """No noise: returns the expected intensity, photons."""
 
     coherence: ClassVar[float] = 1.0
 
@@ -44,11 +44,11 @@ class NoNoise(PerfectPixels):
 
 @dataclass(frozen=True, kw_only=True)
 class PPNNoise(PerfectPixels):
-    """PPN Eq. 2: Poisson(eta I) + N(0, sigma^2), clipped at 0.
+    """Noise of PPN Eq. 2: Poisson(eta I) + N(0, sigma^2), clipped at 0.
 
     Args:
         efficiency: detector efficiency eta, [0, 1].
-        coherence: mu, [0, 1]; 1 is a fully coherent beam.
+        coherence: degree of coherence mu, [0, 1]; 1 is a fully coherent beam.
         readout_counts: standard deviation sigma of the read-out noise, counts.
     """
 
@@ -71,10 +71,10 @@ class PPNNoise(PerfectPixels):
 
 @dataclass(frozen=True, kw_only=True)
 class CPRNoise(PerfectPixels):
-    """Circular-phase paper: N(0, sigma) added to the intensity, clipped at 0, then photon counting.
+    """Noise of the circular-phase paper: N(0, sigma) is added to the intensity, clipped at 0, then photons are counted.
 
     Args:
-        sigma_counts: standard deviation of the first term, counts.
+        sigma_counts: standard deviation of the added Gaussian noise, counts.
     """
 
     sigma_counts: float
@@ -91,14 +91,14 @@ class CPRNoise(PerfectPixels):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorNoise:
-    """A counting detector: Poisson(eta I), cut off where the counter is full; some pixels read 0 or full at all times.
+    """Counting detector: Poisson(eta I), clipped at saturation; dead pixels always read 0, hot pixels always saturate.
 
     Args:
         efficiency: detector efficiency eta, [0, 1].
-        saturation_counts: largest reading: 4095 of a 12-bit counter; at most 65535.
+        saturation_counts: largest reading, for example 4095 for a 12-bit counter; at most 65535.
         dead_pixels: number of pixels that read 0.
         hot_pixels: number of pixels that read saturation_counts.
-        pixel_seed: of the places of both: they belong to the detector, not to one measurement.
+        pixel_seed: seed of the positions of both, which belong to the detector and not to one measurement.
     """
 
     efficiency: float
@@ -114,26 +114,26 @@ class DetectorNoise:
             raise ValueError(f"efficiency must lie in [0, 1], got {self.efficiency}; 50 % is written 0.5")
         if not 1 <= self.saturation_counts <= 65535:
             raise ValueError(
-                f"saturation_counts must lie in [1, 65535], got {self.saturation_counts}; 12 bits reach 4095"
+                f"saturation_counts must lie in [1, 65535], got {self.saturation_counts}; a 12-bit counter reaches 4095"
             )
         for name in ("dead_pixels", "hot_pixels"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
 
     def bad_pixels(self, shape: tuple[int, int]) -> BadPixels:
-        """Which of the (H, W) pixels are dead, and which are hot.
+        """Return which of the (H, W) pixels are dead and which are hot.
 
         Raises:
-            ValueError: fewer pixels than are to be bad.
+            ValueError: If there are more bad pixels than pixels.
         """
         count, bad = math.prod(shape), self.dead_pixels + self.hot_pixels
         if bad > count:
-            raise ValueError(f"dead_pixels + hot_pixels must be at most {count}, the detector's pixels, got {bad}")
-        places = torch.randperm(count, generator=Generator().manual_seed(self.pixel_seed))[:bad]
-        flags = torch.zeros(2, count, dtype=torch.bool)
-        flags[0, places[: self.dead_pixels]] = True
-        flags[1, places[self.dead_pixels :]] = True
-        return BadPixels(*flags.view(2, *shape))
+            raise ValueError(f"dead_pixels + hot_pixels must be at most {count}, the number of pixels, got {bad}")
+        indices = torch.randperm(count, generator=Generator().manual_seed(self.pixel_seed))[:bad]
+        masks = torch.zeros(2, count, dtype=torch.bool)
+        masks[0, indices[: self.dead_pixels]] = True
+        masks[1, indices[self.dead_pixels :]] = True
+        return BadPixels(*masks.view(2, *shape))
 
     def __call__(self, intensity: Tensor, generator: Generator) -> Tensor:
         counts = torch.poisson(self.efficiency * intensity, generator=generator).clamp_(max=self.saturation_counts)

@@ -1,8 +1,8 @@
-"""How a scan's axes relate to the detector's: the eight flips and swaps of the positions."""
+"""The eight orientations (flips and a swap of the axes) that relate scan positions to the detector."""
 
 import numpy as np
 
-EIGHT = {  # swap rows and columns first, then turn the row's, the column's sign
+ORIENTATIONS = {  # swap rows and columns (first), sign of the row, sign of the column
     "as_is": (False, 1, 1),
     "flip_rows": (False, -1, 1),
     "flip_columns": (False, 1, -1),
@@ -15,17 +15,17 @@ EIGHT = {  # swap rows and columns first, then turn the row's, the column's sign
 
 
 def orient(positions: np.ndarray, name: str) -> np.ndarray:
-    """Positions (N, 2) as (row, column) of any unit, flipped and swapped by name, beginning at 0.
+    """Flip and swap positions (N, 2) as (row, column), in any unit, and shift their minimum to 0.
 
     >>> orient(np.array([[0.0, 0.0], [2.0, 5.0]]), "swap_flip_rows")
     array([[5., 0.],
            [0., 2.]])
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: If the name is unknown.
     """
-    if name not in EIGHT:
-        raise ValueError(f"orientation must be one of {', '.join(EIGHT)}, got {name!r}")
-    swap, row, column = EIGHT[name]
-    turned = (positions[:, ::-1] if swap else positions) * np.array([row, column])
-    return turned - turned.min(axis=0)
+    if name not in ORIENTATIONS:
+        raise ValueError(f"orientation must be one of {', '.join(ORIENTATIONS)}, got {name!r}")
+    swap, row, column = ORIENTATIONS[name]
+    oriented = (positions[:, ::-1] if swap else positions) * np.array([row, column])
+    return oriented - oriented.min(axis=0)

@@ -1,4 +1,4 @@
-"""Probes: the illumination wavefield in the object plane."""
+"""Probes: illumination wavefields in the object plane."""
 
 import math
 
@@ -9,51 +9,51 @@ from ptycho_bench.physics.forward import object_plane
 
 
 def scale_to_photons(probe: Tensor, photons: float) -> Tensor:
-    """Probe with sum |P|^2 = photons, over all its modes.
+    """Scale a probe so that sum |P|^2 over all its modes equals the number of photons.
 
     Raises:
-        ValueError: photons not above 0, or a probe that is zero everywhere.
+        ValueError: If photons is not above 0 or the probe is zero everywhere.
     """
     if not photons > 0:
-        raise ValueError(f"photons must be above 0, got {photons}; it is the number per diffraction pattern")
+        raise ValueError(f"photons must be above 0, got {photons}; give the number per diffraction pattern")
     energy = probe.abs().square().sum()
     if energy == 0:
-        raise ValueError("the probe is zero everywhere, bound: some illumination; check the probe's file or radii")
+        raise ValueError("the probe is zero everywhere, its intensity must be above 0; check its file or its radii")
     return probe * (photons / energy).sqrt()
 
 
 def defocused_aperture(*, size_px: int, aperture_radius: float, stop_radius: float, defocus_waves: float) -> Tensor:
-    """Focus of an annular aperture (zone plate with central stop), seen out of its plane.
+    """Compute the defocused focal spot of an annular aperture, such as a zone plate with a central stop.
 
     Args:
         size_px: side of the probe array.
         aperture_radius: outer radius of the pupil as a fraction of the Nyquist frequency.
-        stop_radius: radius of the central stop as a fraction of the aperture's.
-        defocus_waves: optical path of the defocus at the aperture's edge, in wavelengths; spreads the probe.
+        stop_radius: radius of the central stop as a fraction of the aperture radius.
+        defocus_waves: optical path difference at the edge of the aperture, in wavelengths; it spreads the probe.
 
     Returns:
         Complex64 (size_px, size_px), sum |P|^2 = 1, centred on [size_px // 2, size_px // 2].
 
     Raises:
-        ValueError: a radius outside its range, or a pupil that holds no pixel.
+        ValueError: If a radius is outside its range or the pupil contains no pixel.
     """
     if not 0 < aperture_radius <= 1:
         raise ValueError(f"aperture_radius must lie in (0, 1], got {aperture_radius}; 1 is the Nyquist frequency")
     if not 0 <= stop_radius < 1:
-        raise ValueError(f"stop_radius must lie in [0, 1), got {stop_radius}; it is a fraction of the aperture")
+        raise ValueError(f"stop_radius must lie in [0, 1), got {stop_radius}; it is a fraction of the aperture radius")
     frequency = torch.fft.fftshift(torch.fft.fftfreq(size_px)) * 2
     radius = torch.hypot(frequency[:, None], frequency[None, :]) / aperture_radius
     pupil = (radius <= 1) & (radius >= stop_radius)
     if not pupil.any():
-        raise ValueError(f"the pupil holds no pixel of {size_px} x {size_px}; widen aperture_radius")
+        raise ValueError(f"the pupil contains no pixel of {size_px} x {size_px}; increase aperture_radius")
     return scale_to_photons(object_plane(torch.polar(pupil.float(), 2 * math.pi * defocus_waves * radius**2)), 1.0)
 
 
 def block_mean(probe: Tensor, factor: int) -> Tensor:
-    """Mean of factor x factor blocks of a complex (..., H, W) array: (..., H / factor, W / factor).
+    """Average blocks of factor x factor pixels of a complex (..., H, W) array to (..., H / factor, W / factor).
 
     Raises:
-        ValueError: the factor is below 1 or does not divide height and width.
+        ValueError: If the factor is below 1 or does not divide the height and width.
     """
     height, width = probe.shape[-2:]
     if factor < 1 or height % factor or width % factor:
@@ -63,7 +63,7 @@ def block_mean(probe: Tensor, factor: int) -> Tensor:
 
 
 def probe_diameter(probe: Tensor) -> float:
-    """Diameter, px, of the uniform disc whose intensity spreads as far as the probe's (modes, H, W)."""
+    """Diameter, px, of the uniform disc whose intensity has the same variance as that of a probe (modes, H, W)."""
     intensity = probe.abs().square().sum(dim=0).double()
     total, variance = intensity.sum(), 0.0
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""Scan positions, and the way from an overlap ratio to a step and back."""
+"""Scan positions, patches under them, and the conversion between overlap ratio and step."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,12 @@ from torch import Generator, Tensor
 
 
 class ScanPositions(NamedTuple):
-    """Where the probe stood: `positions_px` float64 (N, 2) top-left (y, x); `scan_index` int64 (N, 2) (row, column)."""
+    """Scan positions.
+
+    positions_px: float64 (N, 2), top-left (y, x) of each patch, px.
+    scan_index: int64 (N, 2), (row, column) of each point in the raster.
+    step_px: step of the raster, px.
+    """
 
     positions_px: Tensor
     scan_index: Tensor
@@ -15,7 +20,9 @@ class ScanPositions(NamedTuple):
 
 
 def whole_px(positions_px: Tensor) -> Tensor:
-    """Nearest whole pixel, int64; halves go up everywhere, so that moving all positions moves all their pixels.
+    """Round to the nearest whole pixel, int64.
+
+    Halves are always rounded up, so that a shift of all positions by whole pixels shifts all their pixels alike.
 
     >>> whole_px(torch.tensor([1.5, 2.5, 3.49]))
     tensor([2, 3, 3])
@@ -24,13 +31,13 @@ def whole_px(positions_px: Tensor) -> Tensor:
 
 
 def step_from_overlap(overlap_ratio: float, probe_px: int) -> int:
-    """Step in whole pixels that gives the overlap ratio 1 - step / probe width, rounded, at least 1.
+    """Step, rounded to whole pixels and at least 1, for the overlap ratio 1 - step / probe width.
 
     >>> step_from_overlap(0.75, 32)
     8
 
     Raises:
-        ValueError: overlap_ratio outside [0, 1).
+        ValueError: If overlap_ratio is outside [0, 1).
     """
     if not 0 <= overlap_ratio < 1:
         raise ValueError(f"overlap_ratio must lie in [0, 1), got {overlap_ratio}; 75 % is written 0.75")
@@ -38,7 +45,7 @@ def step_from_overlap(overlap_ratio: float, probe_px: int) -> int:
 
 
 def overlap_from_step(step_px: float, probe_px: int) -> float:
-    """Overlap ratio 1 - step / probe width of neighbouring patches; 0 where they leave gaps.
+    """Overlap ratio 1 - step / probe width of neighbouring patches; 0 if there are gaps between them.
 
     >>> overlap_from_step(8, 32)
     0.75
@@ -55,18 +62,21 @@ def raster_scan(
     jitter_px: int,
     generator: Generator,
 ) -> ScanPositions:
-    """Raster that fills the object, row by row, each point moved by a whole-pixel jitter and kept inside the object.
+    """Return a raster scan that fills the object, row by row.
+
+    Each point is shifted by a whole-pixel jitter and kept inside the object.
 
     Args:
         object_px: height and width of the object.
         probe_px: side of the square probe.
-        overlap_ratio: fraction of the probe width two neighbours share, in [0, 1); or None where step_px is given.
-        step_px: step in whole pixels; or None where overlap_ratio is given.
-        jitter_px: largest shift per axis; each point draws uniformly from -jitter_px..jitter_px.
-        generator: source of the jitter.
+        overlap_ratio: fraction of the probe width that two neighbours share, in [0, 1); None if step_px is given.
+        step_px: step in whole pixels; None if overlap_ratio is given.
+        jitter_px: largest shift per axis; shifts are drawn uniformly from -jitter_px..jitter_px.
+        generator: random number generator of the jitter.
 
     Raises:
-        ValueError: both or neither of overlap_ratio and step_px, a negative jitter, an object under the probe's size.
+        ValueError: If both or neither of overlap_ratio and step_px are given, the step is not a whole number of at
+            least 1, the jitter is negative, or the object is smaller than the probe.
     """
     if (overlap_ratio is None) == (step_px is None):
         raise ValueError(f"give one of overlap_ratio and step_px, got {overlap_ratio} and {step_px}; set one to null")
@@ -86,18 +96,18 @@ def raster_scan(
 
 
 def cut_patches(obj: Tensor, positions_px: Tensor, patch_px: tuple[int, int]) -> Tensor:
-    """Object under each whole-pixel scan position.
+    """Cut out the object under each whole-pixel scan position.
 
     Args:
-        obj: (H, W).
-        positions_px: (N, 2) top-left (y, x), whole numbers.
+        obj: real or complex (H, W).
+        positions_px: (N, 2), top-left (y, x) of each patch, whole numbers, px.
         patch_px: height and width of a patch.
 
     Returns:
-        (N, *patch_px).
+        Patches (N, *patch_px) of the dtype of obj.
 
     Raises:
-        ValueError: a position that leaves the object or is no whole number.
+        ValueError: If a patch reaches beyond the object or a position is not a whole number.
     """
     corner = positions_px.round().long()
     if (corner - positions_px).abs().max() > 1e-6:
@@ -106,7 +116,7 @@ def cut_patches(obj: Tensor, positions_px: Tensor, patch_px: tuple[int, int]) ->
     corner = corner.to(obj.device)
     if (corner < 0).any() or (corner > last).any():
         raise ValueError(
-            f"positions_px reach {corner.min().item()}..{corner.max().item()}, the object of {tuple(obj.shape)} px "
+            f"positions_px span {corner.min().item()}..{corner.max().item()}, but the object of {tuple(obj.shape)} px "
             f"allows 0..{tuple(last.tolist())}; shift them or enlarge the object"
         )
     rows = corner[:, 0, None] + torch.arange(patch_px[0], device=obj.device)

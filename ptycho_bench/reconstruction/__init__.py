@@ -1,1 +1,1 @@
-"""A scan to one complex object: by a network, by a solver, or by a solver that starts where a network ended."""
+"""Reconstruct the complex object of a scan by a network, by a solver, or by a solver that starts from a network."""

@@ -1,4 +1,4 @@
-"""A scan to an object by a trained network: patches predicted batch by batch and laid onto a canvas."""
+"""Reconstruct the object of a scan with a trained network: predict patches batch by batch and stitch them."""
 
 import time
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from ptycho_bench.reconstruction.result import Reconstruction
 
 
 class PatchPredictor(Protocol):
-    """What predicts patches: `PtychoNetwork`, or an exported one in another runtime.
+    """A network that predicts patches: `PtychoNetwork`, or an exported one in another runtime.
 
-    device: where what it predicts lies.
-    neighbours: scan points on each side that it sees beside the pattern itself.
+    device: device of its predictions.
+    neighbours: number of scan points on each side whose patterns are part of the input.
     circular: whether its phases are averaged as unit vectors.
     """
 
@@ -45,26 +45,26 @@ def object_by_network(
     weight: Tensor,
     on_patterns: Callable[[int], None] = lambda done: None,
 ) -> Reconstruction:
-    """Predict the patches of some points and stitch them; holds one batch and the field, not the scan.
+    """Predict the patches of some points and stitch them; only one batch and the field are kept in memory.
 
     Args:
-        network: trained, on its device.
-        scan: its patterns may stay in the file.
-        points: indices of the points.
-        batch_size: patterns at once.
-        weight: (H, W) of a patch in the field.
-        on_patterns: called with the number of patterns done.
+        network: trained network, on its device.
+        scan: the scan, whose patterns may stay in the file.
+        points: int (n,), indices of the scan points.
+        batch_size: number of patterns predicted at once.
+        weight: real (H, W), weight of each pixel of a patch.
+        on_patterns: called with the number of patterns that are done.
 
     Raises:
-        ValueError: a network trained on patterns of another size, or a prediction that is not finite.
+        ValueError: If the network was trained on patterns of another size or predicts values that are not finite.
     """
-    place = "cpu" if network.device.type == "mps" else network.device  # which has no double precision
-    canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight, place)
-    finite = torch.ones((), dtype=torch.bool, device=network.device)  # read once, at the end: the device need not wait
+    device = "cpu" if network.device.type == "mps" else network.device  # mps has no double precision
+    canvas = Canvas(torch.from_numpy(scan.positions_px[points]), weight, device)
+    finite = torch.ones((), dtype=torch.bool, device=network.device)  # read only at the end, without synchronisation
     radius, circular = network.neighbours, network.circular
     seconds = done = 0
     for part in np.array_split(points, -(-len(points) // batch_size)):
-        known = around(scan.scan_index, part, radius) if radius else part
+        known = points_within(scan.scan_index, part, radius) if radius else part
         patterns, table = scan.patterns(known), neighbour_table(scan.scan_index, part, radius, known)
         started_s = time.perf_counter()
         amplitude, phase = network.predict(patterns, batch_size=batch_size, neighbours=table)
@@ -85,11 +85,17 @@ def object_by_network(
     seconds += time.perf_counter() - started_s
     return Reconstruction(
         obj=obj.where(covered, 1.0), covered=covered, probe=None, refined=False, subpixel=False,
-        errors=[], stopped=False, seconds=seconds,
+        misfits=[], stopped=False, seconds=seconds,
     )  # fmt: skip
 
 
-def around(scan_index: np.ndarray, points: np.ndarray, radius: int) -> np.ndarray:
-    """Numbers of the points within `radius` rows and columns of some points, themselves included, sorted."""
+def points_within(scan_index: np.ndarray, points: np.ndarray, radius: int) -> np.ndarray:
+    """Return the indices of the scan points in the bounding box of some points, enlarged by `radius`, sorted.
+
+    Args:
+        scan_index: int (N, 2), (row, column) of each scan point.
+        points: int (n,), indices of the points.
+        radius: number of rows and columns by which the box is enlarged on each side.
+    """
     low, high = scan_index[points].min(axis=0) - radius, scan_index[points].max(axis=0) + radius
     return np.flatnonzero(((scan_index >= low) & (scan_index <= high)).all(axis=1))

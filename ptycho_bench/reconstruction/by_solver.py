@@ -1,4 +1,4 @@
-"""A scan to an object by an iterative solver, from ones or from where a network ended."""
+"""Reconstruct the object of a scan with an iterative solver, starting from ones or from a network's object."""
 
 import time
 from collections.abc import Callable
@@ -12,15 +12,16 @@ from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.evaluation.stitch import Canvas
 from ptycho_bench.physics.forward import object_plane
 from ptycho_bench.physics.probe import scale_to_photons
-from ptycho_bench.reconstruction.result import Reconstruction, corners_of
+from ptycho_bench.reconstruction.result import Reconstruction, patch_corners
 from ptycho_bench.solvers.patterns import mean_photons
 from ptycho_bench.solvers.pie import PIESolver
 
 
 def pattern_source(scan: PtychoScan, points: np.ndarray, *, cache_mb: float) -> Callable[[Tensor], Tensor]:
-    """What a solver reads patterns from: memory where they need no more than `cache_mb`, else the file.
+    """Return the function from which a solver reads patterns.
 
-    Takes int64 (n,) numbers among `points`, gives photons, real (n, H, W).
+    It takes int64 indices (n,) into `points` and returns photons, real (n, H, W). It reads from memory if the patterns
+    need no more than `cache_mb` megabytes, and otherwise from the file.
     """
     if len(points) * scan.patch_px**2 * 4 <= cache_mb * 1e6:
         kept = scan.patterns(points)
@@ -29,19 +30,25 @@ def pattern_source(scan: PtychoScan, points: np.ndarray, *, cache_mb: float) -> 
 
 
 def starting_probe(scan: PtychoScan, solver: PIESolver, patterns: Callable[[Tensor], Tensor], count: int) -> Tensor:
-    """The scan's probe, complex64 (modes, H, W); where it is to be refined, brought to the patterns' photons.
+    """Return the probe that a solver starts from, complex64 (modes, H, W), sqrt(photons).
 
-    A scan without one starts from the root of its mean pattern, taken back to the object plane: the focus of a beam
-    that fills the same aperture.
+    A probe that is refined is scaled to the photons of the mean pattern. If the scan has no probe, the solver starts
+    from `probe_from_patterns`.
+
+    Args:
+        scan: the scan.
+        solver: the solver.
+        patterns: as `PIESolver.solve` takes them.
+        count: number of patterns.
 
     Raises:
-        DataError: no probe, and a solver that would take the made-up one for known.
+        DataError: If the scan has no probe and the solver does not refine it.
     """
     valid_mask = scan.valid_pixels()
     if scan.probe is None:
         if not solver.refine_probe:
-            raise DataError("this scan has no probe and the solver takes it as known; set solver.refine_probe=true or "
-                            "name one with probe_path=FILE")  # fmt: skip
+            raise DataError("this scan has no probe and the solver does not refine one; set solver.refine_probe=true, "
+                            "or give a probe with probe_path=FILE")  # fmt: skip
         return probe_from_patterns(patterns, count, valid_mask)
     probe = scan.measurement().probe
     if not solver.refine_probe:
@@ -50,7 +57,16 @@ def starting_probe(scan: PtychoScan, solver: PIESolver, patterns: Callable[[Tens
 
 
 def probe_from_patterns(patterns: Callable[[Tensor], Tensor], count: int, valid_mask: Tensor | None) -> Tensor:
-    """Root of the mean pattern in the object plane, complex64 (1, H, W); it has the mean pattern's photons."""
+    """Return the square root of the mean pattern, propagated to the object plane: the focus of a beam with flat phase.
+
+    Args:
+        patterns: as `PIESolver.solve` takes them.
+        count: number of patterns.
+        valid_mask: bool (H, W), True on valid detector pixels; None if all are valid.
+
+    Returns:
+        Complex64 (1, H, W) with the photons of the mean pattern, sqrt(photons).
+    """
     total = sum(patterns(batch).double().sum(dim=0) for batch in torch.arange(count).split(64))
     mean = total / count if valid_mask is None else (total / count).where(valid_mask, 0.0)
     return object_plane(mean.sqrt().to(torch.complex128)).to(torch.complex64)[None]
@@ -66,24 +82,24 @@ def object_by_solver(
     device: str,
     on_iteration: Callable[[int, float, Tensor], None] | None = None,
 ) -> Reconstruction:
-    """Solve for the object under some points.
+    """Reconstruct the object under some scan points.
 
     Args:
         solver: the solver.
-        scan: its patterns may stay in the file.
-        points: indices of the points.
-        start: of the same points, whose object the solver begins with; None: ones.
-        cache_mb: patterns are kept in memory up to this size.
-        device: where object and probe live.
+        scan: the scan, whose patterns may stay in the file.
+        points: int (n,), indices of the scan points.
+        start: reconstruction of the same points whose object the solver starts from; None starts from ones.
+        cache_mb: largest size of the patterns kept in memory, megabytes.
+        device: device of the object and the probe.
         on_iteration: see `PIESolver.solve`.
 
     Raises:
-        DataError: no probe where the solver needs one.
-        ValueError: what the solver refuses.
+        DataError: If the scan has no probe and the solver does not refine it.
+        ValueError: If the solver refuses its inputs or diverges.
     """
     patterns = pattern_source(scan, points, cache_mb=cache_mb)
     probe = starting_probe(scan, solver, patterns, len(points))
-    corners = corners_of(scan, points)
+    corners = patch_corners(scan, points)
     started_s = time.perf_counter()
     solution = solver.solve(
         patterns, corners, probe, obj=None if start is None else start.obj, valid_mask=scan.valid_pixels(),
@@ -94,6 +110,5 @@ def object_by_solver(
     canvas.add(corners)
     return Reconstruction(
         obj=solution.obj.cpu(), covered=canvas.covered, probe=solution.probe.cpu(), refined=solver.refine_probe,
-        subpixel=solver.subpixel,
-        errors=solution.errors, stopped=solution.stopped, seconds=seconds,
+        subpixel=solver.subpixel, misfits=solution.misfits, stopped=solution.stopped, seconds=seconds,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How good a reconstruction is: against the truth where there is one, against its patterns, and half against half."""
+"""Quality of a reconstruction: against the true object, against the measured patterns, and between two halves."""
 
 import numpy as np
 import torch
@@ -15,19 +15,27 @@ from ptycho_bench.network.scaling import Scaling
 from ptycho_bench.physics.scan import whole_px
 from ptycho_bench.reconstruction.result import Reconstruction
 
-WELL_COVERED = 0.98  # share of the pixels
+WELL_COVERED = 0.98  # share of covered pixels in a rectangle
 
 
-def halves(scan_index: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points parted like the squares of a chessboard, so that each half covers the whole field."""
+def checkerboard_halves(scan_index: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split scan points like the squares of a checkerboard, so that each half covers the whole field.
+
+    Args:
+        scan_index: int (N, 2), (row, column) of each scan point.
+        points: int (n,), indices of the points to split.
+
+    Raises:
+        ValueError: If one half would be empty.
+    """
     odd = scan_index[points].sum(axis=1) % 2 == 1
     if odd.all() or not odd.any():
-        raise ValueError(f"{len(points)} points cannot be parted into halves; a resolution needs more")
+        raise ValueError(f"{len(points)} points cannot be split into two halves; a resolution needs more points")
     return points[~odd], points[odd]
 
 
 def truth_scaling(truth: Tensor) -> Scaling:
-    """Range of a true object, complex (rows, columns), where no training part gives one."""
+    """Return the scaling by the range of a true object, complex (rows, columns), if there is no training part."""
     amplitude, phase = truth.abs(), truth.angle()
     return Scaling(
         amplitude_low=amplitude.min().item(), amplitude_high=amplitude.max().item(), phase_low=phase.min().item(),
@@ -35,46 +43,47 @@ def truth_scaling(truth: Tensor) -> Scaling:
     )  # fmt: skip
 
 
-def against_truth(
+def score_against_truth(
     result: Reconstruction, truth: Tensor, *, patch_px: int, scaling: Scaling, protocol: MetricProtocol
 ) -> dict[str, float]:
-    """Metrics of the stitched object on the rectangle between the outermost patch centres.
+    """Compute the metrics of a reconstructed object on the rectangle between the outermost patch centres.
 
-    A solver's object is first brought to the truth by what far-field ptychography leaves open: one phase, and where the
-    probe was refined also the amplitude's scale, a phase ramp and a shift. A network's is taken as it is.
+    A solver's object is first aligned with the truth by the ambiguities of far-field ptychography: a constant phase,
+    and if the probe was refined also the scale of the amplitude, a phase ramp and a shift. A network's object is not
+    aligned.
 
     Args:
-        result: what was reconstructed.
-        truth: complex (rows, columns) on the same field.
+        result: the reconstruction.
+        truth: true object, complex (rows, columns), on the same field.
         patch_px: side of a patch.
-        scaling: brings both to [0, 1].
-        protocol: how metrics are taken.
+        scaling: ranges that map both objects to [0, 1].
+        protocol: definition of the metrics.
     """
     window = scored_rectangle(tuple(truth.shape), patch_px, GAUSSIAN_SIDE)
     obj, truth, covered = result.obj[window], truth[window], result.covered[window]
     mask = None if covered.all() else covered
-    if result.errors:
-        open_too = result.refined
-        obj = align_object(obj, truth, mask=mask, amplitude_scale=open_too, ramp=open_too, shift=open_too)
+    if result.misfits:
+        refined = result.refined
+        obj = align_object(obj, truth, mask=mask, amplitude_scale=refined, ramp=refined, shift=refined)
     pred, target = (Images(field.abs(), field.angle()) for field in (obj, truth))
     return {name: value.item() for name, value in protocol.measure_all(pred, target, scaling, mask).items()}
 
 
-def half_against_half(
+def correlate_halves(
     first: Reconstruction, second: Reconstruction, corners: tuple[Tensor, Tensor], *, patch_px: int,
     pixel_size_m: float | None,
 ) -> RingCorrelation:  # fmt: skip
-    """Fourier ring correlation of two reconstructions from one half of the patterns each, on the field both know.
+    """Compute the Fourier ring correlation of reconstructions from two halves of the patterns, on their common field.
 
     Args:
-        first: from one half.
-        second: from the other.
-        corners: (n, 2) top-left positions of each half's points, in one frame.
+        first: reconstruction from one half of the patterns.
+        second: reconstruction from the other half.
+        corners: real (n, 2) for each half, top-left (y, x) of its patches, both in the same coordinates, px.
         patch_px: side of a patch.
-        pixel_size_m: side of an object pixel; or None.
+        pixel_size_m: side of an object pixel; None if unknown.
 
     Raises:
-        ValueError: halves whose common field is too small.
+        ValueError: If the common field of the halves is too small.
     """
     origins = [whole_px(half).amin(dim=0) for half in corners]
     ends = [origin + torch.tensor(half.obj.shape) for origin, half in zip(origins, (first, second), strict=True)]
@@ -85,26 +94,30 @@ def half_against_half(
         fields.append(half.obj[top:bottom, left:right])
         covered.append(half.covered[top:bottom, left:right])
     if min(fields[0].shape) == 0:
-        raise ValueError("the two halves share no field; there are too few points for a resolution")
+        raise ValueError("the two halves have no common field; a resolution needs more points")
     scored = scored_rectangle(tuple(fields[0].shape), patch_px, GAUSSIAN_SIDE)
     both = (covered[0] & covered[1])[scored]
     window = covered_rectangle(both)
     mask, one, other = (field[window] for field in (both, *(field[scored] for field in fields)))
-    if first.errors:
+    if first.misfits:
         one = align_object(one, other, mask=mask, amplitude_scale=True, ramp=first.refined, shift=first.refined)
     one, other = (field.where(mask, field[mask].mean()) for field in (one, other))
     return fourier_ring_correlation(one, other, pixel_size_m=pixel_size_m)
 
 
 def covered_rectangle(covered: Tensor) -> tuple[slice, slice]:
-    """A rectangle with hardly an uncovered pixel, found from the whole field by cutting off, again and again, the side
-    with the largest share of them.
+    """Return a rectangle in which a share of at least `WELL_COVERED` of the pixels is covered.
+
+    It is found from the whole field by repeatedly removing the border row or column with the most uncovered pixels.
 
     Args:
         covered: bool (rows, columns).
 
+    Returns:
+        Rows and columns of the rectangle.
+
     Raises:
-        ValueError: nothing is left.
+        ValueError: If no rectangle remains.
     """
     top, bottom, left, right = 0, covered.shape[0], 0, covered.shape[1]
     while covered[top:bottom, left:right].double().mean() < WELL_COVERED:
@@ -114,12 +127,21 @@ def covered_rectangle(covered: Tensor) -> tuple[slice, slice]:
         top, bottom = top + (side == 0), bottom - (side == 1)
         left, right = left + (side == 2), right - (side == 3)
         if top >= bottom or left >= right:
-            raise ValueError("no rectangle of the field is covered by both halves; there are too few points")
+            raise ValueError("no rectangle of the field is covered by both halves; a resolution needs more points")
     return slice(top, bottom), slice(left, right)
 
 
-def own_misfit(scan: PtychoScan, points: np.ndarray, result: Reconstruction, corners: Tensor) -> Misfit | None:
-    """Diffraction misfit of a reconstruction against the patterns it came from; None where no probe is known."""
+def reconstruction_misfit(
+    scan: PtychoScan, points: np.ndarray, result: Reconstruction, corners: Tensor
+) -> Misfit | None:
+    """Compute the diffraction misfit of a reconstruction against its patterns; None if the probe is unknown.
+
+    Args:
+        scan: the scan.
+        points: int (n,), indices of the scan points that were reconstructed.
+        result: the reconstruction.
+        corners: real (n, 2), top-left (y, x) of the patches in the object, px.
+    """
     if result.probe is None and scan.probe is None:
         return None
     probe = scan.measurement().probe if result.probe is None else result.probe

@@ -1,4 +1,4 @@
-"""What a reconstruction gives, and the field it lies on."""
+"""Result of a reconstruction, and the true object on the same field."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ from ptycho_bench.physics.scan import whole_px
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruction:
-    """An object on the bounding box of its scan points, rounded to whole pixels.
+    """A reconstructed object on the bounding box of the patches, at positions rounded to whole pixels.
 
     Args:
-        obj: complex64 (rows, columns); 1 where nothing was seen.
-        covered: bool (rows, columns), True where some patch lies.
-        probe: complex64 (modes, H, W), sqrt(photons); None: not needed.
-        refined: the probe is the solver's own, so that the object's amplitude scale and phase ramp are open.
-        subpixel: the probe stood at fractions of pixels; else positions were rounded.
-        errors: misfit of each iteration; empty for a network.
-        stopped: the solver ended for stagnation.
-        seconds: of network or solver, warm start included; patterns a solver reads from the file meanwhile count too.
+        obj: complex64 (rows, columns); 1 on pixels that no patch covers.
+        covered: bool (rows, columns), True on pixels that a patch covers.
+        probe: complex64 (modes, H, W), sqrt(photons); None for a network.
+        refined: whether the solver refined the probe; the object then has an arbitrary amplitude scale and phase ramp.
+        subpixel: whether the probe was shifted by fractions of pixels; if not, positions were rounded.
+        misfits: diffraction misfit of each iteration; empty for a network.
+        stopped: whether the solver stopped early because the misfit stagnated.
+        seconds: run time of network and solver, s, including the time in which a solver reads patterns from the file.
     """
 
     obj: Tensor
@@ -31,21 +31,29 @@ class Reconstruction:
     probe: Tensor | None
     refined: bool
     subpixel: bool
-    errors: list[float]
+    misfits: list[float]
     stopped: bool
     seconds: float
 
 
-def corners_of(scan: PtychoScan, points: np.ndarray) -> Tensor:
-    """float64 (n, 2), top-left (row, column) of the points' patches in the field, which begins at the smallest."""
+def patch_corners(scan: PtychoScan, points: np.ndarray) -> Tensor:
+    """Return the top-left (y, x) of the points' patches in their field, float64 (n, 2), px.
+
+    The smallest rounded position is the origin of the field.
+    """
     positions = torch.from_numpy(scan.positions_px[points])
     return positions - whole_px(positions).amin(dim=0)
 
 
 def truth_field(scan: PtychoScan, points: np.ndarray, weight: Tensor) -> Tensor | None:
-    """The true object on the field of these points, complex64 (rows, columns); None where nobody knows it.
+    """Return the true object on the field of some points, complex64 (rows, columns); None if it is unknown.
 
-    Cut from the scan's object where there is one, else its patches stitched with `weight` (H, W).
+    It is cut from the scan's object if there is one, and otherwise stitched from the true patches.
+
+    Args:
+        scan: the scan.
+        points: int (n,), indices of the scan points.
+        weight: real (H, W), weight of each pixel of a patch.
     """
     positions = torch.from_numpy(scan.positions_px[points])
     if scan.obj is not None:

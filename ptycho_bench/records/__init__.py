@@ -1,1 +1,1 @@
-"""What a run leaves behind: its folder, its lock, its environment, its console output and its pictures."""
+"""Everything a run leaves behind: its folder, lock, environment record, console output and pictures."""

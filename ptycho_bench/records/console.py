@@ -1,4 +1,4 @@
-"""The table a run ends with."""
+"""The table of metrics that a command prints when it is done."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,14 @@ COLUMNS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM (%)", "mse": "MSE", "mae": "MAE
 
 
 def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]], note: str = "") -> None:
-    """Per-patch mean (PSNR and SSIM with standard deviation) and stitched value of each metric; 80 columns wide.
+    """Print the mean over patches and the stitched value of each metric as a table of 80 columns.
+
+    PSNR and SSIM means come with their standard deviation.
 
     Args:
-        title: above the table.
-        summary: see `Evaluation.summary`.
-        note: below it, beside what is always said there.
+        title: line above the table.
+        summary: result of `Evaluation.aggregate`.
+        note: text appended to the table's caption.
     """
     table = Table("", title=title, title_justify="left", caption_justify="left")
     for column in COLUMNS.values():
@@ -23,19 +25,21 @@ def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]], note: 
     for mode in ("patch_mean", "stitched"):
         for prefix, label in ROWS.items():
             names = [f"{prefix}_{metric}" for metric in COLUMNS]
-            table.add_row(f"{mode.split('_')[0]} {label}", *(cell(summary, mode, name) for name in names))
+            table.add_row(f"{mode.split('_')[0]} {label}", *(format_cell(summary, mode, name) for name in names))
         table.add_section()
-    table.caption = "aligned: one constant phase removed per image, which a far field cannot tell"
+    table.caption = (
+        "aligned: after removing the constant phase offset of each image, which far-field data cannot determine"
+    )
     skipped = max(summary["patch_skipped"].values())
     if skipped:
-        table.caption += f"; {skipped} flat patches without range left out"
+        table.caption += f"; {skipped} flat patches have no PSNR or SSIM and are excluded"
     if note:
         table.caption += f"; {note}"
     Console().print(table)
 
 
-def cell(summary: Mapping[str, Mapping[str, float]], mode: str, name: str) -> str:
-    """One number as text."""
+def format_cell(summary: Mapping[str, Mapping[str, float]], mode: str, name: str) -> str:
+    """Return one number of the table as text."""
     if not name.endswith(("ssim", "db")):
         return format(summary[mode][name], ".4f")
     factor = 100 if name.endswith("ssim") else 1

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, code, machine."""
+"""Versions, source code and hardware of a run."""
 
 import importlib.metadata
 import os
@@ -12,14 +12,16 @@ PACKAGES = ("ptycho-bench", "torch", "lightning", "hydra-core", "omegaconf", "nu
 
 
 def git_state() -> dict[str, object]:
-    """Commit of the checkout this package runs from, and whether code or configuration differ from it; empty outside
-    a checkout."""
+    """Return the commit of the checkout this package runs from, and whether its code or configuration is modified.
+
+    The dictionary is empty outside a checkout.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return {}
     commit, status = (
-        subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
-        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "ptycho_bench", "conf"))
+        subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+        for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "ptycho_bench", "conf"))
     )
     if commit.returncode or status.returncode:
         return {}
@@ -27,7 +29,7 @@ def git_state() -> dict[str, object]:
 
 
 def processor() -> str:
-    """Name of the processor."""
+    """Return the name of the CPU."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -37,14 +39,21 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def machine(device: str) -> dict[str, object]:
-    """What a benchmark's row says of where it was measured: device (cpu or cuda), threads of a CPU, name."""
+def device_description(device: str) -> dict[str, object]:
+    """Return the columns that tell on which device a benchmark was measured.
+
+    Args:
+        device: `cpu` or `cuda`.
+
+    Returns:
+        The device, the number of CPU threads, and the name of the GPU or CPU (`machine`).
+    """
     name = torch.cuda.get_device_name() if device == "cuda" else processor()
     return {"device": device, "threads": torch.get_num_threads(), "machine": name}
 
 
-def environment() -> dict[str, object]:
-    """Everything above as plain data."""
+def collect_environment() -> dict[str, object]:
+    """Return versions, git state and hardware as plain data that JSON can hold."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "python": platform.python_version(),

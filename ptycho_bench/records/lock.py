@@ -1,4 +1,4 @@
-"""Who is at work on a run: a file beside its folder, kept fresh by a heartbeat, so that no two train the same run."""
+"""Locks on run folders: a file beside the folder, refreshed by a heartbeat, keeps two processes off the same run."""
 
 import _thread
 import json
@@ -11,120 +11,125 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-BEAT_S = 10.0  # between signs of life
+HEARTBEAT_S = 10.0  # interval between two heartbeats
+STALE_S = 60.0  # an owner on another machine that has not refreshed its lock for this long is considered dead
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-STALE_S = 60.0  # without one an owner on another machine is taken for dead
 
 
 class LockLostError(RuntimeError):
-    """Another process took the run over while this one was held up, as by a suspended machine."""
+    """Another process took over the run while this one was stalled, for example because the machine was suspended."""
 
 
 class RunLock:
-    """One process's claim on a run folder.
+    """The lock of one process on a run folder.
 
-    A lock is stale where its owner ran on this machine and is gone, or where it has not been touched for `STALE_S` by
-    the clock of the file system itself, so that the clocks of two machines need not agree. A stale one is taken over.
+    A lock is stale if its owner ran on this machine and no longer exists, or if its file has not been touched for
+    `STALE_S`. The clock of the file system measures this age, so the clocks of two machines need not agree. A stale
+    lock can be taken over.
 
     Args:
-        folder: of the run; the lock lies beside it, so that clearing the folder leaves it.
+        folder: folder of the run; the lock file lies beside it, so deleting the folder does not delete the lock.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder.with_name(f".{folder.name}.lock")
-        self.mine = json.dumps({"machine": machine(), "pid": os.getpid(), "token": uuid.uuid4().hex}).encode()
+        self.record = json.dumps({"machine": host_identity(), "pid": os.getpid(), "token": uuid.uuid4().hex}).encode()
         self.lost = False
 
     def owner(self) -> str | None:
-        """Who holds the run, for a message; None where nobody does or the holder is dead."""
-        found = self.content()
-        if found is None or self.stale(found):
+        """Describe the process that holds the lock; return None if there is no lock or it is stale."""
+        record = self.read()
+        if record is None or self.is_stale(record):
             return None
-        about = read_owner(found)
-        return f"process {about.get('pid', '?')} on {str(about.get('machine', '?')).partition(':')[0]}"
+        owner = parse_record(record)
+        return f"process {owner.get('pid', '?')} on {str(owner.get('machine', '?')).partition(':')[0]}"
 
-    def content(self) -> bytes | None:
-        """What the lock file holds; None: there is none."""
+    def read(self) -> bytes | None:
+        """Return the content of the lock file, or None if it does not exist."""
         try:
             return self.path.read_bytes()
         except FileNotFoundError:
             return None
 
-    def stale(self, found: bytes) -> bool:
-        """True where the owner of a lock with this content shows no sign of life."""
-        about = read_owner(found)
-        if about.get("machine") == machine() and not alive(about.get("pid")):
+    def is_stale(self, record: bytes) -> bool:
+        """Return True if the owner named by the content of the lock file shows no sign of life."""
+        owner = parse_record(record)
+        if owner.get("machine") == host_identity() and not process_exists(owner.get("pid")):
             return True
-        probe = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.now")
+        now = self.sibling("now")
         try:
-            probe.touch()
-            return probe.stat().st_mtime - self.path.stat().st_mtime > STALE_S
+            now.touch()
+            return now.stat().st_mtime - self.path.stat().st_mtime > STALE_S
         except FileNotFoundError:
-            return False  # released this moment: the next try will see
+            return False  # the lock has just been released; the caller looks again
         finally:
-            probe.unlink(missing_ok=True)
+            now.unlink(missing_ok=True)
 
-    def take(self) -> bool:
-        """Claim the run. False where a living process holds it."""
+    def acquire(self) -> bool:
+        """Acquire the lock without waiting. Return False if a living process holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            found = self.content()
-            if found is None:
-                if self.place(self.mine):
+            record = self.read()
+            if record is None:
+                if self.create(self.record):
                     return True
-            elif self.stale(found):
-                self.bury(found)
-            elif self.content() == found:
+            elif self.is_stale(record):
+                self.remove_stale(record)
+            elif self.read() == record:
                 return False
 
-    def place(self, content: bytes) -> bool:
-        """Put a lock with this content in place, whole from the first moment. False where there is one already."""
-        partial = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.partial")
-        partial.write_bytes(content)
+    def create(self, record: bytes) -> bool:
+        """Create the lock file, complete from the first moment. Return False if it already exists."""
+        partial = self.sibling("partial")
+        partial.write_bytes(record)
         try:
             os.link(partial, self.path)
         except FileExistsError:
             return False
-        except OSError:  # a file system without links
+        except OSError:  # the file system does not support hard links
             try:
                 with open(self.path, "xb") as handle:
-                    handle.write(content)
+                    handle.write(record)
             except FileExistsError:
                 return False
         finally:
             partial.unlink(missing_ok=True)
         return True
 
-    def bury(self, found: bytes) -> None:
-        """Remove a stale lock; one that another process has put in its place meanwhile is put back."""
-        grave = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.grave")
+    def remove_stale(self, record: bytes) -> None:
+        """Remove the lock file with this content; if another process has replaced it, put the new lock back."""
+        removed = self.sibling("removed")
         try:
-            os.rename(self.path, grave)
+            os.rename(self.path, removed)
         except FileNotFoundError:
             return
         try:
-            if (taken := grave.read_bytes()) != found:
-                self.place(taken)
+            if (found := removed.read_bytes()) != record:
+                self.create(found)
         finally:
-            grave.unlink(missing_ok=True)
+            removed.unlink(missing_ok=True)
 
-    def held(self) -> bool:
-        """Whether the lock in place is this one."""
-        return self.content() == self.mine
+    def sibling(self, suffix: str) -> Path:
+        """Return the path of a temporary file beside the lock file."""
+        return self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.{suffix}")
+
+    def is_held(self) -> bool:
+        """Return True if this object holds the lock."""
+        return self.read() == self.record
 
     def release(self) -> None:
-        """Give the run free, where it is still this process's."""
-        if self.held():
+        """Release the lock if this object still holds it."""
+        if self.is_held():
             self.path.unlink(missing_ok=True)
 
-    def beat(self, stop: threading.Event) -> None:
-        """Touch the lock until told to stop; where it is no longer this process's, interrupt the main thread."""
-        while not stop.wait(BEAT_S):
+    def keep_alive(self, stop: threading.Event) -> None:
+        """Touch the lock file until `stop` is set; interrupt the main thread if another process holds the lock."""
+        while not stop.wait(HEARTBEAT_S):
             try:
-                if self.held():
+                if self.is_held():
                     os.utime(self.path)
                     continue
-            except OSError:  # a file system that is away for a moment, or the file is: the next beat looks again
+            except OSError:  # the file or its file system is unavailable for a moment; the next heartbeat tries again
                 continue
             self.lost = True
             _thread.interrupt_main()
@@ -133,21 +138,24 @@ class RunLock:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[str | None]:
-    """Hold a run while the block runs. Gives None; or who has it, where a living process does, and holds nothing.
+    """Hold the lock of a run folder while the block runs.
+
+    Yields:
+        None if the lock is held. If another living process already holds it, a description of that process.
 
     Raises:
-        LockLostError: the run was taken over while this process was held up; what it would write now is not wanted.
+        LockLostError: If another process took over the run while this one was stalled.
     """
     lock = RunLock(folder)
-    while not lock.take():
+    while not lock.acquire():
         if (owner := lock.owner()) is not None:
             yield owner
             return
     stop = threading.Event()
-    before = heeding_interrupts()
-    heart = threading.Thread(target=lock.beat, args=(stop,), daemon=True)
-    heart.start()
-    lost = LockLostError(f"{folder} was taken over by another process while this one was held up")
+    previous_handler = enable_interrupts()
+    heartbeat = threading.Thread(target=lock.keep_alive, args=(stop,), daemon=True)
+    heartbeat.start()
+    lost = LockLostError(f"{folder} was taken over by another process while this process was stalled")
     try:
         yield None
     except BaseException as error:
@@ -156,37 +164,40 @@ def claimed(folder: Path) -> Iterator[str | None]:
         raise
     finally:
         stop.set()
-        heart.join()
+        heartbeat.join()
         lock.release()
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        if previous_handler is not None:
+            signal.signal(signal.SIGINT, previous_handler)
     if lock.lost:
         raise lost
 
 
-def heeding_interrupts() -> object | None:
-    """Let this process be interrupted where it was started to ignore that, as by a shell's &.
+def enable_interrupts() -> object | None:
+    """Make SIGINT interrupt this process if the process was started to ignore it, for example by `&` in a shell.
 
     Returns:
-        What was before; None where nothing was changed.
+        The previous signal handler, or None if nothing was changed.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         return None
     return signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def machine() -> str:
-    """This machine by host, its present start, and, where containers share one, the space of their process numbers."""
+def host_identity() -> str:
+    """Return the host name with the PID namespace and boot ID, within which a process number is unambiguous.
+
+    Containers can share a host name and a kernel but not their process numbers.
+    """
     try:
-        space = f"{os.stat('/proc/self/ns/pid').st_ino}:{BOOT_ID.read_text().strip()}"
+        processes = f"{os.stat('/proc/self/ns/pid').st_ino}:{BOOT_ID.read_text().strip()}"
     except OSError:
-        space = "0"
-    return f"{socket.gethostname()}:{space}"
+        processes = "0"
+    return f"{socket.gethostname()}:{processes}"
 
 
-def alive(pid: object) -> bool:
-    """True where a process of this machine has that number."""
+def process_exists(pid: object) -> bool:
+    """Return True if a process with this number exists on this machine."""
     try:
         os.kill(int(pid), 0)
     except (ProcessLookupError, TypeError, ValueError):
@@ -196,10 +207,10 @@ def alive(pid: object) -> bool:
     return True
 
 
-def read_owner(content: bytes) -> dict:
-    """Machine and process of a lock; empty where it cannot be read."""
+def parse_record(record: bytes) -> dict:
+    """Return the fields of a lock file's content, or an empty dictionary if the content is not valid."""
     try:
-        about = json.loads(content)
+        fields = json.loads(record)
     except ValueError:
         return {}
-    return about if isinstance(about, dict) else {}
+    return fields if isinstance(fields, dict) else {}

@@ -1,20 +1,20 @@
-"""How far a long pass over patterns or iterations is: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a long loop over patterns or iterations: a bar on a terminal, an occasional line elsewhere."""
 
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-QUIET_S = 10.0
+LINE_INTERVAL_S = 10.0  # shortest time between two lines where there is no terminal
 
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Gives a function to be called with how many of `total` are done.
+    """Yield a function that reports how many of `total` items are done.
 
     Args:
-        label: what is being done.
-        total: how many there are; a single one shows nothing.
+        label: name of the task.
+        total: number of items; nothing is shown for a single one.
     """
     if total <= 1:
         yield lambda done: None
@@ -28,10 +28,10 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     else:
         last_s = time.monotonic()
 
-        def line(done: int) -> None:
+        def print_line(done: int) -> None:
             nonlocal last_s
-            if time.monotonic() - last_s >= QUIET_S:
+            if time.monotonic() - last_s >= LINE_INTERVAL_S:
                 last_s = time.monotonic()
                 print(f"{label}: {done} of {total}", file=sys.stderr, flush=True)
 
-        yield line
+        yield print_line

@@ -1,4 +1,4 @@
-"""One run's folder: rows appended while it trains, results.json written last by a rename."""
+"""The folder of one run: metrics are appended during training, and results.json is written last, atomically."""
 
 import contextlib
 import csv
@@ -17,40 +17,44 @@ RESULTS, ERROR = "results.json", "error.txt"
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_bytes` of a text."""
+    """Write a text file atomically (see `write_bytes`)."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: object) -> None:
-    """Plain data as JSON; a number that is not finite becomes null."""
-    write_text(path, json.dumps(finite(value), indent=2) + "\n")
+    """Write plain data as JSON, with null for numbers that are not finite."""
+    write_text(path, json.dumps(replace_nonfinite(value), indent=2) + "\n")
 
 
-def finite(value: object) -> object:
-    """The value with NaN and infinities replaced by None, which JSON can hold."""
+def replace_nonfinite(value: object) -> object:
+    """Return the value with NaN and infinities replaced by None, because JSON cannot represent them."""
     if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
+        return {key: replace_nonfinite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
+        return [replace_nonfinite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def append_rows(path: Path, rows: Sequence[Mapping]) -> None:
-    """Rows at the end of a CSV file, in the order of the names it begins with."""
-    names = list(rows[0])
+    """Append rows to a CSV file in the column order of its header; create the file if it does not exist."""
+    columns = list(rows[0])
     new = not path.is_file()
     if not new:
         with path.open(newline="") as handle:
-            names = next(csv.reader(handle))
+            columns = next(csv.reader(handle))
     with path.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=names)
+        writer = csv.DictWriter(handle, fieldnames=columns)
         if new:
             writer.writeheader()
         writer.writerows(rows)
 
 
 def write_table(path: Path, columns: Mapping[str, Iterable]) -> None:
-    """Columns of equal length, numbers or texts, as CSV."""
+    """Write columns of numbers or strings as CSV.
+
+    Raises:
+        ValueError: If the columns differ in length.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -60,21 +64,21 @@ def write_table(path: Path, columns: Mapping[str, Iterable]) -> None:
 
 
 class RunFolder:
-    """What one run leaves behind; see outputs/README.md for its files.
+    """The folder of one run; outputs/README.md lists its files.
 
     Args:
-        path: the folder; made by `open`.
+        path: path of the folder, which `open` creates.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.opened = False
+        self.opened_here = False
 
     def results(self) -> dict | None:
-        """A finished run's results, or None where the run is not finished.
+        """Return the results of a finished run, or None if the run is not finished.
 
         Raises:
-            ValueError: results.json is there but cannot be read.
+            ValueError: If results.json exists but is not valid JSON.
         """
         file = self.path / RESULTS
         if not file.is_file():
@@ -82,10 +86,10 @@ class RunFolder:
         try:
             return json.loads(file.read_text())
         except json.JSONDecodeError as error:
-            raise ValueError(f"{file} is no JSON ({error}); delete it, or set overwrite=true") from error
+            raise ValueError(f"{file} is not valid JSON ({error}); delete it or set overwrite=true") from error
 
     def state(self) -> str:
-        """done, running (by a living process), failed, cut (it goes on from its last epoch) or missing."""
+        """Return the state of the run: done, running, failed, cut (interrupted, but resumable) or missing."""
         if (self.path / RESULTS).is_file():
             return "done"
         if RunLock(self.path).owner() is not None:
@@ -95,32 +99,38 @@ class RunFolder:
         return "cut" if (self.path / "last.ckpt").is_file() else "missing"
 
     def clear(self) -> None:
-        """Remove the folder and all in it.
+        """Delete the folder and everything in it, including files that no run has written.
+
+        The only safeguard is that a folder with content must hold a config.yaml or an env.json. Files that cannot be
+        deleted are skipped silently.
 
         Raises:
-            ValueError: it holds files, but no run made it.
+            ValueError: If the folder is not empty and contains neither file.
         """
         ours = any((self.path / name).is_file() for name in ("config.yaml", "env.json"))
         if self.path.is_dir() and any(self.path.iterdir()) and not ours:
-            raise ValueError(f"{self.path} is no run's folder and would be emptied; name one that is not there")
+            raise ValueError(f"{self.path} is not a run's folder and would be deleted; choose one that does not exist")
         shutil.rmtree(self.path, ignore_errors=True)
 
     def open(self, config: str, environment: Mapping) -> None:
-        """Make the folder and say in it what will run, and where."""
+        """Create the folder and write config.yaml and env.json."""
         self.path.mkdir(parents=True, exist_ok=True)
-        self.opened = True
+        self.opened_here = True
         (self.path / ERROR).unlink(missing_ok=True)
         write_text(self.path / "config.yaml", config)
         write_json(self.path / "env.json", environment)
 
     def append_row(self, row: Mapping[str, float]) -> None:
-        """One epoch's numbers to metrics.csv. A run killed between this and its checkpoint repeats the epoch on
-        resuming: the later row counts (`rows`)."""
+        """Append the values of one epoch to metrics.csv.
+
+        A run that is killed between this call and its checkpoint repeats the epoch when it resumes; `rows` then
+        returns only the later row.
+        """
         file = self.path / "metrics.csv"
         new = not file.exists()
-        cut = not new and not file.read_bytes().endswith(b"\n")
+        truncated = not new and not file.read_bytes().endswith(b"\n")
         with file.open("a", newline="") as handle:
-            if cut:  # a full disk cut the row before
+            if truncated:  # the previous row is incomplete, for example because the disk was full
                 handle.write("\r\n")
             writer = csv.DictWriter(handle, fieldnames=list(row))
             if new:
@@ -128,19 +138,19 @@ class RunFolder:
             writer.writerow({key: format(value, ".8g") for key, value in row.items()})
 
     def rows(self) -> list[dict[str, float]]:
-        """Complete rows of metrics.csv by epoch; of an epoch written twice, the later."""
+        """Return the complete rows of metrics.csv sorted by epoch, and the later row of an epoch that occurs twice."""
         with (self.path / "metrics.csv").open(newline="") as handle:
-            whole = (row for row in csv.DictReader(handle) if all(row.values()))
-            read = [{key: float(value) for key, value in row.items()} for row in whole]
-        return [row for _, row in sorted({row["epoch"]: row for row in read}.items())]
+            complete = (row for row in csv.DictReader(handle) if all(row.values()))
+            rows = [{key: float(value) for key, value in row.items()} for row in complete]
+        return [row for _, row in sorted({row["epoch"]: row for row in rows}.items())]
 
     def fail(self, error: BaseException) -> None:
-        """Leave error.txt, where this process opened the folder and it can be written."""
-        if not self.opened:
+        """Write the traceback to error.txt if this process has opened the folder; ignore a write that fails."""
+        if not self.opened_here:
             return
-        with contextlib.suppress(OSError):  # the failure may be that nothing can be written
+        with contextlib.suppress(OSError):  # for example, the disk is full and that is why the run failed
             write_text(self.path / ERROR, "".join(traceback.format_exception(error)))
 
     def finish(self, results: Mapping) -> None:
-        """Write results.json: from now on the run is finished."""
+        """Write results.json, which marks the run as finished."""
         write_json(self.path / RESULTS, results)

@@ -1,181 +1,198 @@
 """Figures of a benchmark's numbers: bars, boxes, curves, degradation, quality against cost."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from ptycho_bench.benchmark.collect import Collected, Place
-from ptycho_bench.benchmark.statistics import summary
-from ptycho_bench.benchmark.tables import Block, Table, label_of
-from ptycho_bench.report.drawing import colour, panels, plt, png, point, style, titled
+from ptycho_bench.benchmark.run import COSTS
+from ptycho_bench.benchmark.tables import Block, Table, display_factor, label_of
+from ptycho_bench.report.drawing import block_title, line_style, panels, plt, point_style, row_colour
+
+SMALL = 10  # font size, points
+COST_AXES = ("parameters_mib", "gflops", "milliseconds", "seconds_per_epoch")
+LOGARITHMIC_RANGE = 20  # ratio of the largest value to the smallest above which an axis is logarithmic
 
 
-def bars(collected: Collected, table: Table, block: Block) -> bytes | None:
-    """Mean of each row with its spread over seeds, a panel a metric; the paper's as a line across the bar."""
-    metrics = [m for m in table.benchmark.metrics if any(line.cells[m].ours for line in block.lines)]
+def bars(table: Table, block: Block) -> Figure | None:
+    """Draw the mean of each row with its spread over seeds, one panel per metric, and the paper's number as a line."""
+    means, spreads, papers = block.wide("ours"), block.wide("std"), block.wide("paper")
+    metrics = [metric for metric in means if means[metric].notna().any()]
     if not metrics:
         return None
-    figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(block.lines), shared=True)
+    figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(means), shared=True)
+    colours = [row_colour(place) for place in range(len(means))]
     for metric, panel in zip(metrics, axes, strict=True):
-        factor = 100 if metric.endswith("_ssim") else 1
-        for place, line in enumerate(block.lines):
-            ours, paper = line.cells[metric].ours, line.cells[metric].paper
-            if ours is not None:
-                spread = None if ours.std is None else factor * ours.std
-                panel.barh(place, factor * ours.mean, color=colour(place), xerr=spread, capsize=3)
-            if paper is not None:
+        factor = display_factor(metric)
+        panel.barh(range(len(means)), factor * means[metric], color=colours, xerr=factor * spreads[metric], capsize=3)
+        for place, paper in enumerate(factor * papers[metric]):
+            if np.isfinite(paper):
                 for edge in ({"color": "white", "linewidth": 4}, {"color": "black", "linewidth": 2}):
-                    panel.vlines(factor * paper.mean, place - 0.42, place + 0.42, **edge)
-        panel.set_title(label_of(metric), fontsize=10)
-    name_rows(axes, [line.place.row for line in block.lines])
-    printed = "; black line: paper" if any(cell.paper for line in block.lines for cell in line.cells.values()) else ""
-    figure.suptitle(f"{titled(table, block)}{printed}", fontsize=10)
-    return png(figure)
+                    panel.vlines(paper, place - 0.42, place + 0.42, **edge)
+        panel.set_title(label_of(metric), fontsize=SMALL)
+    name_rows(axes, block.rows)
+    legend = "; black line: paper" if papers.notna().any(axis=None) else ""
+    figure.suptitle(f"{block_title(table, block)}{legend}", fontsize=SMALL)
+    return figure
 
 
 def name_rows(axes: Sequence[Axes], names: Sequence[str]) -> None:
-    """Names of rows, from the top, beside the panels that share them."""
+    """Write the names of rows, from top to bottom, beside panels that share them."""
     for panel in axes:
         panel.set_yticks(range(len(names)), names, fontsize=8)
     axes[0].invert_yaxis()
 
 
-def box(collected: Collected, table: Table, block: Block) -> bytes | None:
-    """Distribution over the test patches of all runs of each row."""
-    metrics = [
-        m for m in table.benchmark.metrics if not m.startswith(("seconds", "parameters", "gflops", "conv", "milli"))
-    ]
-    rows = {}
-    for place, line in enumerate(block.lines):
-        folders = [collected.outputs_dir / entry.folder for entry in line.entries if entry.status == "done"]
-        patches = [found for found in map(read_patches, folders) if found is not None]
-        if patches:
-            rows[place] = {m: np.concatenate([one[m] for one in patches]) for m in metrics}
-    if not rows:
+def box(table: Table, block: Block) -> Figure | None:
+    """Draw the distribution over the test patches of all runs of each row."""
+    metrics = [metric for metric in table.benchmark.metrics if metric not in COSTS]
+    patches = {row: patches_of_row(table, block, row, metrics) for row in block.rows}
+    patches = {row: frame for row, frame in patches.items() if frame is not None}
+    if not patches or not metrics:
         return None
-    figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(rows), shared=True)
+    figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(patches), shared=True)
+    colours = [row_colour(block.rows.index(row)) for row in patches]
     for metric, panel in zip(metrics, axes, strict=True):
-        factor = 100 if metric.endswith("_ssim") else 1
-        values = [factor * patches[metric][np.isfinite(patches[metric])] for patches in rows.values()]
+        values = [display_factor(metric) * frame[metric].dropna() for frame in patches.values()]
         looks = {"widths": 0.6, "patch_artist": True, "showfliers": False, "medianprops": {"color": "black"}}
-        drawn = panel.boxplot(values, positions=range(len(rows)), orientation="horizontal", **looks)
-        for patch, place in zip(drawn["boxes"], rows, strict=True):
-            patch.set_facecolor(colour(place))
-        panel.set_title(label_of(metric), fontsize=10)
-    name_rows(axes, [block.lines[place].place.row for place in rows])
-    figure.suptitle(f"{titled(table, block)}: test patches of all seeds", fontsize=10)
-    return png(figure)
+        drawn = panel.boxplot(values, positions=range(len(patches)), orientation="horizontal", **looks)
+        for patch, colour in zip(drawn["boxes"], colours, strict=True):
+            patch.set_facecolor(colour)
+        panel.set_title(label_of(metric), fontsize=SMALL)
+    name_rows(axes, list(patches))
+    figure.suptitle(f"{block_title(table, block)}: test patches of all seeds", fontsize=SMALL)
+    return figure
 
 
-def read_patches(folder: Path) -> dict[str, np.ndarray] | None:
-    """Metrics of a run's test patches, (N,) each; None: it has no such file."""
-    file = folder / "patches.csv"
-    if not file.is_file():
-        return None
-    with file.open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0] if name != "scan"}
+def patches_of_row(table: Table, block: Block, row: str, metrics: Sequence[str]) -> pandas.DataFrame | None:
+    """Return the metrics of the test patches of all finished runs of a row, or None if no run has recorded them.
+
+    Args:
+        table: the table.
+        block: block of the row.
+        row: label of the row.
+        metrics: names of the metrics.
+    """
+    runs = block.runs_of(row)
+    folders = [table.results.outputs_dir / folder for folder in runs.loc[runs["status"] == "done", "folder"]]
+    frames = [read_patches(folder / "patches.csv", metrics) for folder in folders if (folder / "patches.csv").is_file()]
+    return pandas.concat(frames) if frames else None
 
 
-def curves(collected: Collected, table: Table) -> dict[str, bytes]:
-    """Each metric against what varies, a curve a row, a band of one standard deviation."""
+def read_patches(file: Path, metrics: Sequence[str]) -> pandas.DataFrame:
+    """Return one line for each test patch of a run; NaN for numbers that are missing or infinite."""
+    frame = pandas.read_csv(file).reindex(columns=metrics).apply(pandas.to_numeric, errors="coerce")
+    return frame.replace([np.inf, -np.inf], np.nan)
+
+
+def curves(table: Table) -> dict[str, Figure]:
+    """Draw each metric against what varies, one curve per row with a band of one standard deviation, by group.
+
+    Raises:
+        ValueError: If nothing varies in the benchmark.
+    """
     vary = table.benchmark.vary
     if vary is None:
-        raise ValueError(f"benchmark {table.benchmark.name} asks for curves, but nothing varies in it")
-    metrics = list(table.benchmark.metrics)
+        raise ValueError(
+            f"benchmark {table.benchmark.name} has the figure curves, but nothing varies; remove curves or add vary"
+        )
     found = {}
-    for group in table.benchmark.groups():
+    for group in table.benchmark.group_names():
+        blocks = [block for block in table.blocks if block.group == group]
+        if not any(block.cells["ours"].notna().any() for block in blocks):
+            continue
+        metrics = list(table.benchmark.metrics)
         figure, axes = panels(len(metrics))
-        empty = True
         for metric, panel in zip(metrics, axes, strict=True):
-            factor = 100 if metric.endswith("_ssim") else 1
-            for place, row in enumerate([row for row in table.benchmark.rows if row.group == group]):
-                means = {
-                    v: summary(list(collected.values(Place(group, row.label, v), metric).values())) for v in vary.values
-                }
-                means = {value: about for value, about in means.items() if about is not None}
-                if not means:
-                    continue
-                empty = False
-                x = list(means)
-                y = factor * np.array([about.mean for about in means.values()])
-                panel.plot(x, y, label=row.label, **style(place))
-                spread = factor * np.array([about.std or 0 for about in means.values()])
-                panel.fill_between(x, y - spread, y + spread, color=colour(place), alpha=0.2)
+            draw_curves(panel, blocks, metric)
             numbers = [value for value in vary.values if isinstance(value, (int, float))]
-            if numbers and min(numbers) > 0 and max(numbers) / min(numbers) > 20:
+            if numbers and min(numbers) > 0 and max(numbers) / min(numbers) > LOGARITHMIC_RANGE:
                 panel.set_xscale("log")
             if metric == "seconds":
                 panel.set_yscale("log")
             panel.set_xlabel(vary.label)
-            panel.set_title(label_of(metric), fontsize=10)
-        if empty:
-            plt.close(figure)
-            continue
+            panel.set_title(label_of(metric), fontsize=SMALL)
         axes[0].legend(fontsize=8)
-        figure.suptitle(f"{table.title}{', ' if group else ''}{group}", fontsize=10)
-        found["-".join(filter(None, ("curves", group.lower().replace(" ", "_"))))] = png(figure)
+        figure.suptitle(", ".join(filter(None, (table.title, group))), fontsize=SMALL)
+        found[group] = figure
     return found
 
 
-def degradation(collected: Collected, table: Table, block: Block) -> bytes | None:
-    """How much worse each row is than the last one, the whole model, in percent of its value."""
-    whole = block.lines[-1]
-    metrics = [m for m in table.benchmark.metrics if whole.cells[m].ours is not None]
-    rows = [line for line in block.lines[:-1] if any(line.cells[m].ours for m in metrics)]
-    if not metrics or not rows:
+def draw_curves(panel: Axes, blocks: Sequence[Block], metric: str) -> None:
+    """Draw the curve of each row over the blocks of a group; a value without a number is left out."""
+    factor = display_factor(metric)
+    for place, row in enumerate(blocks[0].rows):
+        cells = {block.value: block.places[row, metric] for block in blocks}
+        cells = {value: cell for value, cell in cells.items() if not np.isnan(cell.ours)}
+        if not cells:
+            continue
+        x = list(cells)
+        y = factor * np.array([cell.ours for cell in cells.values()])
+        spread = factor * np.nan_to_num([cell.std for cell in cells.values()])
+        panel.plot(x, y, label=row, **line_style(place))
+        panel.fill_between(x, y - spread, y + spread, color=row_colour(place), alpha=0.2)
+
+
+def degradation(table: Table, block: Block) -> Figure | None:
+    """Draw how much worse each row is than the last one, which is the whole model, in percent of its value."""
+    worse = relative_loss(table, block)
+    if worse.empty:
         return None
-    worse = np.full((len(rows), len(metrics)), np.nan)
-    for y, line in enumerate(rows):
-        for x, metric in enumerate(metrics):
-            if line.cells[metric].ours is None:
-                continue
-            change = line.cells[metric].ours.mean / whole.cells[metric].ours.mean - 1
-            worse[y, x] = 100 * (change if table.benchmark.metrics[metric] == "lower" else -change)
     bound = float(np.nanpercentile(np.abs(worse), 95)) or 1.0
-    figure, panel = plt.subplots(figsize=(1.1 * len(metrics) + 3, 0.38 * len(rows) + 2.2), layout="constrained")
+    size = (1.1 * len(worse.columns) + 3, 0.38 * len(worse) + 2.2)
+    figure, panel = plt.subplots(figsize=size, layout="constrained")
     drawn = panel.imshow(worse, cmap="PuOr_r", vmin=-bound, vmax=bound, aspect="auto")
-    for y, x in np.ndindex(worse.shape):
-        if np.isfinite(worse[y, x]):
-            dark = abs(worse[y, x]) > 0.6 * bound
-            panel.text(
-                x, y, f"{worse[y, x]:+.0f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
-            )
-    panel.set_xticks(range(len(metrics)), [label_of(metric) for metric in metrics], rotation=40, ha="right", fontsize=8)
-    panel.set_yticks(range(len(rows)), [line.place.row for line in rows], fontsize=8)
+    for (y, x), value in np.ndenumerate(worse.to_numpy()):
+        if np.isfinite(value):
+            colour = "white" if abs(value) > 0.6 * bound else "black"
+            panel.text(x, y, f"{value:+.0f}", ha="center", va="center", fontsize=8, color=colour)
+    panel.set_xticks(range(len(worse.columns)), map(label_of, worse.columns), rotation=40, ha="right", fontsize=8)
+    panel.set_yticks(range(len(worse)), worse.index, fontsize=8)
     figure.colorbar(drawn, ax=panel, label="worse by (%)")
-    figure.suptitle(f"{table.title}: worse than {whole.place.row}, % of its value", fontsize=10)
-    return png(figure)
+    figure.suptitle(f"{table.title}: worse than {block.rows[-1]}, % of its value", fontsize=SMALL)
+    return figure
 
 
-def pareto(collected: Collected, table: Table, block: Block) -> bytes | None:
-    """Quality against cost: a point a row, for each cost its runs or profiles have."""
-    costs = [
-        m for m in ("parameters_mib", "gflops", "milliseconds", "seconds_per_epoch") if m in table.benchmark.metrics
-    ]
-    costs = [m for m in costs if any(line.cells[m].ours for line in block.lines)]
-    quality = [m for m in table.benchmark.metrics if m.endswith(("_ssim", "_psnr_db")) and "aligned" not in m]
-    quality = [m for m in quality if m.endswith("_ssim")] or quality
-    if not costs or not any(line.cells[m].ours for m in quality for line in block.lines):
+def relative_loss(table: Table, block: Block) -> pandas.DataFrame:
+    """Return how much worse each row is than the last one, in percent of its value.
+
+    Args:
+        table: the table.
+        block: the block.
+
+    Returns:
+        One line for each row with a number, one column for each metric that the last row has; positive is worse.
+    """
+    means = block.wide("ours")
+    whole = means.iloc[-1].dropna()
+    change = 100 * (means.iloc[:-1][whole.index] / whole - 1)
+    signs = [1 if table.benchmark.metrics[metric] == "lower" else -1 for metric in whole.index]
+    return (change * signs).dropna(how="all")
+
+
+def pareto(table: Table, block: Block) -> Figure | None:
+    """Draw quality against cost, one point per row, for each cost that its runs or profiles have."""
+    means = block.wide("ours").dropna(axis="columns", how="all")
+    costs = [metric for metric in COST_AXES if metric in means]
+    quality = [metric for metric in means if metric.endswith(("_ssim", "_psnr_db")) and "aligned" not in metric]
+    quality = [metric for metric in quality if metric.endswith("_ssim")] or quality
+    if not costs or not quality:
         return None
-    figure, axes = plt.subplots(
-        len(quality), len(costs), figsize=(4.4 * len(costs), 3.4 * len(quality)), layout="constrained", squeeze=False
-    )
-    for y, metric in enumerate(quality):
-        factor = 100 if metric.endswith("_ssim") else 1
-        for x, cost in enumerate(costs):
-            for place, line in enumerate(block.lines):
-                if line.cells[metric].ours is None or line.cells[cost].ours is None:
-                    continue
-                at = line.cells[cost].ours.mean, factor * line.cells[metric].ours.mean
-                axes[y, x].scatter(*at, **point(place), s=60, label=line.place.row)
-            axes[y, x].set_xscale("log")
-            axes[y, x].set_xlabel(label_of(cost))
-            axes[y, x].set_ylabel(label_of(metric))
-    known = {name: mark for axis in axes.flat for mark, name in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(known.values(), known, loc="outside right upper", fontsize=8)
-    figure.suptitle(titled(table, block), fontsize=10)
-    return png(figure)
+    size = (4.4 * len(costs), 3.4 * len(quality))
+    figure, axes = plt.subplots(len(quality), len(costs), figsize=size, layout="constrained", squeeze=False)
+    for (y, x), panel in np.ndenumerate(axes):
+        metric, cost = quality[y], costs[x]
+        for place, row in enumerate(block.rows):
+            if means.loc[row, [metric, cost]].notna().all():
+                at = means.loc[row, cost], display_factor(metric) * means.loc[row, metric]
+                panel.scatter(*at, **point_style(place), s=60, label=row)
+        panel.set_xscale("log")
+        panel.set_xlabel(label_of(cost))
+        panel.set_ylabel(label_of(metric))
+    marks = {name: mark for panel in axes.flat for mark, name in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(marks.values(), marks, loc="outside right upper", fontsize=8)
+    figure.suptitle(block_title(table, block), fontsize=SMALL)
+    return figure

@@ -1,4 +1,4 @@
-"""What every figure of a report shares. Colours are Okabe and Ito's, readable for colour-blind readers."""
+"""Colours, panels and encoding that the figures of a report share. Colour-blind readers can distinguish the colours."""
 
 import io
 import math
@@ -13,63 +13,65 @@ from PIL import Image
 
 from ptycho_bench.benchmark.tables import Block, Table
 
+# Okabe and Ito's colours
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = "osD^vP*X"
 DASHES = ("-", "--", ":", "-.")
 DPI = 100
+COLUMNS = 4  # panels side by side
 
 
-def colour(place: int) -> str:
-    """Colour of a row."""
+def row_colour(place: int) -> str:
+    """Return the colour of a row, by its place in the table."""
     return COLOURS[place % len(COLOURS)]
 
 
-def style(place: int) -> dict[str, str]:
-    """Colour, marker and dash of a row's curve; no two of the first 32 are alike."""
+def line_style(place: int) -> dict[str, str]:
+    """Return colour, marker and dash of a row's curve; they differ between any two of the first 32 rows."""
     return {
-        "color": colour(place),
+        "color": row_colour(place),
         "marker": MARKERS[place % len(MARKERS)],
         "linestyle": DASHES[place // len(COLOURS) % len(DASHES)],
     }
 
 
-def point(place: int) -> dict[str, str]:
-    """Colour and marker of a row's point; no two of the first 64 are alike."""
-    return {"color": colour(place), "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]}
+def point_style(place: int) -> dict[str, str]:
+    """Return colour and marker of a row's point; they differ between any two of the first 64 rows."""
+    return {"color": row_colour(place), "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]}
 
 
-def png(figure: plt.Figure) -> bytes:
-    """A figure, closed, packed small; without the time it was made, so that the same runs give the same bytes."""
+def encode_png(figure: plt.Figure) -> bytes:
+    """Encode a figure as PNG without a time stamp, so that the same runs give the same bytes, and close it."""
     drawn, buffer = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
     plt.close(figure)
     with Image.open(drawn) as image:
-        image.convert("RGB").save(buffer, format="png", optimize=True)  # without transparency a fifth smaller
+        image.convert("RGB").save(buffer, format="png", optimize=True)  # a fifth smaller without transparency
     return buffer.getvalue()
 
 
 def panels(
     count: int, *, width: float = 4.2, height: float = 3.4, shared: bool = False
 ) -> tuple[plt.Figure, list[Axes]]:
-    """Axes side by side, four in a row.
+    """Return a figure with panels, four side by side.
 
     Args:
-        count: of them.
-        width: of each, inches.
-        height: likewise.
-        shared: whether all have one vertical axis, which names rows.
+        count: number of panels.
+        width: width of a panel, inches.
+        height: height of a panel, inches.
+        shared: whether all panels share their vertical axis, which names rows.
     """
-    columns = min(count, 4)
+    columns = min(count, COLUMNS)
     rows = math.ceil(count / columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False, sharey=shared
     )
     flat = list(axes.flat)
-    for spare in flat[count:]:
-        spare.axis("off")
+    for unused in flat[count:]:
+        unused.axis("off")
     return figure, flat[:count]
 
 
-def titled(table: Table, block: Block) -> str:
-    """Title of a block's figure."""
+def block_title(table: Table, block: Block) -> str:
+    """Return the title of a figure of one block."""
     return ", ".join(filter(None, (table.title, block.title)))

@@ -1,147 +1,182 @@
 """A table as Markdown, CSV and LaTeX. The same runs give the same bytes."""
 
-import csv
-import io
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptycho_bench.benchmark.statistics import Pair
-from ptycho_bench.benchmark.tables import Table, TableCell, better_first, label_of, number
+import pandas
+
+from ptycho_bench.benchmark.tables import Block, Table, format_number, label_of
 from ptycho_bench.report.wording import (
-    about,
     cell_text,
-    first_column,
-    names_of,
+    introduction,
     order_lines,
-    run_facts,
-    runs_of,
-    test_lines,
+    row_heads,
+    row_names,
+    run_table,
+    shortened_remark,
+    significance_lines,
 )
 
-TEX = str.maketrans({"\\": r"\textbackslash{}"} | {letter: f"\\{letter}" for letter in "&%$#_{}"})
+HTML_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+LATEX = str.maketrans(
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {letter: f"\\{letter}" for letter in "&%$#_{}"}
+)
+PAIR_COLUMNS = ["group", "value", "metric", "first", "second", "difference", "low", "high", "p", "effect"]
+TABLE_COLUMNS = {"ours": "", "std": "_std", "low": "_low", "high": "_high", "seeds": "_seeds", "paper": "_paper",
+                 "paper_std": "_paper_std"}  # fmt: skip
 
 
 def markdown(table: Table, figures: Sequence[str]) -> str:
-    """The table, its statistics and the runs behind it."""
-    lines = []
-    metrics = list(table.benchmark.metrics)
-    for group in table.benchmark.groups():
-        if group:
-            lines += ["", f"**{group}**", ""]
-        lines.append(row_of([*first_column(table), *map(label_of, metrics), "runs"]))
-        lines.append(row_of(["---"] * len(first_column(table)) + ["---:"] * len(metrics) + ["---"]))
-        for block in table.blocks:
-            if block.group == group:
-                for line in block.lines:
-                    texts = [cell_text(metric, line.cells[metric]) for metric in metrics]
-                    lines.append(row_of([*names_of(line, table), *texts, line.lacking or "all done"]))
-    parts = [f"# {table.title}", about(table), "\n".join(lines).strip("\n")]
-    parts.append("\n".join(statistics_lines(table)))
+    """Return the table, its statistics, its figures and its runs as Markdown, in which no text can act as HTML.
+
+    Args:
+        table: the table.
+        figures: paths of its figures, relative to the file.
+    """
+    remark = shortened_remark(table)
+    parts = [f"# {table.title}", f"**{remark}**" if remark else "", introduction(table), markdown_tables(table)]
+    parts.append("\n".join(statistics_lines(table)).rstrip())
     parts += [f"![{Path(figure).stem}]({figure})" for figure in figures]
-    parts.append("## Runs\n\n" + "\n".join(run_lines(table)))
-    return "\n\n".join(part for part in parts if part) + "\n"
+    parts.append(f"## Runs\n\n{markdown_table(run_table(table))}")
+    return HTML_TAG.sub("&lt;", "\n\n".join(part for part in parts if part) + "\n")
 
 
-def row_of(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def markdown_tables(table: Table) -> str:
+    """Return a Markdown table for each group."""
+    parts = []
+    for group in table.benchmark.group_names():
+        blocks = [block for block in table.blocks if block.group == group]
+        frame = pandas.concat([text_frame(table, block) for block in blocks])
+        parts += [f"**{group}**"] if group else []
+        parts.append(markdown_table(frame, numbers=[label_of(metric) for metric in table.benchmark.metrics]))
+    return "\n\n".join(parts)
+
+
+def text_frame(table: Table, block: Block) -> pandas.DataFrame:
+    """Return the cells of a block as text, with the names of the rows before them and their unfinished runs after."""
+    metrics = table.benchmark.metrics
+    lines = [
+        [
+            *row_names(table, block, row),
+            *(cell_text(metric, block.places[row, metric]) for metric in metrics),
+            block.unfinished(row) or "all done",
+        ]
+        for row in block.rows
+    ]
+    return pandas.DataFrame(lines, columns=[*row_heads(table), *map(label_of, metrics), "runs"])
+
+
+def markdown_table(frame: pandas.DataFrame, numbers: Sequence[str] = ()) -> str:
+    """Return a table of texts as Markdown.
+
+    Args:
+        frame: the texts.
+        numbers: columns that are aligned to the right.
+    """
+    ruler = ["---:" if column in numbers else "---" for column in frame.columns]
+    lines = [list(frame.columns), ruler, *frame.itertuples(index=False, name=None)]
+    return "\n".join(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in line)} |" for line in lines)
 
 
 def statistics_lines(table: Table) -> list[str]:
-    """Order against the paper's and tests of whether rows differ."""
+    """Return the order of the rows and the tests of every block as Markdown."""
     lines = []
     for block in table.blocks:
-        said = [*order_lines(table, block), *test_lines(block)]
-        if said:
-            lines += [f"### {block.title or 'Statistics'}", "", *said, ""]
+        statistics = [*order_lines(table, block), *significance_lines(block)]
+        lines += [f"### {block.title or 'Statistics'}", "", *statistics, ""]
     return lines
 
 
-def run_lines(table: Table) -> list[str]:
-    """Every run in a Markdown table."""
-    facts = [run_facts(entry) for entry in runs_of(table)]
-    heads = list(facts[0])
-    return [row_of(heads), row_of(["---"] * len(heads)), *(row_of(list(fact.values())) for fact in facts)]
+def to_csv(frame: pandas.DataFrame) -> str:
+    """Return a frame as CSV, with eight digits for each number and nothing for a missing one."""
+    return frame.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+
+
+def runs_csv(table: Table) -> str:
+    """Return one line for each run and metric, in this package's units: SSIM lies between 0 and 1."""
+    return to_csv(table.results.frame)
+
+
+def table_csv(table: Table) -> str:
+    """Return one line for each row and one column for each number, in this package's units."""
+    return to_csv(pandas.concat([wide_frame(table, block) for block in table.blocks]))
+
+
+def wide_frame(table: Table, block: Block) -> pandas.DataFrame:
+    """Return the numbers of a block with a line for each row."""
+    columns: dict[str, object] = {"group": block.group, "row": block.rows}
+    if table.benchmark.vary is not None:
+        columns[table.benchmark.vary.key] = pandas.Series([block.value] * len(block.rows), dtype=object)
+    for metric in table.benchmark.metrics:
+        cells = block.cells.xs(metric, level="metric").reset_index(drop=True)
+        columns |= {f"{metric}{ending}": cells[column] for column, ending in TABLE_COLUMNS.items()}
+    done = block.runs[block.runs["status"] == "done"]
+    columns["runs"] = [" ".join(done.loc[done["row"] == row, "folder"]) for row in block.rows]
+    return pandas.DataFrame(columns)
 
 
 def pairs_csv(table: Table) -> str:
-    """Every comparison of two rows, one a line; the head alone where none could be made."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["group", "value", "metric", *Pair.__dataclass_fields__])
-    for block in table.blocks:
-        for metric, found in block.tests.items():
-            for pair in () if isinstance(found, str) else found.pairs:
-                numbers = (plain(value) for value in (pair.difference, pair.low, pair.high, pair.p, pair.effect))
-                value = "" if block.value is None else block.value
-                writer.writerow([block.group, value, metric, pair.first, pair.second, *numbers])
-    return text.getvalue()
-
-
-def comma_separated(table: Table) -> str:
-    """One line a place of the table, one column a number; in this package's units, SSIM between 0 and 1."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    vary = table.benchmark.vary
-    heads = ["group", "row", *([] if vary is None else [vary.key])]
-    for metric in table.benchmark.metrics:
-        heads += [
-            metric,
-            f"{metric}_std",
-            f"{metric}_low",
-            f"{metric}_high",
-            f"{metric}_seeds",
-            f"{metric}_paper",
-            f"{metric}_paper_std",
-        ]
-    writer.writerow([*heads, "runs"])
-    for line in table.lines:
-        cells = [line.place.group, line.place.row, *([] if vary is None else [line.place.value])]
-        for metric in table.benchmark.metrics:
-            cell = line.cells[metric]
-            ours = ("",) * 4 if cell.ours is None else (cell.ours.mean, cell.ours.std, cell.ours.low, cell.ours.high)
-            paper = ("", "") if cell.paper is None else cell.paper
-            cells += [*(plain(value) for value in ours), cell.done, *(plain(value) for value in paper)]
-        writer.writerow([*cells, " ".join(entry.folder for entry in line.entries if entry.status == "done")])
-    return text.getvalue()
-
-
-def plain(value: float | str | None) -> str:
-    """A number with eight digits; nothing for none."""
-    return "" if value is None or value == "" else format(value, ".8g")
+    """Return one line for each comparison of two rows; only the header if none could be made."""
+    frames = [
+        test.pairs.assign(group=block.group, value=block.value, metric=metric)
+        for block in table.blocks
+        for metric, test in block.tests.items()
+        if not isinstance(test, str)
+    ]
+    return to_csv(pandas.concat(frames)[PAIR_COLUMNS] if frames else pandas.DataFrame(columns=PAIR_COLUMNS))
 
 
 def latex(table: Table) -> str:
-    """A booktabs table; the best of each block is bold."""
+    """Return a table environment with booktabs rules; the best number of each block is bold."""
+    grouped = table.benchmark.group_names() != [""]
+    names = [*(["group"] if grouped else []), *row_heads(table)]
     metrics = table.benchmark.metrics
-    names = first_column(table)
-    lines = [
-        f"% {table.title}",
-        rf"\begin{{tabular}}{{{'l' * len(names)}{'r' * len(metrics)}}}",
-        r"\toprule",
-        " & ".join([*map(escaped, names), *(escaped(label_of(metric)) for metric in metrics)]) + r" \\",
-    ]
+    lines = []
     for block in table.blocks:
-        lines.append(r"\midrule")
-        if block.group:
-            lines.append(rf"\multicolumn{{{len(names) + len(metrics)}}}{{l}}{{{escaped(block.group)}}} \\")
-        best = {m: better_first(block.lines, m, direction)[:1] for m, direction in metrics.items()}
-        for line in block.lines:
-            cells = [latex_cell(m, line.cells[m], bold=line in best[m]) for m in metrics]
-            lines.append(" & ".join([*map(escaped, names_of(line, table)), *cells]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+        first, *others = latex_lines(table, block, grouped=grouped)
+        if lines:
+            first[0] = rf"\midrule {first[0]}"  # LaTeX accepts a rule at the start of a row
+        lines += [first, *others]
+    frame = pandas.DataFrame(lines, columns=[*names, *map(label_of, metrics)])
+    return (
+        frame.style.hide(axis="index")
+        .format_index(latex_text, axis="columns")
+        .to_latex(
+            column_format="l" * len(names) + "r" * len(metrics),
+            hrules=True,
+            environment="table",
+            position_float="centering",
+            caption=latex_text(table.title),
+        )
+    )
 
 
-def latex_cell(metric: str, cell: TableCell, *, bold: bool) -> str:
-    """Ours with its spread."""
-    if cell.ours is None:
+def latex_lines(table: Table, block: Block, *, grouped: bool) -> list[list[str]]:
+    """Return the cells of a block as LaTeX; the first row also has the name of its group."""
+    metrics = table.benchmark.metrics
+    best = {metric: block.ranked(metric, direction)[:1] for metric, direction in metrics.items()}
+    lines = []
+    for row in block.rows:
+        group = [block.group if row == block.rows[0] else ""] if grouped else []
+        names = map(latex_text, [*group, *row_names(table, block, row)])
+        numbers = (latex_number(metric, block.places[row, metric], bold=row in best[metric]) for metric in metrics)
+        lines.append([*names, *numbers])
+    return lines
+
+
+def latex_number(metric: str, cell: tuple, *, bold: bool) -> str:
+    """Return our number with its spread."""
+    if math.isnan(cell.ours):
         return "--"
-    text = number(metric, cell.ours.mean)
-    if cell.ours.std is not None:
-        text += rf" \pm {number(metric, cell.ours.std)}"
+    text = format_number(metric, cell.ours)
+    if not math.isnan(cell.std):
+        text += rf" \pm {format_number(metric, cell.std)}"
     return rf"$\mathbf{{{text}}}$" if bold else f"${text}$"
 
 
-def escaped(text: str) -> str:
-    """Text as LaTeX reads it."""
-    return text.translate(TEX)
+def latex_text(text: str) -> str:
+    """Return text with the characters escaped that LaTeX treats as commands."""
+    return text.translate(LATEX)

@@ -1,80 +1,93 @@
-"""A table's cells, statistics and runs in words, the same in Markdown and on the page."""
+"""Cells, statistics and runs of a table as text, shared by the Markdown report and the HTML page."""
 
-from collections.abc import Sequence
+import math
+from typing import NamedTuple
 
-from ptycho_bench.benchmark.collect import Entry
-from ptycho_bench.benchmark.statistics import Anova, Pair
-from ptycho_bench.benchmark.tables import Block, Line, Table, TableCell, better_first, label_of, number
+import pandas
+
+from ptycho_bench.benchmark.statistics import Anova
+from ptycho_bench.benchmark.tables import Block, Table, count_of, format_number, label_of
 
 PM = "±"
-MOST_PAIRS, SIGNIFICANT = 10, 0.05  # of comparisons that are all said; of a corrected p, below which rows differ
-CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics")  # of a run
+MOST_PAIRS = 10  # up to this number, all comparisons of two rows are listed
+SIGNIFICANT = 0.05  # corrected p below which rows are taken to differ
+RUN_COLUMNS = ["folder", "status", "choices", "seed", "epochs", "commit", "data", "machine", "seconds"]
 
 
-def ours_text(metric: str, cell: TableCell) -> str:
-    """Ours, with its spread over seeds; a dash for none, and the count of runs where some lack."""
-    if cell.ours is None:
+def ours_text(metric: str, cell: NamedTuple) -> str:
+    """Return our mean with its spread over seeds, and the number of runs if some are missing; a dash for no number."""
+    if math.isnan(cell.ours):
         return "-"
-    spread = "" if cell.ours.std is None else f" {PM} {number(metric, cell.ours.std)}"
-    count = "" if cell.done == cell.planned else f" (n={cell.done})"
-    return f"{number(metric, cell.ours.mean)}{spread}{count}"
+    spread = "" if math.isnan(cell.std) else f" {PM} {format_number(metric, cell.std)}"
+    count = "" if cell.seeds == cell.planned else f" (n={cell.seeds})"
+    return f"{format_number(metric, cell.ours)}{spread}{count}"
 
 
-def paper_text(metric: str, cell: TableCell) -> str:
-    """The paper's, and ours less it; nothing where none is printed."""
-    if cell.paper is None:
+def paper_text(metric: str, cell: NamedTuple) -> str:
+    """Return the paper's number and our difference from it; an empty string if the paper prints none."""
+    if math.isnan(cell.paper):
         return ""
-    printed = number(metric, cell.paper.mean)
-    return printed if cell.difference is None else f"{printed}, {signed(metric, cell.difference)}"
+    printed = format_number(metric, cell.paper)
+    return printed if math.isnan(cell.difference) else f"{printed}, {signed(metric, cell.difference)}"
 
 
-def cell_text(metric: str, cell: TableCell) -> str:
-    """Ours, and the paper's and the difference in brackets."""
+def cell_text(metric: str, cell: NamedTuple) -> str:
+    """Return our number, followed by the paper's and the difference in brackets."""
     paper = paper_text(metric, cell)
     return ours_text(metric, cell) + (f" [{paper}]" if paper else "")
 
 
 def signed(metric: str, value: float) -> str:
-    """A difference with its sign."""
-    return f"{'+' if value >= 0 else '-'}{number(metric, abs(value))}"
+    """Return a difference with its sign."""
+    return f"{'+' if value >= 0 else '-'}{format_number(metric, abs(value))}"
 
 
-def first_column(table: Table) -> list[str]:
-    """Heads of what names a line."""
+def row_heads(table: Table) -> list[str]:
+    """Return the heads of the columns that name a row."""
     vary = table.benchmark.vary
-    return ["", *([] if vary is None else [vary.label])]
+    return [""] if vary is None else ["", vary.label]
 
 
-def names_of(line: Line, table: Table) -> list[str]:
-    """What names a line."""
-    return [line.place.row, *([] if table.benchmark.vary is None else [str(line.place.value)])]
+def row_names(table: Table, block: Block, row: str) -> list[str]:
+    """Return the texts that name a row."""
+    return [row] if table.benchmark.vary is None else [row, str(block.value)]
 
 
-def about(table: Table) -> str:
-    """How to read the table."""
+def introduction(table: Table) -> str:
+    """Return how to read the table, without the remark that it is shortened."""
     benchmark = table.benchmark
-    source = "" if benchmark.source is None else f" Paper: {benchmark.source}"
-    if any(row.paper for row in benchmark.rows):
-        source += "; its numbers follow ours, and ours less them"
-    source += "." if source else ""
     part = {"stitched": "the stitched test field", "patch_mean": "the mean over test patches"}[benchmark.part]
     base = ", ".join(f"{key}={value}" for key, value in benchmark.base.items())
-    shortened = "" if table.epochs is None else f" **Shortened: {table.epochs} epochs instead of the recipe's.**"
-    note = "" if benchmark.note is None else f" {benchmark.note}"
-    return (
-        f"Ours: mean {PM} sample standard deviation over seeds, of {part}.{source}{shortened}{note} "
-        f"All rows: {base}; seeds planned: {', '.join(map(str, benchmark.seeds))}."
-    )
+    sentences = [
+        f"Ours: mean {PM} sample standard deviation over seeds, for {part}.",
+        "" if benchmark.source is None else f"Paper: {benchmark.source}.",
+        "The paper's numbers follow ours, with the difference ours minus paper." if has_paper(table) else "",
+        benchmark.note or "",
+        f"Settings, unless a row changes them: {base}." if base else "",
+        f"Planned seeds: {', '.join(map(str, benchmark.seeds))}.",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def has_paper(table: Table) -> bool:
+    """Return True if the paper prints a number of any row."""
+    return any(row.paper for row in table.benchmark.rows)
+
+
+def shortened_remark(table: Table) -> str:
+    """Return the remark that the table is shortened; an empty string if it is not."""
+    epochs = table.results.epochs
+    return "" if epochs is None else f"Shortened: {count_of(epochs, 'epoch')} instead of the recipe's number."
 
 
 def order_lines(table: Table, block: Block) -> list[str]:
-    """Best to worst by ours, and the rank correlation with the paper's order."""
+    """Return the order of the rows from best to worst, and its rank correlation with the paper's order."""
     lines = []
     for metric, direction in table.benchmark.metrics.items():
-        order = better_first(block.lines, metric, direction)
+        order = block.ranked(metric, direction)
         if len(order) < 2:
             continue
-        text = f"- {label_of(metric)}: {' > '.join(line.place.row for line in order)}"
+        text = f"- {label_of(metric)}: {' > '.join(order)}"
         correlation = block.correlation[metric]
         if correlation is not None:
             text += f"; Spearman's rank correlation with the paper's order {correlation:.2f}"
@@ -82,74 +95,55 @@ def order_lines(table: Table, block: Block) -> list[str]:
     return lines
 
 
-def test_lines(block: Block) -> list[str]:
-    """Tests, metric by metric; one line where none can be made for the same reason."""
-    reasons = {found for found in block.tests.values() if isinstance(found, str)}
-    if len(reasons) == 1 and all(isinstance(found, str) for found in block.tests.values()):
+def significance_lines(block: Block) -> list[str]:
+    """Return the tests metric by metric, or one line if no metric can be tested for the same reason."""
+    reasons = set(block.tests.values()) if all(isinstance(test, str) for test in block.tests.values()) else ()
+    if len(reasons) == 1:
         return [f"- Tests: {reasons.pop()}."]
     lines = []
-    for metric, found in block.tests.items():
-        if isinstance(found, str):
-            lines.append(f"- {label_of(metric)}: {found}.")
+    for metric, test in block.tests.items():
+        if isinstance(test, str):
+            lines.append(f"- {label_of(metric)}: {test}.")
             continue
-        lines.append(f"- {label_of(metric)}: {anova_text(found)}")
-        lines += [
-            f"  - {pair.first} less {pair.second}: {signed(metric, pair.difference)} "
-            f"(95 % {signed(metric, pair.low)} to {signed(metric, pair.high)}), {p_text(pair.p)} (Bonferroni), "
-            f"d {pair.effect:.2f}"
-            for pair in shown_pairs(found)
-        ]
-        if len(found.pairs) > MOST_PAIRS:
-            lines.append(f"  - {len(shown_pairs(found))} of {len(found.pairs)} pairs differ; all are in pairs.csv")
+        lines += [f"- {label_of(metric)}: {anova_text(test)}", *pair_lines(metric, test)]
     return lines
 
 
-def shown_pairs(found: Anova) -> Sequence[Pair]:
-    """All pairs where they are few, else those that differ."""
-    return found.pairs if len(found.pairs) <= MOST_PAIRS else [pair for pair in found.pairs if pair.p < SIGNIFICANT]
+def pair_lines(metric: str, test: Anova) -> list[str]:
+    """Return the comparisons of two rows: all if they are few, otherwise those that differ significantly."""
+    shown = test.pairs if len(test.pairs) <= MOST_PAIRS else test.pairs[test.pairs["p"] < SIGNIFICANT]
+    lines = [
+        f"  - {pair.first} minus {pair.second}: {signed(metric, pair.difference)} "
+        f"(95 % interval {signed(metric, pair.low)} to {signed(metric, pair.high)}), {p_text(pair.p)} (Bonferroni), "
+        f"d = {pair.effect:.2f}"
+        for pair in shown.itertuples()
+    ]
+    if len(test.pairs) > MOST_PAIRS:
+        lines.append(f"  - {len(shown)} of {len(test.pairs)} pairs differ significantly; pairs.csv lists all")
+    return lines
 
 
-def anova_text(found: Anova) -> str:
-    """A test in a line."""
+def anova_text(test: Anova) -> str:
+    """Return a test in one line."""
     corrected = (
         ""
-        if found.p_corrected is None
-        else f", Greenhouse-Geisser {p_text(found.p_corrected)} (epsilon {found.epsilon:.2f})"
+        if test.p_corrected is None
+        else f", Greenhouse-Geisser {p_text(test.p_corrected)} (epsilon {test.epsilon:.2f})"
     )
     return (
-        f"repeated-measures ANOVA over {found.seeds} seeds F {found.f:.2f}, {p_text(found.p)}{corrected}, generalised "
-        f"eta squared {found.effect:.3f}"
+        f"repeated-measures ANOVA over {test.seeds} seeds F = {test.f:.2f}, {p_text(test.p)}{corrected}, generalised "
+        f"eta squared {test.effect:.3f}"
     )
 
 
 def p_text(p: float) -> str:
-    """A probability as one prints it."""
+    """Return a probability as it is usually printed."""
     return "p < 0.0001" if p < 1e-4 else f"p = {p:.4f}"
 
 
-def runs_of(table: Table) -> list[Entry]:
-    """Every run once, in the table's order."""
-    return list({entry.folder: entry for line in table.lines for entry in line.entries}.values())
-
-
-def run_facts(entry: Entry) -> dict[str, str]:
-    """What tells a run: configuration's hash, seed, commit, data, machine."""
-    record, training = entry.record, entry.training
-    environment = record.get("environment") or training.get("environment") or {}
-    git = environment.get("git") or {}
-    gpus = environment.get("gpus") or []
-    device = training.get("training", {}).get("device", record.get("device", ""))
-    on = gpus[0] if gpus and str(device).startswith("cuda") else environment.get("processor", "")
-    choices = training.get("choices", {})
-    commit = str(git.get("commit", ""))[:10] + (" (modified)" if git.get("modified") else "")
-    return {
-        "run": entry.folder,
-        "status": entry.status + (f": {entry.reason}" if entry.reason else ""),
-        "choices": " ".join(f"{group}={choices[group]}" for group in CHOICES if group in choices),
-        "seed": "" if entry.seed is None else str(entry.seed),
-        "epochs": str(training.get("training", {}).get("epochs", "")),
-        "commit": commit,
-        "data": str(record.get("data", {}).get("content_hash", ""))[:10],
-        "machine": on,
-        "seconds": f"{training.get('training', record).get('seconds', 0):.0f}",
-    }
+def run_table(table: Table) -> pandas.DataFrame:
+    """Return every run once as text: folder, status, choices, seed, epochs, commit, data, machine and seconds."""
+    runs = table.results.runs.drop_duplicates("folder").reset_index(drop=True)
+    status = runs["status"] + runs["reason"].map(lambda reason: f": {reason}" if reason else "")
+    seed = runs["seed"].astype(object).map(lambda seed: "" if pandas.isna(seed) else str(seed))
+    return runs.assign(status=status, seed=seed)[RUN_COLUMNS].rename(columns={"folder": "run"})

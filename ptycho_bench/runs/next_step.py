@@ -7,13 +7,13 @@ from ptycho_bench.data.scan import PtychoScan
 
 
 def next_command(files: Sequence[str], overrides: Sequence[str], scan: PtychoScan, *, own: bool) -> str:
-    """What to do with a scan.
+    """Return the command to run next with a scan.
 
     Args:
-        files: it is in.
-        overrides: import options the user gave with them.
+        files: the scan's files.
+        overrides: import options that the user gave.
         scan: as it was understood.
-        own: the file is this project's.
+        own: whether the file is in this project's format.
     """
     if not own:
         return shlex.join(["ptycho-import", *files, *overrides])

@@ -1,25 +1,98 @@
-"""What a network costs: parameters, operations, memory, time by batch size, on the machine at hand."""
+"""What a network costs: parameters, operations, memory and time by batch size, on this machine."""
 
+import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ptycho_bench.config.description import Plain
+from ptycho_bench.config.identity import sha256
+from ptycho_bench.config.network import build_model, build_network, build_part, check_forward
 from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.network.scaling import NEUTRAL
+from ptycho_bench.records.costs import MIB_PER_PARAMETER, profile_key
+from ptycho_bench.records.environment import collect_environment
+from ptycho_bench.records.run_folder import write_json
 from ptycho_bench.training.callbacks import peak_memory_mb
 
 WARM_UP = 2
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProfileSpec:
+    """What is profiled.
+
+    Args:
+        parts: description of model, input, amplitude and phase.
+        choices: name of the file taken from each group of conf/.
+        size_px: side of a pattern.
+        batch_sizes: rising.
+        repeats: of each measurement.
+        device: `cpu` or `cuda`.
+        threads: of a CPU; None: torch's choice.
+        outputs_dir: where profiles are recorded.
+    """
+
+    parts: Mapping[str, Plain]
+    choices: Mapping[str, str]
+    size_px: int
+    batch_sizes: Sequence[int]
+    repeats: int
+    device: str
+    threads: int | None
+    outputs_dir: Path
+
+
+def profile(spec: ProfileSpec) -> tuple[dict, Path]:
+    """Measure a network's cost and record it for the tables of ptycho-report.
+
+    Returns:
+        What was measured, and the file that it was written to.
+
+    Raises:
+        ValueError: If sizes do not fit together, or batch sizes do not rise.
+    """
+    if spec.threads is not None:
+        torch.set_num_threads(spec.threads)
+    blank = dataclasses.replace(NEUTRAL, log1p_mean=torch.zeros(spec.size_px, spec.size_px))
+    description = {**spec.parts, "size_px": spec.size_px, "scaling": vars(blank)}
+    check_forward(description)
+    channels = build_part(description, "input", scaling=NEUTRAL).in_channels
+    with torch.device("meta"):
+        work = gflops(build_model(description), channels, spec.size_px)
+    network = build_network(description, build_model(description)).to(spec.device)
+    count = sum(p.numel() for p in network.parameters())
+    rows = measure_batches(
+        network, size_px=spec.size_px, batch_sizes=spec.batch_sizes, device=spec.device, repeats=spec.repeats
+    )
+    measured = {
+        "key": profile_key({"choices": spec.choices, "data": {"pattern_px": spec.size_px}}, spec.device),
+        "device": spec.device,
+        "parameters": count,
+        "parameters_mib": count * MIB_PER_PARAMETER,
+        "gflops": work,
+        "milliseconds": rows[0]["milliseconds"],
+        "batches": rows,
+        "environment": collect_environment(),
+    }
+    path = spec.outputs_dir / "profiles" / f"{measured['key']}-{sha256([dict(spec.parts), spec.size_px])[:10]}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, measured)
+    return measured, path
+
+
 def gflops(model: nn.Module, in_channels: int, size_px: int) -> float:
-    """Operations of one pattern's forward pass, two a multiply-add, in 1e9; the Fourier transform counts as nothing.
+    """Return the operations of one pattern's forward pass in 1e9, two for a multiply-add, without Fourier transforms.
 
     Args:
         model: on the meta device, where attention is counted too.
-        in_channels: it takes.
+        in_channels: number of its input channels.
         size_px: side of a pattern.
     """
     with FlopCounterMode(display=False) as counter:
@@ -27,25 +100,25 @@ def gflops(model: nn.Module, in_channels: int, size_px: int) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def profile(
+def measure_batches(
     network: PtychoNetwork, *, size_px: int, batch_sizes: Sequence[int], device: str, repeats: int
 ) -> list[dict[str, float | None]]:
-    """Time and memory of prediction and of a training step, batch size by batch size.
+    """Measure time and memory of prediction and of a training step, for each batch size.
 
     Args:
         network: on the device.
         size_px: side of a pattern.
-        batch_sizes: rising, so that the peak of memory is each one's own.
+        batch_sizes: rising, so that each has a peak of memory of its own.
         device: cpu or cuda.
-        repeats: of each, after two that do not count.
+        repeats: of each measurement, after two that do not count.
 
     Returns:
-        A row a batch size: `batch_size`, `milliseconds` of a batch's prediction (median), `milliseconds_low` and
+        A row for each batch size: `batch_size`, `milliseconds` of a batch's prediction (median), `milliseconds_low` and
         `_high`, `patterns_per_second`, the same of a step as `step_milliseconds`, `step_patterns_per_second`, and
-        `peak_memory_mb`, the device's or, on a CPU, the process's; None where an earlier one was higher.
+        `peak_memory_mb`, the device's or, on a CPU, the process's; None if an earlier one was higher.
 
     Raises:
-        ValueError: batch sizes that do not rise, or a number below 1.
+        ValueError: If batch sizes do not rise, or a number is below 1.
     """
     if repeats < 1 or not batch_sizes or list(batch_sizes) != sorted(set(batch_sizes)) or batch_sizes[0] < 1:
         raise ValueError(f"batch_sizes must rise from 1 and repeats be at least 1, got {list(batch_sizes)}, {repeats}")
@@ -78,12 +151,12 @@ def profile(
 
 @torch.inference_mode()
 def predict(network: PtychoNetwork, counts: torch.Tensor) -> None:
-    """Counts to physical amplitude and phase."""
+    """Turn counts into physical amplitude and phase."""
     network(counts)
 
 
 def training_step(network: PtychoNetwork, counts: torch.Tensor) -> Callable[[], None]:
-    """Forward, backward and Adam's step, by squared error against zero."""
+    """Return a function that does one training step: forward, backward, Adam; its target is zero."""
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-6)
     with torch.no_grad():
         seen = network.input_transform(counts.flatten(0, 1)).unflatten(0, counts.shape[:2]).flatten(1, 2)
@@ -98,7 +171,7 @@ def training_step(network: PtychoNetwork, counts: torch.Tensor) -> Callable[[], 
 
 
 def timed(work: Callable[[], None], repeats: int, device: str) -> list[float]:
-    """Seconds of each repetition, the device's work included."""
+    """Return the seconds of each repetition, including the device's work."""
     taken = []
     for _ in range(WARM_UP + repeats):
         started = time.perf_counter()

@@ -10,20 +10,20 @@ REGIONS = "all, test or [top,bottom,left,right] in object pixels"
 
 
 def points_of(
-    scan: PtychoScan, region: str | Sequence[float], test: dict | list[dict] | None, name: str | None = None
+    scan: PtychoScan, region: str | Sequence[float], tested: Sequence[dict] | None, name: str | None = None
 ) -> np.ndarray:
-    """Indices of the scan points in a region.
+    """Return the indices of the scan points in a region.
 
     Args:
         scan: the scan.
-        region: `all`; `test`: in the data of training the points the run was tested on, in another scan of the field
-            the patches that lie within the object rectangle those cover; or such a rectangle, [first row, end row,
-            first column, end column], object pixels.
-        test: what the checkpoint says of the run's test points; of several scans, a list; None: no checkpoint.
-        name: of the data set; of several scans it tells which field another scan is of.
+        region: `all`; `test`: in a scan of the training, the points that the run was tested on, and in another scan of
+            the same field, the patches inside the rectangle that those cover; or such a rectangle, [first row, end row,
+            first column, end column] in object pixels.
+        tested: what the checkpoint says about the test points of each scan; None if there is no checkpoint.
+        name: of the data set; it tells which field another scan is of if the run had several.
 
     Raises:
-        ValueError: an unknown region, one without a patch, or no tested scan to take it from.
+        ValueError: If the region is unknown or contains no patch, or no tested scan fits.
     """
     if region == "all":
         return np.arange(len(scan))
@@ -31,22 +31,33 @@ def points_of(
         return inside(scan, region)
     if region != "test":
         raise ValueError(f"region must be {REGIONS}, got {region!r}")
-    if test is None:
+    if tested is None:
         raise ValueError(
             "region=test is that of a checkpoint's run; name it, region_of=CHECKPOINT, or use region=all or a rectangle"
         )
-    if isinstance(test, list):
-        test = tested_scan(scan, test, name)
+    test = tested_scan(scan, tested, name)
     if scan.content_hash == test["content_hash"]:
-        return np.array(test["points"])
+        return tested_points(scan, test)
     return inside(scan, test["region_px"])
 
 
-def inside(scan: PtychoScan, rectangle: Sequence[float]) -> np.ndarray:
-    """Indices of the points whose patch lies in a rectangle, [top, bottom, left, right], object pixels.
+def tested_points(scan: PtychoScan, test: dict) -> np.ndarray:
+    """Return the tested points of a scan of the training.
 
     Raises:
-        ValueError: no rectangle, or none of the patches lies in it.
+        ValueError: If the checkpoint names points that the scan does not have.
+    """
+    points = np.array(test["points"], np.int64)
+    if not len(points) or points.min() < 0 or points.max() >= len(scan):
+        raise ValueError(f"the checkpoint names test points outside the scan's {len(scan)}; use region=all")
+    return points
+
+
+def inside(scan: PtychoScan, rectangle: Sequence[float]) -> np.ndarray:
+    """Return the indices of the points whose patch lies in a rectangle, [top, bottom, left, right] in object pixels.
+
+    Raises:
+        ValueError: If it is no rectangle, or contains no patch.
     """
     if len(rectangle) != 4 or rectangle[0] >= rectangle[1] or rectangle[2] >= rectangle[3]:
         raise ValueError(f"region must be {REGIONS}, top < bottom, left < right, got {list(rectangle)}")
@@ -60,19 +71,18 @@ def inside(scan: PtychoScan, rectangle: Sequence[float]) -> np.ndarray:
     return np.flatnonzero(found)
 
 
-def tested_scan(scan: PtychoScan, tested: list[dict], name: str | None) -> dict:
-    """Of several scans a run was tested on, this one, or else the one that goes by its name.
+def tested_scan(scan: PtychoScan, tested: Sequence[dict], name: str | None) -> dict:
+    """Return what was tested of this scan or, if it was not part of the training, of the scan that shares its field.
 
     Raises:
-        ValueError: neither.
+        ValueError: If there were several scans, and none has this content or name.
     """
-    for one in tested:
-        if one["content_hash"] == scan.content_hash:
-            return one
-    for one in tested:
-        if one["name"] == name:
-            return one
-    raise ValueError(
-        f"this scan is none of the {len(tested)} that were tested, {', '.join(one['name'] for one in tested)}, so it "
-        "has no test region; use region=all"
-    )
+    by_content = [one for one in tested if one["content_hash"] == scan.content_hash]
+    by_name = [one for one in tested if one["name"] == name]
+    found = by_content or (list(tested) if len(tested) == 1 else by_name)
+    if not found:
+        raise ValueError(
+            f"this scan is none of the {len(tested)} that were tested, {', '.join(one['name'] for one in tested)}, so "
+            "it has no test region; use region=all"
+        )
+    return found[0]

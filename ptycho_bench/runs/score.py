@@ -1,9 +1,10 @@
-"""Score a trained network on points of a scan: metrics, table, per-patch file, pictures; for train and evaluate."""
+"""Score a trained network on points of a scan, in three steps: evaluate, write, draw."""
 
 import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -17,155 +18,203 @@ from ptycho_bench.evaluation.evaluate import Evaluation, Images, MetricProtocol,
 from ptycho_bench.network.neighbours import compact_table, neighbour_table
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.records.console import print_metrics
-from ptycho_bench.records.pictures import draw_field, draw_losses, draw_patches
+from ptycho_bench.records.pictures import draw_field, draw_patches
 from ptycho_bench.records.run_folder import write_table
 
 SAMPLES = 4
 
 
 class Scored(NamedTuple):
-    """What scoring a network on one scan yields.
+    """A network's predictions for one scan, measured.
 
-    result: metrics and fields.
-    table: columns of patches.csv, one value a point.
+    name: of the scan.
+    origin: how the scan's data came to be.
+    result: metrics and stitched fields.
+    columns: columns of patches.csv, one value for each scored point.
+    samples: some patches, for pictures.
     inference: patterns, seconds and device, as results.json has them.
     """
 
+    name: str
+    origin: str
     result: Evaluation
-    table: dict[str, Sequence]
+    columns: dict[str, Sequence]
+    samples: "Samples"
     inference: dict
 
 
-def score_network(
+class Samples(NamedTuple):
+    """A few scored patches.
+
+    points: int64 (n,), indices of scan points.
+    labels: n texts.
+    intensity: float32 (n, H, W), photons.
+    truth: (n, H, W) amplitude and phase (radians).
+    prediction: (n, H, W) amplitude and phase (radians).
+    """
+
+    points: np.ndarray
+    labels: list[str]
+    intensity: np.ndarray
+    truth: Images
+    prediction: Images
+
+
+def evaluate_scan(
     network: PtychoNetwork,
     scan: PtychoScan,
     points: np.ndarray,
     *,
+    name: str,
     protocol: MetricProtocol,
     batch_size: int,
-    folder: Path,
-    title: str,
-    pictures: bool,
-    rows: list[dict[str, float]] | None,
-) -> dict:
-    """Predict, measure, print and draw.
+) -> Scored:
+    """Predict and measure; writes and prints nothing.
 
     Args:
-        network: trained.
-        scan: with truth.
-        points: indices of the points to score.
+        network: trained, on its device.
+        scan: with amplitude and phase.
+        points: int64 (n,), indices of the points to score.
+        name: of the scan.
         protocol: how metrics are taken.
         batch_size: patterns predicted at once.
-        folder: gets patches.csv, field.npz and pictures/.
-        title: of table and pictures.
-        pictures: draw PNG files.
-        rows: metrics.csv, for the loss curves; or None.
-
-    Returns:
-        `metrics` and `inference` parts of results.json.
-    """
-    scored = score_scan(
-        network, scan, points, protocol=protocol, batch_size=batch_size, folder=folder, suffix="",
-        title=title if pictures else None,
-    )  # fmt: skip
-    write_table(folder / "patches.csv", scored.table)
-    if pictures and rows:
-        draw_losses(folder / "pictures" / "losses.png", rows)
-    summary = scored.result.summary()
-    print_metrics(f"{title}: {len(points)} test patches of {scan.info.origin}", summary)
-    print(f"-> {folder}", flush=True)
-    return {"metrics": measured_by(protocol, summary), "inference": scored.inference}
-
-
-def measured_by(protocol: MetricProtocol, summary: dict) -> dict:
-    """The `metrics` part of results.json."""
-    return {"protocol_version": PROTOCOL_VERSION, "protocol": vars(protocol), **summary}
-
-
-def score_scan(
-    network: PtychoNetwork,
-    scan: PtychoScan,
-    points: np.ndarray,
-    *,
-    protocol: MetricProtocol,
-    batch_size: int,
-    folder: Path,
-    suffix: str,
-    title: str | None,
-) -> Scored:
-    """Predict and measure one scan; write its field, and its pictures where they have a title.
-
-    Args:
-        network: see `score_network`, as what is not named here.
-        scan: likewise.
-        points: likewise.
-        protocol: likewise.
-        batch_size: likewise.
-        folder: likewise.
-        suffix: of the names of files.
-        title: of pictures; None draws none.
     """
     intensity, amplitude, phase = scan.tensors(points)
-    radius = network.input_transform.neighbours
-    everywhere = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be looked at
-    around = neighbour_table(scan.scan_index, points, radius, everywhere)
-    places, seen = compact_table(around)
-    measured = scan.patterns(everywhere[places]) if radius else intensity
+    measured, seen = visible_patterns(network, scan, points, intensity)
     started_s = time.perf_counter()
-    parts = [
-        [image.cpu() for image in network.predict(measured, batch_size=batch_size, neighbours=rows)]
-        for rows in seen.split(batch_size)
-    ]  # the device holds a batch
-    pred = Images(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    pred = predict(network, measured, seen, batch_size)
     seconds = time.perf_counter() - started_s
     truth = Images(amplitude, phase)
     positions = torch.from_numpy(scan.positions_px[points])
     result = evaluate(
         pred, truth, positions, scaling=network.scaling, protocol=protocol, circular=network.phase.circular
     )
-    write_field(folder / f"field{suffix}.npz", result)
-    chosen = telling_patches(truth)
-    samples = [Images(*(image[chosen] for image in images)) for images in (truth, pred)]
-    write_samples(folder / f"samples{suffix}.npz", points[chosen.numpy()], *samples)
-    if title is not None:
-        pictures = folder / "pictures"
-        draw_field(pictures / f"field{suffix}.png", result.truth, result.field, title)
-        places = scan.scan_index[points[chosen.numpy()]]
-        labels = [f"row {row}, column {column}" for row, column in places]
-        draw_patches(pictures / f"patches{suffix}.png", intensity[chosen].numpy(), *samples, labels)
-    place = {"point": points, "scan_row": scan.scan_index[points, 0], "scan_column": scan.scan_index[points, 1]}
-    place |= {"y_px": scan.positions_px[points, 0], "x_px": scan.positions_px[points, 1]}
-    device = str(next(network.parameters()).device)
+    columns = {"point": points, "scan_row": scan.scan_index[points, 0], "scan_column": scan.scan_index[points, 1]}
+    columns |= {"y_px": scan.positions_px[points, 0], "x_px": scan.positions_px[points, 1]}
     return Scored(
+        name=name,
+        origin=scan.info.origin,
         result=result,
-        table={**place, **{name: values.tolist() for name, values in result.patches.items()}},
-        inference={"patterns": len(points), "seconds": seconds, "device": device},
+        columns={**columns, **{metric: values.tolist() for metric, values in result.patches.items()}},
+        samples=choose_samples(scan, points, intensity, truth, pred),
+        inference={"patterns": len(points), "seconds": seconds, "device": str(network.device)},
     )
 
 
+def visible_patterns(
+    network: PtychoNetwork, scan: PtychoScan, points: np.ndarray, intensity: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the patterns that the network sees, float32 (m, H, W), and for each point which of them, int64 (n, K)."""
+    radius = network.neighbours
+    visible = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be seen
+    places, seen = compact_table(neighbour_table(scan.scan_index, points, radius, visible))
+    return (scan.patterns(visible[places]) if radius else intensity), seen
+
+
+def predict(network: PtychoNetwork, measured: Tensor, seen: Tensor, batch_size: int) -> Images:
+    """Return predicted amplitude and phase, float32 (n, H, W) on the CPU; the device holds one batch at a time."""
+    parts = [
+        [image.cpu() for image in network.predict(measured, batch_size=batch_size, neighbours=rows)]
+        for rows in seen.split(batch_size)
+    ]
+    return Images(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def choose_samples(scan: PtychoScan, points: np.ndarray, intensity: Tensor, truth: Images, pred: Images) -> Samples:
+    """Return a few patches, spread evenly over those whose truth varies most."""
+    contrast = truth.amplitude.flatten(1).std(dim=1) + truth.phase.flatten(1).std(dim=1)
+    varied = torch.nonzero(contrast >= contrast.median()).flatten()
+    chosen = varied[torch.linspace(0, len(varied) - 1, min(SAMPLES, len(varied))).long()]
+    sampled = points[chosen.numpy()]
+    return Samples(
+        points=sampled,
+        labels=[f"row {row}, column {column}" for row, column in scan.scan_index[sampled]],
+        intensity=intensity[chosen].numpy(),
+        truth=Images(*(image[chosen] for image in truth)),
+        prediction=Images(*(image[chosen] for image in pred)),
+    )
+
+
+def pooled(results: Sequence[Evaluation]) -> Evaluation:
+    """Return the metrics of all patches, and the mean over scans of each stitched value; the fields are the first's."""
+    first = results[0]
+    return first._replace(
+        patches={name: torch.cat([result.patches[name] for result in results]) for name in first.patches},
+        stitched={name: fmean(result.stitched[name] for result in results) for name in first.stitched},
+    )
+
+
+def metrics_record(protocol: MetricProtocol, result: Evaluation) -> dict:
+    """Return the `metrics` part of results.json."""
+    return {"protocol_version": PROTOCOL_VERSION, "protocol": vars(protocol), **result.aggregate()}
+
+
+def scores_record(protocol: MetricProtocol, scored: Sequence[Scored]) -> dict:
+    """Return `metrics` and `inference` of results.json, over all scans."""
+    used = [one.inference for one in scored]
+    inference = {key: sum(one[key] for one in used) for key in ("patterns", "seconds")}
+    result = scored[0].result if len(scored) == 1 else pooled([one.result for one in scored])
+    return {"metrics": metrics_record(protocol, result), "inference": {**inference, "device": used[0]["device"]}}
+
+
+def write_scored(folder: Path, scored: Sequence[Scored]) -> None:
+    """Write patches.csv and, for each scan, its stitched field and sample patches as NPZ."""
+    columns = {name: [value for one in scored for value in one.columns[name]] for name in scored[0].columns}
+    if len(scored) > 1:
+        columns = {"scan": [one.name for one in scored for _ in one.columns["point"]], **columns}
+    write_table(folder / "patches.csv", columns)
+    for one in scored:
+        suffix = suffix_of(one, scored)
+        field, truth, samples = one.result.field, one.result.truth, one.samples
+        write_arrays(
+            folder / f"field{suffix}.npz", {**named_images(field, truth), "covered": one.result.covered.numpy()}
+        )
+        write_arrays(
+            folder / f"samples{suffix}.npz",
+            {"point": samples.points, **named_images(samples.prediction, samples.truth)},
+        )
+
+
+def draw_scored(folder: Path, scored: Sequence[Scored], title: str) -> None:
+    """Draw the stitched field and sample patches of each scan as PNG."""
+    for one in scored:
+        suffix, samples = suffix_of(one, scored), one.samples
+        heading = title if len(scored) == 1 else f"{title}, {one.name}"
+        draw_field(folder / f"field{suffix}.png", one.result.truth, one.result.field, heading)
+        draw_patches(
+            folder / f"patches{suffix}.png", samples.intensity, samples.truth, samples.prediction, samples.labels
+        )
+
+
+def print_scored(scored: Sequence[Scored], title: str) -> None:
+    """Print a table of metrics for each scan and, if there are several, one for all together."""
+    for one in scored:
+        heading = title if len(scored) == 1 else f"{title}, {one.name}"
+        count = len(one.columns["point"])
+        print_metrics(f"{heading}: {count} test patches of {one.origin}", one.result.aggregate())
+    if len(scored) > 1:
+        count = sum(len(one.columns["point"]) for one in scored)
+        print_metrics(
+            f"{title}: {count} test patches of {len(scored)} scans together",
+            pooled([one.result for one in scored]).aggregate(),
+            note="stitched: mean over the scans' fields",
+        )
+
+
+def suffix_of(one: Scored, scored: Sequence[Scored]) -> str:
+    """Return what the names of a scan's files end with."""
+    return "" if len(scored) == 1 else f"_{one.name}"
+
+
+def named_images(pred: Images, truth: Images) -> dict[str, np.ndarray]:
+    """Return predicted and true images by the names that NPZ files give them."""
+    names = {"amplitude": pred.amplitude, "phase": pred.phase}
+    names |= {"true_amplitude": truth.amplitude, "true_phase": truth.phase}
+    return {name: image.numpy() for name, image in names.items()}
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Arrays as NPZ."""
+    """Write arrays as NPZ, whole or not at all."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_bytes(path, buffer.getvalue())
-
-
-def write_field(path: Path, result: Evaluation) -> None:
-    """Stitched prediction and truth."""
-    names = {"amplitude": result.field.amplitude, "phase": result.field.phase}
-    names |= {"true_amplitude": result.truth.amplitude, "true_phase": result.truth.phase, "covered": result.covered}
-    write_arrays(path, {name: image.numpy() for name, image in names.items()})
-
-
-def write_samples(path: Path, points: np.ndarray, truth: Images, pred: Images) -> None:
-    """A few test patches, (n, H, W), and which points of the scan they are."""
-    names = {"amplitude": pred.amplitude, "phase": pred.phase}
-    names |= {"true_amplitude": truth.amplitude, "true_phase": truth.phase}
-    write_arrays(path, {"point": points, **{name: image.numpy() for name, image in names.items()}})
-
-
-def telling_patches(truth: Images) -> Tensor:
-    """Which patches to show, int64 (n,): spread evenly over those whose truth varies most."""
-    contrast = truth.amplitude.flatten(1).std(dim=1) + truth.phase.flatten(1).std(dim=1)
-    telling = torch.nonzero(contrast >= contrast.median()).flatten()
-    return telling[torch.linspace(0, len(telling) - 1, min(SAMPLES, len(telling))).long()]

@@ -1,23 +1,23 @@
-"""A trained network's file, checkpoint or ONNX, as what a reconstruction takes."""
+"""A trained network's file, checkpoint or ONNX, as what a reconstruction needs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from ptycho_bench.cli.evaluate import device_named
-from ptycho_bench.config.build import read_checkpoint, restore_network
+from ptycho_bench.config.checkpoint import KEY, check_description, read_checkpoint, restore_network
+from ptycho_bench.config.device import device_named
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from ptycho_bench.network.network import PtychoNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What a file says of a network, and the network.
+    """A trained network that has been read from a file.
 
     Args:
-        description: the checkpoint's, see `runs.prepare.prepare`.
-        network: takes the content hash of the scan it is for; gives the network, in place.
-        device: where it works, cpu or cuda.
+        description: see `config.checkpoint.Description`.
+        network: returns the network on its device, given the content hash of the scan that it is for.
+        device: where the network computes, `cpu` or `cuda`.
     """
 
     description: Mapping
@@ -26,34 +26,40 @@ class Trained:
 
 
 def read_trained(path: str, device: str) -> Trained:
-    """The network of a file, for a device: auto, cpu or cuda.
+    """Read a trained network.
+
+    Args:
+        path: a checkpoint, or an ONNX file of ptycho-export.
+        device: `auto`, `cpu` or `cuda`.
 
     Raises:
-        ValueError: a file that cannot be read, or a device there is not.
+        ValueError: If the file cannot be read, or there is no such device.
     """
     if path.endswith(".onnx"):
         exported = OnnxNetwork(path, device=device)
         return Trained(
-            description=exported.description, network=partial(fitting, exported, path), device=exported.runs_on
+            description=check_description(exported.description, path),
+            network=partial(exported_for, exported, path),
+            device=exported.runs_on,
         )
     checkpoint, named = read_checkpoint(path), device_named(device)
     return Trained(
-        description=checkpoint["ptycho_bench"],
+        description=checkpoint[KEY],
         network=lambda content_hash: restore_network(checkpoint, content_hash).to(named),
         device=named,
     )
 
 
-def fitting(exported: OnnxNetwork, path: str, content_hash: str) -> OnnxNetwork:
-    """The exported network, for a scan of that hash.
+def exported_for(exported: OnnxNetwork, path: str, content_hash: str) -> OnnxNetwork:
+    """Return the exported network for a scan.
 
     Raises:
-        ValueError: the scan was trained on in a scaling of its own, and another is in the file.
+        ValueError: If the scan was trained on in a scaling of its own, and the file contains another.
     """
     held = exported.metadata["scaling_of"]
     if content_hash in exported.description.get("own_scaling", {}) and content_hash != held:
+        contained = "the joint scaling" if held is None else f"that of scan {held[:10]}"
         raise ValueError(
-            f"{path} holds {'the joint scaling' if held is None else f'that of scan {held[:10]}'}, this scan has its "
-            f"own; ptycho-export CHECKPOINT scan={content_hash[:10]}"
+            f"{path} contains {contained}, this scan has its own; ptycho-export CHECKPOINT scan={content_hash[:10]}"
         )
     return exported

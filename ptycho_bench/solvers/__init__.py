@@ -1,1 +1,1 @@
-"""Iterative solvers (ePIE, rPIE, PIE) and the search for the orientation of the positions."""
+"""Iterative solvers (ePIE, rPIE and PIE) and the search for the orientation of the scan positions."""

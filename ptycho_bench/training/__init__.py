@@ -1,1 +1,1 @@
-"""Lightning: one module for any model, loss and phase representation."""
+"""Training with Lightning: one module for every model, loss and phase representation."""

@@ -1,4 +1,4 @@
-"""What a run says and writes while it trains: one row an epoch to metrics.csv, one line an epoch without a terminal."""
+"""Record of a training: one row of numbers per epoch, and one printed line per epoch if there is no terminal."""
 
 import re
 import sys
@@ -13,10 +13,10 @@ from ptycho_bench.training.module import PtychoModule
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory so far, MB: the device's, or the process's on a CPU."""
+    """Peak memory so far, MB: that of the device, or that of the process if it runs on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
-    status = Path("/proc/self/status")  # Linux; getrusage there begins with what the starting process had
+    status = Path("/proc/self/status")  # on Linux, getrusage starts at the peak of the parent process
     if status.is_file() and (found := re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)):
         return int(found[1]) * 1024 / 1e6
     import resource
@@ -25,20 +25,22 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 class EpochRecorder(L.Callback):
-    """Hands a row an epoch to `write` (first process alone): loss terms, learning rate, seconds, memory, diagnostics.
+    """Collects one row per epoch: loss terms, metrics, learning rate, seconds, memory and the model's diagnostics.
+
+    Only the first process writes.
 
     Args:
-        write: takes the row.
-        say: takes one line of text an epoch; or None.
+        write_row: called with the row.
+        print_line: called with one line of text per epoch; or None.
     """
 
-    def __init__(self, write: Callable[[dict], None], say: Callable[[str], None] | None) -> None:
-        self.write, self.say = write, say
+    def __init__(self, write_row: Callable[[dict], None], print_line: Callable[[str], None] | None) -> None:
+        self.write_row, self.print_line = write_row, print_line
         self.started_s, self.learning_rate = 0.0, 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: PtychoModule) -> None:
         self.started_s = time.perf_counter()
-        self.learning_rate = trainer.optimizers[0].param_groups[0]["lr"]  # the schedule moves on before the epoch's end
+        self.learning_rate = trainer.optimizers[0].param_groups[0]["lr"]  # changes before the epoch ends
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: PtychoModule) -> None:
         if not trainer.is_global_zero:
@@ -53,11 +55,11 @@ class EpochRecorder(L.Callback):
             "peak_memory_mb": peak_memory_mb(pl_module.device),
             **diagnostics(),
         }
-        self.write(row)
+        self.write_row(row)
         for logger in trainer.loggers:
             logger.log_metrics(row, step=trainer.current_epoch)
-        if self.say:
-            self.say(
+        if self.print_line:
+            self.print_line(
                 f"epoch {row['epoch'] + 1}/{trainer.max_epochs}  train {row['train_total']:.5f}  "
                 f"val {row['val_total']:.5f}  lr {row['learning_rate']:.1e}  {row['seconds']:.1f} s"
             )

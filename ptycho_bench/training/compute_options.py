@@ -1,4 +1,4 @@
-"""How fast a training goes, not what it learns: memory layout, optimiser's kernel, compilation, form of attention."""
+"""Options that decide how fast a network is trained but not what it learns: memory layout, kernels, compilation."""
 
 import inspect
 from collections.abc import Callable
@@ -15,16 +15,16 @@ MODES = ("default", "reduce-overhead", "max-autotune")
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeOptions:
-    """Options of conf/trainer that change results by rounding alone.
+    """Options of conf/trainer that change results by no more than rounding.
 
     Args:
-        channels_last: memory layout of convolutions.
-        fused: the optimiser's step as one kernel.
-        compile: mode of `torch.compile` for the model, reduce-overhead for CUDA graphs; None: not compiled.
+        channels_last: use the channels-last memory layout for convolutions.
+        fused: run each optimiser step as one kernel.
+        compile: mode of `torch.compile` for the model; reduce-overhead uses CUDA graphs; None does not compile.
         attention: form of PPN's polar attention, see `models.ppn.poca.FORMS`.
 
     Raises:
-        ValueError: a mode or form that there is not.
+        ValueError: If the mode or the form does not exist.
     """
 
     channels_last: bool
@@ -38,12 +38,12 @@ class ComputeOptions:
         if self.attention not in FORMS:
             raise ValueError(f"trainer.attention must be one of {', '.join(FORMS)}, got {self.attention!r}")
 
-    def applied(self, network: nn.Module, model: nn.Module) -> nn.Module:
-        """The network, laid out and compiled; its weights keep their names.
+    def apply(self, network: nn.Module, model: nn.Module) -> nn.Module:
+        """Lay out and compile a network in place and return it; its weights keep their names.
 
         Args:
-            network: what is trained.
-            model: the part of it that computes.
+            network: network to train.
+            model: the part of the network that is compiled.
         """
         for module in model.modules():
             if isinstance(module, PoCA):
@@ -53,22 +53,25 @@ class ComputeOptions:
         return network.to(memory_format=torch.channels_last) if self.channels_last else network
 
     def check_clipping(self, clip_norm: float | None, precision: str) -> None:
-        """Raise ValueError for a fused optimiser whose gradients are to be clipped in mixed precision."""
+        """Raise ValueError if a fused optimiser should clip gradients in mixed precision, which it cannot do."""
         if self.fused and clip_norm is not None and precision.endswith("-mixed"):
             raise ValueError(
-                f"trainer.fused with trainer.precision={precision} clips no gradients, and recipe.clip_norm is "
+                f"trainer.fused cannot clip gradients with trainer.precision={precision}, but recipe.clip_norm is "
                 f"{clip_norm:g}; set trainer.fused=false or recipe.clip_norm=null"
             )
 
-    def optimizer(self, make: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
-        """What makes the optimiser, so that it makes a fused one where that is asked for.
+    def optimizer_factory(self, make: Callable[..., Optimizer]) -> Callable[..., Optimizer]:
+        """Return a function that takes parameters and builds the optimiser, fused if `fused` is set.
+
+        Args:
+            make: builds the optimiser from parameters and keyword arguments.
 
         Raises:
-            ValueError: the optimiser has no fused kernel.
+            ValueError: If the optimiser has no fused kernel.
         """
         if not self.fused:
             return make
         kind = getattr(make, "func", make)
         if "fused" not in inspect.signature(kind).parameters:
-            raise ValueError(f"trainer.fused: {kind.__name__} has no fused kernel; set trainer.fused=false")
+            raise ValueError(f"trainer.fused is set, but {kind.__name__} has no fused kernel; set trainer.fused=false")
         return lambda parameters: make(parameters, fused=True)

@@ -1,4 +1,4 @@
-"""Mirrors of a run's record elsewhere; the run folder stays the truth."""
+"""Loggers that mirror a run's record in other services; the run folder remains the reference."""
 
 import os
 
@@ -6,15 +6,15 @@ from lightning.pytorch.loggers import WandbLogger
 
 
 def wandb_logger(*, project: str, run_name: str, folder: str, config: dict) -> WandbLogger:
-    """Weights & Biases under the run's own name; a resumed run goes on in its own.
+    """Build a Weights & Biases logger under the run's own name; a resumed run continues the same record.
 
-    Offline unless an account is known (WANDB_API_KEY or a stored login); WANDB_MODE decides where it is set.
+    It is offline unless an account is known (WANDB_API_KEY or a stored login); WANDB_MODE overrides this.
 
     Args:
-        project: where it is listed.
-        run_name: name and identity.
-        folder: where wandb keeps its files.
-        config: the composed configuration.
+        project: project that lists the run.
+        run_name: name and id of the run.
+        folder: folder of wandb's own files.
+        config: composed configuration of the run.
     """
     import wandb
 

@@ -1,4 +1,4 @@
-"""A training recipe: epochs, batch, optimiser, schedule, clipping. Each file of conf/recipe is one."""
+"""Training recipes: epochs, batch size, optimiser, schedule, gradient clipping. Each file of conf/recipe is one."""
 
 import inspect
 from collections.abc import Callable
@@ -15,12 +15,16 @@ class Recipe:
     """How a network is trained.
 
     Args:
-        epochs: passes over the training part.
-        batch_size: patterns of one step, over all processes.
-        optimizer: parameters to optimiser.
-        scheduler: optimiser to schedule; one that takes `steps_per_epoch` is stepped with every batch, any other once
-            an epoch, with the validation loss where it wants one; null keeps the learning rate.
-        clip_norm: largest norm of the gradient; null for none.
+        epochs: number of passes over the training part.
+        batch_size: number of patterns in one step, over all processes.
+        optimizer: builds the optimiser from parameters.
+        scheduler: builds the learning-rate schedule from an optimiser. A schedule that takes `steps_per_epoch` is
+            stepped with every batch, any other once per epoch, with the validation loss if it needs one; null keeps the
+            learning rate constant.
+        clip_norm: largest norm of the gradient; null does not clip.
+
+    Raises:
+        ValueError: If a number is out of bounds, or the optimiser or schedule cannot be built.
     """
 
     epochs: int
@@ -34,14 +38,14 @@ class Recipe:
             if getattr(self, name) < 1:
                 raise ValueError(f"recipe.{name} must be at least 1, got {getattr(self, name)}")
         if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ValueError(f"recipe.clip_norm must be above 0, got {self.clip_norm}; null clips nothing")
+            raise ValueError(f"recipe.clip_norm must be above 0, got {self.clip_norm}; null does not clip")
         try:
             self.schedule(self.optimizer([nn.Parameter(torch.zeros(1))]), steps_per_epoch=1)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"recipe.optimizer or recipe.scheduler: {error}; see what their _target_ takes") from error
+            raise ValueError(f"recipe.optimizer or recipe.scheduler: {error}; check their arguments") from error
 
     def schedule(self, optimizer: Optimizer, *, steps_per_epoch: int) -> tuple[LRScheduler, int] | None:
-        """The schedule and every how many batches it is stepped; None where there is none."""
+        """Return the schedule and the number of batches between its steps; None if there is no schedule."""
         if self.scheduler is None:
             return None
         if "steps_per_epoch" in inspect.signature(self.scheduler).parameters:
@@ -52,22 +56,25 @@ class Recipe:
 def triangular2(
     optimizer: Optimizer, *, steps_per_epoch: int, lowest_lr: float, half_cycle_epochs: float
 ) -> LRScheduler:
-    """Cyclic learning rate whose peaks halve (Smith, arXiv:1506.01186).
+    """Return a cyclic learning rate whose peaks halve from cycle to cycle (Smith, arXiv:1506.01186).
 
     Args:
-        optimizer: its learning rate is the first cycle's peak.
-        steps_per_epoch: batches of an epoch; the module passes it.
-        lowest_lr: where cycles start and end.
-        half_cycle_epochs: from lowest to highest.
+        optimizer: optimiser whose learning rate is the peak of the first cycle.
+        steps_per_epoch: number of batches in an epoch; passed by the training module.
+        lowest_lr: learning rate at the start and end of a cycle.
+        half_cycle_epochs: number of epochs from the lowest to the highest rate.
 
     Raises:
-        ValueError: rates that do not rise from above 0, or no half cycle.
+        ValueError: If `lowest_lr` does not lie between 0 and the optimiser's rate, or `half_cycle_epochs` is not above
+            0.
     """
     highest_lr = optimizer.param_groups[0]["lr"]
     if not 0 < lowest_lr <= highest_lr:
-        raise ValueError(f"lowest_lr must lie in (0, {highest_lr}], the optimiser's rate, got {lowest_lr}")
+        raise ValueError(
+            f"lowest_lr must lie in (0, {highest_lr}], the optimiser's rate, got {lowest_lr}; take a tenth of it"
+        )
     if not half_cycle_epochs > 0:
-        raise ValueError(f"half_cycle_epochs must be above 0, got {half_cycle_epochs}")
+        raise ValueError(f"half_cycle_epochs must be above 0, got {half_cycle_epochs}; PtychoNN uses 6")
     return CyclicLR(
         optimizer,
         base_lr=lowest_lr,

@@ -1,11 +1,12 @@
-"""Benchmarks as data: every file is whole, and what is not is refused by name."""
+"""Benchmarks as data: every file is complete, and a mistake is refused in one line that names its place."""
 
-from pathlib import Path
+import functools
 
+import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from ptycho_bench.benchmark.definition import Benchmark, Printed
+from ptycho_bench.benchmark.definition import MOST_CELLS, Benchmark, Printed
 from tests.conftest import CONF, options
 
 SMALL = {
@@ -13,25 +14,37 @@ SMALL = {
     "metrics": {"phase_ssim": "higher"},
     "rows": [{"label": "a", "run": {"model": "w3"}, "paper": {"phase_ssim": [0.7, 0.1]}}, {"label": "b", "run": {}}],
 }  # fmt: skip
+GROUPS = {"Noise-free": {"noise": "none"}, "Noisy": {"noise": "ppn"}}
 
 
-def read(name):
-    return Benchmark.of(name, OmegaConf.to_container(OmegaConf.load(CONF / "benchmark" / f"{name}.yaml")))
+@functools.cache
+def shipped(name):
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        node = hydra.compose("sweep", [f"benchmark={name}"]).benchmark
+    return Benchmark.of(name, OmegaConf.to_container(node, resolve=True))
 
 
 @pytest.mark.parametrize("name", options("benchmark"))
-def test_every_file_is_a_whole_benchmark_with_ten_seeds(name):
-    benchmark = read(name)
-    assert benchmark.seeds == tuple(range(10))
+def test_every_file_is_a_complete_benchmark_with_ten_seeds(name):
+    benchmark = shipped(name)
+    assert benchmark.seeds == list(range(10))
     cells = list(benchmark.cells())
-    assert len(set((c.row.group, c.row.label, c.value, c.seed) for c in cells)) == len(cells)
-    text = Path(CONF / "benchmark" / f"{name}.yaml").read_text()
-    assert text.startswith("# ")
+    assert len({(c.row.group, c.row.label, c.value, c.seed) for c in cells}) == len(cells)
+    assert (CONF / "benchmark" / f"{name}.yaml").read_text().startswith("# ")
 
 
-def test_what_the_paper_prints_is_within_its_range():
+@pytest.mark.parametrize("name", options("benchmark"))
+def test_every_network_names_its_input_phase_and_loss_because_no_other_file_does(name):
+    benchmark = shipped(name)
+    for row in benchmark.rows:
+        if row.run is not None:
+            overrides = benchmark.training(row, benchmark.values[-1])
+            assert {"model", "input", "phase", "loss", "data", "split", "recipe"} <= set(overrides), row.label
+
+
+def test_the_papers_numbers_are_within_their_range():
     for name in options("benchmark"):
-        for row in read(name).rows:
+        for row in shipped(name).rows:
             for metric, value in row.paper.items():
                 if metric.endswith("_ssim"):
                     assert 0 < value.mean < 1
@@ -47,35 +60,110 @@ def test_cells_go_row_by_row_and_a_solver_has_no_seed():
     assert cells[-2:] == [("ePIE", 0.3, None), ("ePIE", 0.6, None)]
 
 
-def test_overrides_of_a_row_come_after_the_common_ones_and_what_varies_last():
+def test_overrides_of_a_row_come_after_the_shared_ones_and_what_varies_comes_last():
     vary = {"label": "alpha", "key": "loss.alpha", "values": [0.5], "of": "training"}
     rows = [{"label": "a", "run": {"data": "curved", "loss.alpha": 0.1}, "test": {"region": "all"}}]
     benchmark = Benchmark.of("x", {**SMALL, "rows": rows, "vary": vary})
     (row,) = benchmark.rows
     assert benchmark.training(row, 0.5) == {"data": "curved", "loss.alpha": 0.5}
     assert benchmark.testing(row, 0.5) == {"region": "all"}
-    assert Benchmark.of("x", SMALL).rows[0].paper == {"phase_ssim": Printed(0.7, 0.1)}
+
+
+def test_a_printed_number_may_have_a_spread_and_a_missing_one_is_left_out():
+    rows = [{"label": "a", "run": {}, "paper": {"phase_ssim": [0.7, 0.1], "phase_mse": 1, "phase_mae": None}}]
+    metrics = {"phase_ssim": "higher", "phase_mse": "lower", "phase_mae": "lower"}
+    paper = Benchmark.of("x", {**SMALL, "rows": rows, "metrics": metrics}).rows[0].paper
+    assert paper == {"phase_ssim": Printed(0.7, 0.1), "phase_mse": Printed(1.0, None)}
+
+
+def test_groups_multiply_the_rows_that_have_no_group_of_their_own():
+    rows = [
+        {"label": "a", "run": {"model": "w3"}, "paper": {"Noisy": {"phase_ssim": 0.5}}},
+        {"label": "b", "run": {"model": "w1"}, "paper": {"phase_ssim": 0.6}},
+        {"label": "c", "group": "other", "run": {"model": "w2"}},
+    ]
+    benchmark = Benchmark.of("x", {**SMALL, "rows": rows, "groups": GROUPS})
+    assert [(row.group, row.label) for row in benchmark.rows] == [
+        ("Noise-free", "a"), ("Noise-free", "b"), ("Noisy", "a"), ("Noisy", "b"), ("other", "c")
+    ]  # fmt: skip
+    assert [row.run.get("noise") for row in benchmark.rows] == ["none", "none", "ppn", "ppn", None]
+    papers = [row.paper.get("phase_ssim") for row in benchmark.rows]
+    assert papers == [None, Printed(0.6, None), Printed(0.5, None), Printed(0.6, None), None]
+    assert benchmark.group_names() == ["Noise-free", "Noisy", "other"]
+
+
+def test_a_solver_in_a_group_takes_its_data_and_noise_from_the_scan_that_it_solves():
+    groups = {"Noisy": {"noise": "ppn", "data.photons": 1e3, "solver.iterations": 5}}
+    rows = [{"label": "ePIE", "solve": {"solver": "epie"}}]
+    (row,) = Benchmark.of("x", {**SMALL, "rows": rows, "groups": groups}).rows
+    assert row.test == {"noise": "ppn", "data.photons": 1e3}
+    assert row.solve == {"solver": "epie", "solver.iterations": 5}
+
+
+def test_a_benchmark_of_the_shipped_kind_is_shorter_than_its_rows():
+    assert len(shipped("leaderboard").rows) == 28
+    assert (CONF / "benchmark/leaderboard.yaml").read_text().count("label:") == 14
+
+
+def rows(**changes):
+    return {"rows": [{"label": "a", "run": {}, **changes}]}
+
+
+def vary(**changes):
+    return {"vary": {"label": "x", "key": "y", "values": [1], "of": "training", **changes}}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seeds": []}, "seeds must be one or more numbers, each once"),
-        ({"seeds": [1, 1]}, "seeds must be one or more numbers, each once"),
-        ({"part": "whole"}, "part must be stitched or patch_mean, got 'whole'"),
-        ({"metrics": {"phase_ssim": "up"}}, "phase_ssim must be higher or lower, got 'up'"),
-        ({"metrics": {"phase_sim": "higher"}}, "no metric 'phase_sim'; see results.json"),
-        ({"colour": 1}, "has no place for colour; it takes"),
-        ({"rows": []}, "rows must be one or more"),
-        ({"rows": [{"label": "a", "run": {}}] * 2}, "each label once in its group"),
-        ({"rows": [{"label": "a"}]}, "row 'a' must have run, a network's overrides, or solve"),
-        ({"rows": [{"label": "a", "run": {}, "paper": {"psnr": 1.0}}]}, "the paper's psnr is none of the metrics"),
-        ({"vary": {"label": "x", "key": "y", "values": [], "of": "training"}}, "values at least one"),
-        ({"vary": {"label": "x", "key": "y", "values": [1], "of": "it"}}, "of must be training or testing"),
+        ({"seeds": []}, "seeds: List should have at least 1 item"),
+        ({"seeds": [1, 1]}, "seeds must differ, got [1, 1]"),
+        ({"seeds": ["a"]}, "seeds.0: Input should be a valid integer, got 'a'"),
+        ({"seeds": [True]}, "seeds.0: Input should be a valid integer, got True"),
+        ({"seeds": [1e9]}, "seeds.0: Input should be a valid integer, got 1000000000.0"),
+        ({"seeds": 10**9}, "seeds: Input should be a valid list, got 1000000000"),
+        ({"seeds": [-1]}, "seeds.0: Input should be greater than or equal to 0, got -1"),
+        ({"seeds": list(range(MOST_CELLS + 1))}, f"seeds: List should have at most {MOST_CELLS} items"),
+        ({"seeds": list(range(MOST_CELLS // 2 + 1))}, f"at most {MOST_CELLS} cells are allowed, got 10002"),
+        ({"part": "whole"}, "part: Input should be 'stitched' or 'patch_mean', got 'whole'"),
+        ({"metrics": {"phase_ssim": "up"}}, "metrics.phase_ssim: Input should be 'higher' or 'lower', got 'up'"),
+        ({"metrics": {"phase_sim": "higher"}}, "metrics.phase_sim: 'phase_sim' is not a metric; use a name from"),
+        ({"metrics": {}}, "metrics: Dictionary should have at least 1 item"),
+        ({"colour": 1}, "unknown key colour; known are title, source, note"),
+        ({"name": "y"}, "without the key name"),
+        ({"title": " "}, "title: must not be empty"),
+        ({"rows": []}, "rows: List should have at least 1 item"),
+        ({"rows": [{"label": "a", "run": {}}] * 2}, "each label must occur once in its group, but 'a' is repeated"),
+        (rows(run=None), "rows.0: 'a' must have either run, for a network, or solve, for a solver"),
+        (rows(solve={}), "rows.0: 'a' must have either run, for a network, or solve, for a solver"),
+        (rows(colour=1), "rows.0: unknown key colour; known are label, group, run"),
+        (rows(paper={"psnr": 1.0}), "rows.0.paper: 'psnr' is not a metric of this benchmark (phase_ssim)"),
+        (rows(paper={"phase_ssim": "x"}), "rows.0.paper.phase_ssim: must be a number or [mean, std], got 'x'"),
+        (rows(paper={"phase_ssim": [1, 2, 3]}), "rows.0.paper.phase_ssim: must be a number or [mean, std]"),
+        (rows(paper={"Noisy": {"phase_ssim": 1}}), "rows.0.paper: 'Noisy' is not a group of this row (none)"),
+        (rows(run={"model._target_": "os.system"}), "rows.0.run.model._target_: must not contain _target_"),
+        (rows(run={"model": "${oc.env:HOME}"}), "rows.0.run.model: must not contain ${"),
+        (rows(run={"model": ["a", "_target_"]}), "rows.0.run.model: must not contain _target_"),
+        (rows(run={"model": {"x": 1}}), "rows.0.run.model: must be a string, a finite number, true, false or null"),
+        (rows(run={"model": [[1]]}), "rows.0.run.model: must be a string, a finite number"),
+        (rows(run={"loss.alpha": float("nan")}), "rows.0.run.loss.alpha: must be a string, a finite number"),
+        (rows(run={"a b": 1}), "a key consists of letters, digits and _ . @ /, got 'a b'"),
+        (rows(run={"~model": 1}), "a key consists of letters"),
+        (vary(values=[]), "vary.values: List should have at least 1 item"),
+        (vary(values=[1, 1.0]), "vary: values must differ and must not be null, got [1, 1.0]"),
+        (vary(values=["${x}"]), "vary.values.0: must not contain ${"),
+        (vary(key="x _target_"), "vary.key: a key consists of letters"),
+        (vary(of="it"), "vary.of: Input should be 'training' or 'testing', got 'it'"),
+        ({"groups": {"g": {"a": "${x}"}}}, "groups.g.a: must not contain ${"),
     ],
 )
-def test_what_is_not_whole_is_refused_by_name(change, message):
-    with pytest.raises(ValueError, match=message):
+def test_a_mistake_is_refused_in_one_line_that_names_its_place(change, message):
+    with pytest.raises(ValueError, match=r"^benchmark x: .+") as error:
         Benchmark.of("x", {**SMALL, **change})
-    with pytest.raises(ValueError, match="has no title"):
-        Benchmark.of("x", {key: value for key, value in SMALL.items() if key != "title"})
+    assert message in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize("key", ["title", "source", "base", "seeds", "part", "metrics", "rows"])
+def test_a_missing_key_is_named(key):
+    with pytest.raises(ValueError, match=f"^benchmark x: {key}: Field required$"):
+        Benchmark.of("x", {name: value for name, value in SMALL.items() if name != key})

@@ -39,10 +39,13 @@ SMALL_SCAN = (
 )
 SMALL_RUN = (
     *SMALL_SCAN,
+    "split=ppn",
     "split.train_rows=[0,10]",
     "split.test_rows=[10,15]",
     "split.test_columns=[0,6]",
     "model=ptychonn",
+    "input=counts",
+    "loss=weighted",
     "model.width=4",
     "recipe.epochs=2",
     "trainer=cpu",

@@ -48,7 +48,7 @@ def refused(result: tuple[int, str, str], tmp_path: Path) -> str:
         "data.step_px=4": "give one of overlap_ratio and step_px, got 0.5 and 4",
         "split.train_rows=[0,99]": "split.train_rows [0, 99) does not fit the scan's 15 rows",
         "split.test_rows=[9,15]": "overlap; the test rows must not be training rows",
-        "data.probe.size_px=20": "PtychoNN needs patterns whose side divides by 8, got 20 px",
+        "data.probe.size_px=20": "PtychoNN needs patterns whose side is divisible by 8, got 20 px",
         "recipe.epochs=0": "recipe.epochs must be at least 1, got 0",
         "loss.alpha=1.5": "loss.alpha must lie in [0, 1], got 1.5",
         "loss=geodesic": "loss=geodesic compares points of the unit circle, but this phase representation has none",
@@ -105,13 +105,13 @@ def test_a_file_trains_and_its_defects_are_named(command, tmp_path, scan_file):
 
         return change
 
-    assert "diffraction holds 1 NaN" in damaged(put("diffraction", (3, 1, 1), float("nan")))
+    assert "diffraction contains 1 NaN" in damaged(put("diffraction", (3, 1, 1), float("nan")))
     assert "diffraction reaches -1; it must be >= 0" in damaged(put("diffraction", (3, 1, 1), -1))
     assert "content hash differs" in damaged(put("phase", (0, 0, 0), 0.25))
-    assert "phase has shape (5, 16, 16), diffraction asks for (225, 16, 16)" in damaged(
+    assert "phase has shape (5, 16, 16), but diffraction needs (225, 16, 16)" in damaged(
         swap("phase", [[[0.0] * 16] * 16] * 5)
     )
-    assert "lacks phase" in damaged(lambda handle: handle.__delitem__("phase"))
+    assert "has no phase" in damaged(lambda handle: handle.__delitem__("phase"))
     for content, message in (
         (whole[:9000], "truncated"),
         (b"", "cannot be read"),

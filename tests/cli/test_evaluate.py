@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ptycho_bench.config.build import read_checkpoint
+from ptycho_bench.config.checkpoint import read_checkpoint
 from tests.cli.conftest import SMALL_RUN, SMALL_SCAN
 
 

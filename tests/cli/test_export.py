@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ptycho_bench.config.build import read_checkpoint, restore_network
+from ptycho_bench.config.checkpoint import read_checkpoint, restore_network
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from tests.cli.conftest import SMALL_SCAN
 from tests.deployment.conftest import SMALL, checkpoint_of, counts, described, run_onnx, scaling
@@ -115,7 +115,7 @@ def refused(result: tuple[int, str, str]) -> str:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("batch=0",), "batch must be at least 1, got 0; null leaves it open"),
+        (("batch=0",), "batch must be at least 1, got 0; null allows any batch size"),
         (("batch=many",), "batch must be int or null, got 'many'"),
         (("out=model.txt",), "out must end in .onnx, by which ptycho-reconstruct knows it, got model.txt"),
         (("scan=one",), "scan=one chooses a scan's own scaling, but this network has one for all; leave it out"),
@@ -159,7 +159,7 @@ def test_missing_packages_are_named_with_what_installs_them(command, saved, scan
     assert command("export", str(checkpoint))[0] == 0
     without("onnxruntime")
     err = refused(command("reconstruct", scan, str(checkpoint.with_suffix(".onnx"))))
-    assert "onnxruntime not installed, which ONNX files need; pip install onnxruntime" in err
+    assert "ONNX files need packages that are not installed: onnxruntime; pip install onnxruntime" in err
     without("onnxscript")
     assert "onnxscript not installed" in refused(command("export", str(checkpoint)))
 
@@ -190,7 +190,7 @@ def test_files_that_cannot_be_run_are_refused(command, saved, scan, tmp_path):
     model = onnx.load(tmp_path / "best.onnx")
     next(entry for entry in model.metadata_props if entry.key == "ptycho_bench.format").value = "0"
     onnx.save(model, tmp_path / "old.onnx")
-    assert "old.onnx has format 0, this release reads 1; export the checkpoint again" in by("old.onnx")
+    assert "old.onnx has format '0', this release reads '1'; export the checkpoint again" in by("old.onnx")
     assert not (tmp_path / "reconstructions").exists()
 
 
@@ -222,6 +222,6 @@ def test_an_export_replaces_the_one_before_only_when_it_is_right(command, saved,
     right = OnnxNetwork.run
     with monkeypatch.context() as patched:
         patched.setattr(OnnxNetwork, "run", lambda self, seen: 2 * right(self, seen))
-        assert "ONNX Runtime computes something else than PyTorch" in refused(command("export", str(checkpoint)))
+        assert "ONNX Runtime and PyTorch differ by" in refused(command("export", str(checkpoint)))
     assert exported.read_bytes() == before
     assert [file.name for file in exported.parent.glob("*.onnx*")] == ["best.onnx"]

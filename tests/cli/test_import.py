@@ -176,7 +176,7 @@ BAD = {
     "wrong key": (lambda path: change(path, data_1__data=None, data_1__frames=np.ones((3, 8, 8))), "has no .*data"),
     "no positions": (lambda path: change(path, data_1__translation=None), "no positions"),
     "fewer positions": (lambda path: change(path, data_1__translation=np.zeros((90, 3))), "121 frames, but 90 pos"),
-    "all zero": (lambda path: change(path, data_1__data=np.zeros((121, 16, 16), np.uint16)), "every frame is zero"),
+    "all zero": (lambda path: change(path, data_1__data=np.zeros((121, 16, 16), np.uint16)), "zero in every frame"),
     "unclear energy": (lambda path: change(path, instrument_1__source_1__energy=8.8), "energy_ev"),
     "near field": (lambda path: change(path, instrument_1__detector_1__distance=2e-5, data_1__translation=np.stack(
         [MIDDLE * 1e3, MIDDLE[::-1] * 1e3, MIDDLE], axis=1)), "near field: .*Fresnel number"),

@@ -23,7 +23,7 @@ def test_a_measured_scan_is_solved_once_and_trained_on(command, star, tmp_path):
     code, out, err = command("train", *star, *train)
     assert code == 0, err
     (cached,) = (tmp_path / "data").iterdir()
-    assert f"made {cached}" in out and "probe is a guess or was solved" in out
+    assert f"made {cached}" in out and "probe is a guess or a result" in out
     scan = read_scan(cached)
     assert scan.info.origin.startswith("solved by rpie, 1 modes, 5 iterations to misfit 0.")
     assert scan.info.origin.endswith("imported from tike")
@@ -45,10 +45,10 @@ def test_labels_of_a_solved_scan_are_cut_from_its_object(command, star, tmp_path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("noise=ppn",), "data=siemens was measured, PPNNoise is for simulated data"),
+        (("noise=ppn",), "data=siemens is measured, but PPNNoise is for simulated data"),
         (("data.size_px=32",), "patterns are 16 px, but data.size_px=32"),
         (("data.scan.bin_px=3",), "a bin of 3 px does not divide patterns of 16 px"),
-        (("data.scan.scan.diffraction_path=absent.npz",), r"no file absent\.npz; .*it comes from https"),
+        (("data.scan.scan.diffraction_path=absent.npz",), r"no file absent\.npz; .*it is available from https"),
     ],
 )
 def test_what_does_not_fit_gets_one_line(command, star, tmp_path, words, message):

@@ -63,7 +63,7 @@ def test_the_index_leads_to_every_report_below_it(tmp_path):
         ("report", (), "tables has no value"),
         ("profile", (*PROFILE, "batch_sizes=[4,1]"), "batch_sizes must rise from 1"),
         ("profile", (*PROFILE, "repeats=0"), "repeats be at least 1"),
-        ("profile", (*PROFILE, "size_px=20"), "PtychoNN needs patterns whose side divides by 8"),
+        ("profile", (*PROFILE, "size_px=20"), "PtychoNN needs patterns whose side is divisible by 8"),
     ],
 )
 def test_what_cannot_be_reported_or_measured_is_refused_in_one_line(command, name, words, message):

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from ptycho_bench.cli import simulate
-from ptycho_bench.config.build import load_network, read_checkpoint
+from ptycho_bench.config.checkpoint import load_network, read_checkpoint
 from ptycho_bench.config.datasets import cached_path
 from ptycho_bench.config.identity import data_hash, scan_hash, sha256
 from ptycho_bench.config.scans import scan_choices

@@ -170,7 +170,7 @@ def test_a_damaged_file_is_refused_before_it_streams(command, file, tmp_path):
     with h5py.File(damaged, "a") as handle:
         handle["phase"][200, 3, 3] = np.nan
     words = ("data=file", f"data.file_path={damaged}", *RUN, "cache_mb=0")
-    assert "phase holds 1 NaN" in refused(command("train", *words), tmp_path)
+    assert "phase contains 1 NaN" in refused(command("train", *words), tmp_path)
     cut = tmp_path / "cut.h5"
     cut.write_bytes(file.read_bytes()[:200_000])
     words = ("data=file", f"data.file_path={cut}", *RUN, "cache_mb=0")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from ptycho_bench.config.build import load_network
+from ptycho_bench.config.checkpoint import load_network
 from ptycho_bench.data.store import read_scan
 from ptycho_bench.training.module import PtychoModule
 from tests.cli.conftest import SMALL_RUN
@@ -104,11 +104,14 @@ def test_a_neighbourhood_is_trained_on_and_evaluated(command, tmp_path):
 def test_every_term_of_a_loss_is_logged(command, tmp_path):
     assert command("train", *SMALL_RUN, "loss=geodesic", "phase=circular", "recipe.epochs=1")[0] == 0
     row = rows_of(next((tmp_path / "runs" / "default").iterdir()))[0]
-    terms = {f"{head}_{term}" for head in ("amplitude", "phase") for term in ("mse", "gradient", "nssim")}
+    terms = {f"{head}_{term}" for head in ("amplitude", "phase") for term in ("mse_loss", "gradient", "nssim")}
+    terms |= {"phase_circular", "consistency"}
+    assert {name.removeprefix("train_") for name in row if name.startswith("train_")} == {*terms, "total"}
     for part in ("train", "val"):
-        assert {f"{part}_{term}" for term in (*terms, "phase_circular", "consistency", "total")} <= set(row)
-        parts = sum(float(value) for name, value in row.items() if name.startswith(part) and "total" not in name)
+        parts = sum(float(row[f"{part}_{term}"]) for term in terms)
         assert parts == pytest.approx(float(row[f"{part}_total"]), rel=1e-4)
+    images = [f"{image}_{metric}" for image in ("amplitude", "phase") for metric in ("mse", "mae", "psnr_db", "ssim")]
+    assert {f"val_{name}" for name in (*images, "phase_wrapped_mae_rad", "phase_aligned_psnr_db")} <= set(row)
 
 
 def test_a_model_brings_its_own_choices_and_the_command_line_has_the_last_word():

@@ -1,4 +1,4 @@
-"""Objects and probes from TIFF, NPY and HDF5; every unusable file is named."""
+"""Objects and probes from TIFF, NPY and HDF5 files; an error names the file that cannot be used."""
 
 import h5py
 import numpy as np
@@ -43,7 +43,7 @@ def test_an_object_comes_from_two_images(tmp_path, suffix):
     np.testing.assert_allclose(obj, amplitude * np.exp(1j * phase), rtol=1e-5)
 
 
-def test_integer_images_are_scaled_as_asked(tmp_path):
+def test_integer_images_are_scaled_as_requested(tmp_path):
     amplitude, phase = np.array([[0, 200], [100, 50]], np.uint8), np.zeros((2, 2), np.float32)
     obj = load_object(write(tmp_path / "a.tif", amplitude), write(tmp_path / "p.tif", phase), scaling="published")
     np.testing.assert_allclose(obj.abs(), [[0.5, 1.0], [0.75, 0.625]], rtol=1e-5)
@@ -56,7 +56,7 @@ def test_an_object_comes_from_one_complex_array(tmp_path):
     np.testing.assert_allclose(
         object_from_complex(object_path=path, object_key=None, scaling="none", source=""), array, rtol=1e-5, atol=1e-6
     )
-    with pytest.raises(DataError, match=r"obj\.npy holds float64 of shape \(2, 2\); a complex 2-D"):
+    with pytest.raises(DataError, match=r"obj\.npy contains float64 of shape \(2, 2\); a complex 2-D"):
         path = write(tmp_path / "obj.npy", array.real)
         object_from_complex(object_path=path, object_key=None, scaling="none", source="")
 
@@ -71,18 +71,18 @@ def test_a_probe_is_averaged_over_blocks(tmp_path, suffix):
 
 
 def test_a_missing_file_is_named_with_its_source(tmp_path):
-    with pytest.raises(DataError, match=rf"no file .*absent\.tiff; it comes from {SOURCE}; set data_root"):
+    with pytest.raises(DataError, match=rf"no file .*absent\.tiff; it is available from {SOURCE}; set data_root"):
         load_object(str(tmp_path / "absent.tiff"), str(tmp_path / "absent.tiff"))
 
 
 @pytest.mark.parametrize(
     ("amplitude", "phase", "message"),
     [
-        (np.ones((4, 4, 3)), np.ones((4, 4)), r"amp\.npy holds float64 of shape \(4, 4, 3\); a real 2-D"),
-        (np.ones((4, 4)), np.ones((4, 4)) * 1j, r"phase\.npy holds complex128"),
-        (np.ones((4, 4)), np.ones((4, 5)), r"amp\.npy is \(4, 4\), .*phase\.npy \(4, 5\) px"),
-        (np.ones((4, 4)), np.full((4, 4), np.nan), r"phase\.npy holds NaN"),
-        (np.full((4, 4), np.inf), np.ones((4, 4)), r"amp\.npy holds NaN or infinite"),
+        (np.ones((4, 4, 3)), np.ones((4, 4)), r"amp\.npy contains float64 of shape \(4, 4, 3\); a real 2-D"),
+        (np.ones((4, 4)), np.ones((4, 4)) * 1j, r"phase\.npy contains complex128"),
+        (np.ones((4, 4)), np.ones((4, 5)), r"amp\.npy is \(4, 4\) px, but .*phase\.npy is \(4, 5\) px; crop"),
+        (np.ones((4, 4)), np.full((4, 4), np.nan), r"phase\.npy contains NaN"),
+        (np.full((4, 4), np.inf), np.ones((4, 4)), r"amp\.npy contains NaN or infinite"),
         (np.array([["a", "b"]]), np.ones((1, 2)), r"amp\.npy"),
         (np.ones((0, 4)), np.ones((0, 4)), r"amp\.npy"),
     ],
@@ -93,7 +93,7 @@ def test_unusable_images_are_refused(tmp_path, amplitude, phase, message):
 
 
 @pytest.mark.parametrize("array", [np.ones((8, 8)), np.ones(8) * 1j])
-def test_a_probe_that_is_real_or_no_image_is_refused(tmp_path, array):
+def test_a_probe_that_is_not_complex_or_not_an_image_is_refused(tmp_path, array):
     with pytest.raises(DataError, match=rf"{array.dtype} of shape .*; a complex \(H, W\) probe is needed"):
         probe_from_file(probe_path=write(tmp_path / "probe.npy", array), probe_key=None, block=1, source="")
 
@@ -108,18 +108,18 @@ def test_an_array_that_would_need_unpickling_is_refused(tmp_path):
 def test_a_truncated_file_is_refused(tmp_path, name):
     write(tmp_path / name, np.ones((16, 16)))
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100])
-    with pytest.raises(DataError, match=rf"{name} cannot be read .*is it complete\?"):
+    with pytest.raises(DataError, match=rf"{name} cannot be read .*check whether it is complete"):
         load_array(str(tmp_path / name), key="image")
 
 
 @pytest.mark.parametrize("key", [None, "picture"])
-def test_a_wrong_key_is_answered_with_the_keys_there_are(tmp_path, key):
+def test_a_wrong_key_is_refused_with_the_keys_that_exist(tmp_path, key):
     path = write(tmp_path / "a.h5", np.ones((4, 4)))
     with pytest.raises(DataError, match=rf"no data set {key!r}; it has image; set the key"):
         load_array(path, key=key)
 
 
-def test_another_kind_of_file_is_refused(tmp_path):
+def test_an_unknown_file_type_is_refused(tmp_path):
     (tmp_path / "obj.mat").write_bytes(b"MATLAB")
-    with pytest.raises(DataError, match=r"unknown file kind '\.mat'; use \.tif, \.npy or \.h5"):
+    with pytest.raises(DataError, match=r"the file type '\.mat' is unknown; use \.tif, \.npy or \.h5"):
         load_array(str(tmp_path / "obj.mat"))

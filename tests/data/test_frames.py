@@ -1,9 +1,9 @@
-"""Streams of frames: each pass starts anew, changes and selections act block by block."""
+"""Streams of frames: they can be read repeatedly; changes and selections are applied block by block."""
 
 import numpy as np
 import pytest
 
-from ptycho_bench.data.frames import blocks_of, stream_array
+from ptycho_bench.data.frames import blocks_of, select_frames, stream_array
 
 FRAMES = np.random.default_rng(0).integers(0, 100, (23, 4, 5)).astype(np.uint16)
 
@@ -17,7 +17,7 @@ def whole(stream):
     return np.concatenate(list(stream.blocks()))
 
 
-def test_a_stream_gives_the_frames_block_by_block_and_again():
+def test_a_stream_gives_the_frames_block_by_block_and_repeatedly():
     stream = stream_array(FRAMES)
     assert [len(block) for block in stream.blocks()] == [5, 5, 5, 5, 3]
     np.testing.assert_array_equal(whole(stream), FRAMES)
@@ -25,20 +25,27 @@ def test_a_stream_gives_the_frames_block_by_block_and_again():
     assert (len(stream), stream.ndim, stream.nbytes) == (23, 3, FRAMES.nbytes)
 
 
-def test_a_change_acts_on_every_frame_and_is_known_beforehand():
+def test_a_change_applies_to_every_frame_and_its_shape_is_known_in_advance():
     halved = stream_array(FRAMES).map(lambda block: block[:, ::2, :4].astype(np.float32) / 2)
     assert (halved.shape, halved.dtype) == ((23, 2, 4), np.float32)
     np.testing.assert_array_equal(whole(halved), FRAMES[:, ::2, :4] / np.float32(2))
 
 
-def test_kept_frames_are_those_asked_for():
+def test_only_the_requested_frames_are_kept():
     kept = np.zeros(23, bool)
     kept[[0, 4, 5, 22]] = True
-    chosen = stream_array(FRAMES).keep(kept)
-    assert chosen.shape == (4, 4, 5)
-    np.testing.assert_array_equal(whole(chosen), FRAMES[kept])
+    selected = stream_array(FRAMES).keep(kept)
+    assert selected.shape == (4, 4, 5)
+    np.testing.assert_array_equal(whole(selected), FRAMES[kept])
 
 
-def test_an_array_is_its_own_stream():
+def test_an_array_is_read_block_by_block_too():
     np.testing.assert_array_equal(np.concatenate(list(blocks_of(FRAMES))), FRAMES)
     assert len(list(blocks_of(np.zeros((2, 3))))) == 1
+
+
+def test_frames_are_selected_in_any_order_block_by_block():
+    points = np.array([7, 3, 4, 22, 0, 1, 2])
+    selected = select_frames(FRAMES, points)
+    assert [len(block) for block in selected.blocks()] == [5, 2]
+    np.testing.assert_array_equal(whole(selected), FRAMES[points])

@@ -1,4 +1,4 @@
-"""A simulated scan: the forward model at the places it says, reproducible from its seed alone."""
+"""A simulated scan: the forward model at the recorded positions, reproducible from its seed."""
 
 import dataclasses
 import json
@@ -55,7 +55,7 @@ def test_photons_scale_probe_and_patterns(simulate):
     np.testing.assert_array_equal(bright.amplitude, dim.amplitude)
 
 
-def test_an_empty_object_sends_all_photons_to_the_detector(simulate):
+def test_an_empty_object_transmits_all_photons_to_the_detector(simulate):
     scan = simulate(obj=torch.ones(96, 96, dtype=torch.complex64), noise=NoNoise())
     np.testing.assert_allclose(scan.diffraction.sum((1, 2)), 1e4, rtol=1e-5)
 
@@ -75,7 +75,7 @@ def test_coherence_blends_the_patch_before_it_is_propagated(simulate, tiny_probe
     assert scan.amplitude.std() > 0.1
 
 
-def test_the_seed_alone_decides_the_scan(simulate):
+def test_the_scan_depends_on_the_seed_only(simulate):
     first, again, other = simulate(seed=3), simulate(seed=3), simulate(seed=4)
     np.testing.assert_array_equal(first.diffraction, again.diffraction)
     np.testing.assert_array_equal(first.positions_px, again.positions_px)
@@ -83,14 +83,14 @@ def test_the_seed_alone_decides_the_scan(simulate):
     assert (first.positions_px != other.positions_px).any()
 
 
-def test_simulating_leaves_the_global_seeds_alone(simulate):
+def test_simulating_does_not_change_the_global_seeds(simulate):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     simulate()
     assert torch.equal(torch.get_rng_state(), torch_state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
 
 
-def test_the_scan_says_how_it_was_made(simulate):
+def test_the_scan_records_how_it_was_made(simulate):
     info = simulate(overlap_ratio=None, step_px=4, seed=7, pixel_size_m=4e-9).info
     assert (info.overlap_ratio, info.step_px, info.jitter_px, info.seed) == (0.75, 4, 2, 7)
     assert (info.photons, info.pixel_size_m, info.origin) == (1e4, 4e-9, "simulated from tiny")
@@ -102,7 +102,7 @@ def test_an_oblong_probe_is_refused(simulate):
         simulate(probe=torch.ones(16, 12, dtype=torch.complex64))
 
 
-def test_the_measurements_probe_expects_the_counts_of_the_detector(simulate):
+def test_the_probe_of_a_measurement_predicts_the_counts_of_the_detector(simulate):
     scan = simulate(noise=NOISE, photons=1e6)
     waves = scan.measurement().probe * torch.polar(torch.from_numpy(scan.amplitude), torch.from_numpy(scan.phase))
     expected = (torch.fft.fft2(waves, norm="ortho").abs() ** 2).sum()
@@ -113,7 +113,7 @@ def test_the_measurements_probe_expects_the_counts_of_the_detector(simulate):
 @pytest.mark.parametrize(
     "noise", [NoNoise(), NOISE, dataclasses.replace(NOISE, coherence=0.6), CPRNoise(sigma_counts=2)]
 )
-def test_a_scan_made_in_chunks_is_bit_for_bit_that_made_from_all_patches(
+def test_a_scan_simulated_in_chunks_is_equal_to_one_simulated_at_once(
     simulate, tiny_object, tiny_probe, noise, monkeypatch
 ):
     monkeypatch.setattr(simulate_module, "CHUNK", 50)
@@ -132,7 +132,7 @@ def test_a_scan_made_in_chunks_is_bit_for_bit_that_made_from_all_patches(
     assert not scan.mask.any()
 
 
-def test_a_detectors_counts_are_stored_whole_and_its_bad_pixels_masked(simulate, tmp_path):
+def test_counts_of_a_detector_are_stored_as_integers_and_its_bad_pixels_are_masked(simulate, tmp_path):
     scan = simulate(noise=DETECTOR)
     assert scan.diffraction.dtype == np.uint16
     dead, hot = (pixels.numpy() for pixels in DETECTOR.bad_pixels((16, 16)))
@@ -149,14 +149,14 @@ def test_a_detectors_counts_are_stored_whole_and_its_bad_pixels_masked(simulate,
     assert json.loads(stored.info.noise)["pixel_seed"] == 0
 
 
-def test_good_pixels_of_a_detector_count_as_poisson_does(simulate):
+def test_good_pixels_of_a_detector_have_poisson_counts(simulate):
     plain = simulate(noise=CPRNoise(sigma_counts=0.0), photons=1e3).diffraction
     counts = simulate(noise=DETECTOR, photons=1e3)
     valid_mask = counts.mask == 0
     assert counts.diffraction[:, valid_mask].mean() == pytest.approx(plain[:, valid_mask].mean(), rel=0.02)
 
 
-def test_a_scan_with_x_rays_records_their_energy_and_is_the_same_otherwise(simulate):
+def test_a_scan_with_x_rays_records_their_energy_and_is_otherwise_the_same(simulate):
     plain, scan = simulate(), simulate(simulate_xray_scan, energy_ev=8800.0)
     assert (plain.info.energy_ev, scan.info.energy_ev) == (None, 8800.0)
     assert dataclasses.replace(scan.info, energy_ev=None) == plain.info

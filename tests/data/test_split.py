@@ -1,4 +1,4 @@
-"""Splits: the papers' counts, and no shared object pixel where that is promised."""
+"""Splits: the papers' counts, and no shared object pixels where the split excludes them."""
 
 from pathlib import Path
 
@@ -48,12 +48,12 @@ def scan():
 
 @pytest.fixture(scope="module")
 def fine_scan():
-    """161 x 161 points, as at 26-ID; patches of 8 px keep it small."""
+    """161 x 161 points as at 26-ID, with small patches of 8 px."""
     return raster(object_px=8 + 160 * 3, probe_px=8, step_px=3, jitter_px=0)
 
 
 def spiral(count=900, patch_px=24, seed=0):
-    """Points of a Fermat spiral, at fractional positions, all in one scan row, in random order."""
+    """A scan on a Fermat spiral, at fractional positions, all in one scan row and in random order."""
     rng = np.random.default_rng(seed)
     turn = rng.permutation(count)
     angle = turn * np.pi * (3 - 5**0.5)
@@ -67,7 +67,7 @@ def named_split(name, scan, *words):
 
 
 def touched(scan, points):
-    """Object pixels that the patches of these points cover, in part too."""
+    """Object pixels that the patches of these points cover, at least partly."""
     mask = np.zeros(np.ceil(scan.positions_px.max(axis=0)).astype(int) + scan.patch_px, bool)
     first, last = np.floor(scan.positions_px).astype(int), np.ceil(scan.positions_px).astype(int)
     for (top, left), (bottom, right) in zip(first[points], last[points], strict=True):
@@ -102,7 +102,7 @@ def test_no_point_is_in_two_parts(scan, fine_scan, path):
     assert len(np.unique(everything)) == len(everything)
 
 
-def test_the_published_rows_and_columns_are_taken(scan):
+def test_the_published_rows_and_columns_are_used(scan):
     train, validation, test = named_split("ppn", scan)
     assert set(scan.scan_index[train, 0]) | set(scan.scan_index[validation, 0]) == set(range(48))
     assert set(scan.scan_index[test, 0]) == set(range(48, 61))
@@ -117,7 +117,7 @@ def test_the_validation_draw_depends_on_its_seed_alone(scan):
     assert not np.array_equal(first, published_split(scan, **PPN | {"seed": 1}).validation)
 
 
-def test_few_patterns_are_some_of_the_whole_split_and_test_stays(scan):
+def test_few_patterns_are_a_subset_of_the_whole_split_with_the_same_test_part(scan):
     whole = named_split("ppn", scan)
     for patterns, (train, validation) in {50: (48, 2), 100: (95, 5), 2928: (2782, 146)}.items():
         few = named_split("ppn_few", scan, f"split.patterns={patterns}")
@@ -140,15 +140,15 @@ def test_published_neighbours_share_pixels_and_disjoint_ones_do_not(scan):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("step_px", "jitter_px"), [(8, 0), (8, 7), (3, 5), (16, 3)])
-def test_a_disjoint_test_part_shares_no_pixel_whatever_the_jitter(step_px, jitter_px, seed):
+def test_a_disjoint_test_part_shares_no_pixel_for_any_jitter(step_px, jitter_px, seed):
     scan = raster(object_px=128, probe_px=16, step_px=step_px, jitter_px=jitter_px, seed=seed)
     rows = scan.scan_index[:, 0].max() + 1
     split = disjoint_split(scan, train_rows=(0, int(rows * 0.6)), validation_fraction=0.1)
     assert shared_pixels(scan, split) == 0
 
 
-def test_a_disjoint_test_part_starts_below_the_last_row_that_reaches_back():
-    top = [0, 2, 7, 5, 8]  # row 2 is clear of the training rows, row 3 jumps back onto them
+def test_a_disjoint_test_part_starts_below_the_last_row_that_overlaps_training():
+    top = [0, 2, 7, 5, 8]  # row 2 does not overlap the training rows, but row 3 does
     scan = scan_at([(y, 0) for y in top], [(row, 0) for row in range(5)], patch_px=4)
     assert shared_pixels(scan, disjoint_split(scan, train_rows=(0, 2), validation_fraction=0.5)) == 0
 
@@ -185,7 +185,7 @@ def test_impossible_published_splits_are_refused(scan, changes, message):
         ((0, 62), 0.05, r"train_rows \[0, 62\) does not fit the scan's 61 rows"),
         ((0, 60), 0.05, r"leave no row of 61 .* take fewer training rows"),
         ((0, 48), 1.0, r"validation_fraction must lie in \(0, 1\), got 1"),
-        ((0, 1), 0.05, "leaves no validation point; widen its rows"),
+        ((0, 1), 0.05, "leaves no validation point; take more rows"),
     ],
 )
 def test_impossible_disjoint_splits_are_refused(scan, train_rows, fraction, message):
@@ -204,13 +204,13 @@ def test_a_region_shares_no_pixel_wherever_the_points_are(axis, test_fraction, s
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_region_is_the_fields_last_part_and_validation_lies_next_to_it(axis):
+def test_a_region_is_the_last_part_of_the_field_and_validation_is_next_to_it(axis):
     scan = spiral()
     split = region_split(scan, axis=("row", "column")[axis], test_fraction=0.25, validation_fraction=0.1)
     place = scan.positions_px[:, axis]
     train, validation, test = (place[part] for part in split)
     line = 0.75 * (place.max() + 24)
-    assert train.max() <= validation.min() <= validation.max() <= line - 24 + 2  # within a pixel, and the line's own
+    assert train.max() <= validation.min() <= validation.max() <= line - 24 + 2  # 1 px for the line, 1 px for the patch
     assert test.min() >= line - 1
     assert len(validation) == round(0.1 * (len(train) + len(validation)))
     left_out = np.setdiff1d(np.arange(len(scan)), np.concatenate(split))
@@ -218,7 +218,7 @@ def test_a_region_is_the_fields_last_part_and_validation_lies_next_to_it(axis):
     assert (place[left_out] + 24 > line - 1).all()
 
 
-def test_a_region_does_not_ask_for_a_raster_or_an_order():
+def test_a_region_needs_neither_a_raster_nor_an_order():
     scan = spiral()
     order = np.random.default_rng(3).permutation(len(scan))
     shuffled = scan_at(scan.positions_px[order], scan.scan_index, scan.patch_px)
@@ -235,9 +235,9 @@ def test_a_region_does_not_ask_for_a_raster_or_an_order():
         ({"test_fraction": 25}, r"test_fraction must lie in \(0, 1\), got 25; 25 % is written 0\.25"),
         (
             {"test_fraction": 0.05},
-            r"0\.05 leaves no patch of 32 px wholly beyond its line in a field of 512 px .* raise",
+            r"0\.05 leaves no patch of 32 px entirely beyond its line in a field of 512 px .* raise",
         ),
-        ({"test_fraction": 0.95}, r"0\.95 leaves no patch of 32 px wholly before its line .* lower it"),
+        ({"test_fraction": 0.95}, r"0\.95 leaves no patch of 32 px entirely before its line .* lower it"),
         ({"validation_fraction": 1.0}, r"validation_fraction must lie in \(0, 1\), got 1"),
     ],
 )

@@ -1,197 +1,179 @@
-"""An ONNX file computes what the network does, for every network, input and representation of conf/."""
+"""Test that an ONNX file computes the same as the network, for every network, input and representation of conf/."""
 
-import json
 import logging
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ptycho_bench.config.build import load_network
+from ptycho_bench.config.checkpoint import load_network
+from ptycho_bench.config.network import build_part
 from ptycho_bench.deployment.export import export_network, relative_difference
 from ptycho_bench.deployment.metadata import metadata_of
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
+from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.network.scaling import NEUTRAL
 from tests.conftest import options
-from tests.deployment.conftest import SMALL, checkpoint_of, counts, described, run_onnx
+from tests.deployment.conftest import SMALL, counts, described, network_of, run_onnx
+
+REDUCED = {
+    "circular": ("model=circular", "model.widths=[4,4,8]", "model.skip_widths=[4,4]", "model.decoder_widths=[8,4,4]"),
+    "w3": ("model=w3", "model.blocks=[1,1,1,1]", "model.widths=[4,4,8,8]", "model.decoder_widths=[8,8,4,4]"),
+    "ppn": ("model=ppn", "model.layers=1", "model.width=8", "model.local_units=64", "model.decoder_widths=[16,8,8]"),
+}
 
 
-def exported(checkpoint: Path, batch: int | None = None) -> Path:
-    """The file a checkpoint is exported to; metadata as ptycho-export writes it."""
-    description = torch.load(checkpoint)["ptycho_bench"]
-    network = load_network(checkpoint)
-    path = checkpoint.with_suffix(".onnx")
+def exported(network: PtychoNetwork, description: dict, path: Path, batch: int | None = None) -> Path:
+    """Export a network with the metadata that ptycho-export writes."""
     metadata = metadata_of(description, neighbours=network.neighbours, circular=network.circular, scaling_of=None)
     assert export_network(network, path, size_px=description["size_px"], batch=batch, metadata=metadata) <= 1e-4
     return path
 
 
-def assert_same(checkpoint: Path, path: Path, size_px: int, batches: tuple[int, ...] = (1, 4)) -> None:
-    """The file and the checkpoint predict alike; a circular phase may be a whole turn apart."""
-    network = load_network(checkpoint)
+def assert_same(network: PtychoNetwork, path: Path, size_px: int, batches: tuple[int, ...] = (1, 4)) -> None:
+    """Check that the file and the network predict the same; circular phases may differ by a whole turn."""
     for batch in batches:
-        seen = counts(batch, network.input_transform.patterns, size_px)
+        diffraction = counts(batch, network.input_transform.patterns, size_px)
         with torch.inference_mode():
-            amplitude, phase = network(seen)
-        found = run_onnx(path, seen)
-        assert found.shape == (batch, 2, size_px, size_px)
-        torch.testing.assert_close(found[:, 0], amplitude, rtol=1e-4, atol=1e-4)
-        apart = network.phase.encode(found[:, 1]) - network.phase.encode(phase) if network.circular else (
-            found[:, 1] - phase
-        )  # fmt: skip
-        assert apart.abs().max() < 3e-4
+            amplitude, phase = network(diffraction)
+        output = run_onnx(path, diffraction)
+        assert output.shape == (batch, 2, size_px, size_px)
+        torch.testing.assert_close(output[:, 0], amplitude, rtol=1e-4, atol=1e-4)
+        pair = (output[:, 1], phase)
+        first, second = (network.phase.encode(values) for values in pair) if network.circular else pair
+        assert (first - second).abs().max() < 3e-4
 
 
-PPN = ("model.layers=1", "model.width=8", "model.local_units=64", "model.decoder_widths=[16,8,8]")
+def assert_exports(path: Path, *words: str, size_px: int, model: nn.Module | None = None) -> None:
+    """Check that a network, given by the overrides of its configuration, exports and computes the same."""
+    description = described(*words, size_px=size_px)
+    network = network_of(description, model)
+    assert_same(network, exported(network, description, path), size_px)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [SMALL, ("model=circular",), ("model=w3", "model.blocks=[1,1,1,1]"), ("model=ppn", *PPN)],
-    ids=lambda words: words[0],
-)
-def test_the_file_computes_what_the_network_does(saved, words):
-    size_px = 16
-    checkpoint = saved(*words, size_px=size_px)
-    assert_same(checkpoint, exported(checkpoint), size_px)
+class TwoConvolutions(nn.Module):
+    """Smallest architecture with both outputs."""
+
+    def __init__(self, in_channels: int, phase_channels: int) -> None:
+        super().__init__()
+        self.amplitude = nn.Conv2d(in_channels, 1, 3, padding=1)
+        self.phase = nn.Conv2d(in_channels, phase_channels, 3, padding=1)
+
+    def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
+        return self.amplitude(diffraction).sigmoid(), self.phase(diffraction).tanh()
+
+
+@pytest.mark.parametrize("model", ["circular", "ppn"])
+def test_the_file_computes_the_same_as_the_network(tmp_path, model):
+    assert_exports(tmp_path / "network.onnx", *REDUCED[model], size_px=16)
+
+
+def test_a_file_of_a_fixed_batch_computes_the_same_as_the_network(tmp_path):
+    description = described(*REDUCED["w3"])
+    network = network_of(description)
+    assert_same(network, exported(network, description, tmp_path / "network.onnx", batch=3), 16, batches=(3,))
 
 
 INPUTS, PHASES, AMPLITUDES = options("input"), options("phase"), options("amplitude")
-CHOSEN = [(name, PHASES[i % len(PHASES)], AMPLITUDES[i % len(AMPLITUDES)]) for i, name in enumerate(INPUTS)]
+COMBINATIONS = [(name, PHASES[i % len(PHASES)], AMPLITUDES[i % len(AMPLITUDES)]) for i, name in enumerate(INPUTS)]
 
 
-@pytest.mark.parametrize(("input_", "phase", "amplitude"), CHOSEN)
-def test_every_input_and_representation_is_inside_the_graph(saved, input_, phase, amplitude):
-    checkpoint = saved(*SMALL, f"input={input_}", f"phase={phase}", f"amplitude={amplitude}")
-    assert_same(checkpoint, exported(checkpoint), 16)
+@pytest.mark.parametrize(("input_", "phase", "amplitude"), COMBINATIONS)
+def test_every_input_and_representation_is_part_of_the_graph(tmp_path, input_, phase, amplitude):
+    words = (f"input={input_}", f"phase={phase}", f"amplitude={amplitude}")
+    description = described(*words)
+    in_channels = build_part(description, "input", scaling=NEUTRAL).in_channels
+    model = TwoConvolutions(in_channels, build_part(description, "phase", scaling=NEUTRAL).channels)
+    assert_exports(tmp_path / "network.onnx", *words, size_px=16, model=model)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", options("model"))
-def test_every_network_exports_as_published(saved, model):
-    checkpoint = saved(f"model={model}", size_px=32)
-    assert_same(checkpoint, exported(checkpoint), 32)
+@pytest.mark.parametrize("word", [f"{group}={name}" for group in ("model", "preset") for name in options(group)])
+def test_every_network_exports_at_full_size(tmp_path, word):
+    assert_exports(tmp_path / "network.onnx", word, size_px=32)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [m for m in options("model") if not m.startswith(("ppn", "circular"))])
-def test_networks_that_take_any_side_export_at_64_px(saved, model):
-    checkpoint = saved(f"model={model}", size_px=64)
-    assert_same(checkpoint, exported(checkpoint), 64)
+def test_networks_for_any_pattern_size_export_at_64_px(tmp_path, model):
+    assert_exports(tmp_path / "network.onnx", f"model={model}", size_px=64)
 
 
-def test_a_neighbourhood_goes_in_whole(saved):
-    checkpoint = saved(*SMALL, "input.neighbours=1")
-    path = exported(checkpoint)
-    assert_same(checkpoint, path, 16)
+def test_a_network_from_a_checkpoint_exports_with_a_neighbourhood(saved, tmp_path):
+    words = (*SMALL, "input.neighbours=1")
+    original = load_network(saved(*words))
+    path = exported(original, described(*words), tmp_path / "network.onnx")
+    assert_same(original, path, 16)
     network = OnnxNetwork(path, device="cpu")
     assert network.neighbours == 1
     table = torch.tensor([[-1, -1, -1, -1, 0, 1, -1, 2, 3], [0, 1, -1, 2, 3, -1, -1, -1, -1]])
     scan = counts(5, 1, 16)[:4, 0]
-    for ours, theirs in zip(
+    for result, expected in zip(
         network.predict(scan, batch_size=1, neighbours=table),
-        load_network(checkpoint).predict(scan, batch_size=2, neighbours=table),
+        original.predict(scan, batch_size=2, neighbours=table),
         strict=True,
     ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match="sees 9 patterns a patch, got 1"):
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="sees 9 patterns per patch, got 1"):
         network.predict(scan, batch_size=1)
 
 
-def test_a_fixed_batch_is_filled_up_and_its_filling_taken_away(saved):
-    checkpoint = saved(*SMALL)
-    network = OnnxNetwork(exported(checkpoint, batch=3), device="cpu")
+def test_a_fixed_batch_is_filled_up_and_the_added_results_are_removed(tmp_path):
+    description = described()
+    original = network_of(description, TwoConvolutions(1, 1))
+    network = OnnxNetwork(exported(original, description, tmp_path / "network.onnx", batch=3), device="cpu")
     assert network.batch == 3
     scan = counts(9, 1, 16)[:7, 0]
-    for ours, theirs in zip(
-        network.predict(scan, batch_size=4), load_network(checkpoint).predict(scan, batch_size=7), strict=True
-    ):
-        assert len(ours) == 7
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
-
-
-def test_one_file_holds_everything_and_no_folder_of_this_machine(saved, tmp_path):
-    path = exported(saved(*SMALL))
-    assert {file.name for file in tmp_path.iterdir()} == {"best.ckpt", "best.onnx"}
-    assert str(Path.cwd()).encode() not in path.read_bytes()
-    assert b"site-packages" not in path.read_bytes()
-
-
-def test_the_metadata_say_what_goes_in_and_out(saved):
-    import onnxruntime
-
-    path = exported(saved(*SMALL, "phase=circular", "input.neighbours=1"))
-    texts = onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map
-    assert texts["ptycho_bench.run"] == "small-s0-0123456789"
-    assert texts["ptycho_bench.version"]
-    seen, given, lies, geometry, description = (
-        json.loads(texts[f"ptycho_bench.{name}"])
-        for name in ("input", "output", "orientation", "geometry", "description")
-    )
-    assert (seen["unit"], seen["shape"], seen["zero_frequency"]) == ("photons", [None, 9, 16, 16], [8, 8])
-    assert seen["patterns"] == 9 and "row by row" in seen["order"]
-    assert (given["channels"], given["units"], given["circular"]) == (["amplitude", "phase"], ["1", "rad"], True)
-    assert lies["row"].startswith("y, down") and "exp(+i phase)" in lies["object"]
-    assert geometry == {"pixel_size_m": 4e-9, "energy_ev": 8800.0, "distance_m": None, "detector_pixel_m": 7.5e-5}
-    assert description["size_px"] == 16
-    assert description["scaling"]["phase_high"] == 0.9
-    assert description["scaling"]["log1p_mean"] is None  # in the graph, where it is used
-
-
-def test_a_checkpoint_that_does_not_know_its_geometry_exports_with_nulls(tmp_path):
-    description = described(*SMALL)
-    del description["geometry"]
-    path = exported(checkpoint_of(description, tmp_path / "old.ckpt"))
-    assert set(OnnxNetwork(path, device="cpu").metadata["geometry"].values()) == {None}
+    for result, expected in zip(network.predict(scan, batch_size=4), original.predict(scan, batch_size=7), strict=True):
+        assert len(result) == 7
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
 
 
 def refused(network, tmp_path, match: str, **options: object) -> None:
     path = tmp_path / "x.onnx"
     with pytest.raises(ValueError, match=match) as caught:
-        export_network(network, path, **{"size_px": 16, "batch": None, "metadata": {}, **options})
+        export_network(network, path, **{"size_px": 16, "batch": 1, "metadata": {}, **options})
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("*.onnx*"))
 
 
 @pytest.fixture
-def network(saved):
-    return load_network(saved(*SMALL))
+def network():
+    """A network of one channel in and out, with the default input and representations."""
+    return network_of(described(), TwoConvolutions(1, 1))
 
 
-def test_a_file_that_computes_something_else_is_not_left(network, tmp_path, monkeypatch):
-    right = OnnxNetwork.run
-    monkeypatch.setattr(OnnxNetwork, "run", lambda self, diffraction: right(self, diffraction) + 7.0)
-    metadata = metadata_of(described(*SMALL), neighbours=0, circular=False, scaling_of=None)
-    refused(network, tmp_path, r"off by \d\.\de[-+]0\d of the output's range, the bound is 1e-04", metadata=metadata)
+METADATA = metadata_of(described(), neighbours=0, circular=False, scaling_of=None)
+
+
+def test_a_file_that_computes_something_else_is_deleted(network, tmp_path, monkeypatch):
+    original = OnnxNetwork.run
+    monkeypatch.setattr(OnnxNetwork, "run", lambda self, diffraction: original(self, diffraction) + 7.0)
+    refused(network, tmp_path, r"differ by \d\.\de[-+]0\d of the output's range, the limit is 1e-04", metadata=METADATA)
 
 
 def test_a_network_that_predicts_nan_is_refused(network, tmp_path):
     next(network.parameters()).data.fill_(torch.nan)
-    metadata = metadata_of(described(*SMALL), neighbours=0, circular=False, scaling_of=None)
-    refused(network, tmp_path, "off by nan", metadata=metadata)
+    refused(network, tmp_path, "differ by nan", metadata=METADATA)
 
 
 class Branching(nn.Module):
-    """Does what no graph can: looks at a value to decide."""
+    """An architecture that no graph can represent, because it branches on a value."""
 
-    def forward(self, diffraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, diffraction: Tensor) -> tuple[Tensor, Tensor]:
         bright = diffraction if diffraction.sum().item() > 10 else -diffraction
         return bright, bright
 
 
-def test_an_architecture_that_onnx_cannot_hold_is_named_in_one_line(network, tmp_path):
+def test_an_architecture_that_onnx_cannot_represent_is_named_in_one_line(network, tmp_path):
     network.model = Branching()
-    refused(network, tmp_path, "Branching cannot be written as ONNX: .*; use the checkpoint itself")
-
-
-def test_the_exporter_is_as_loud_afterwards_as_before(network, tmp_path):
     level = logging.getLogger("torch.onnx").level
-    network.model = Branching()
-    refused(network, tmp_path, "cannot be written")
-    assert logging.getLogger("torch.onnx").level == level
+    refused(network, tmp_path, "Branching cannot be written as ONNX: .*; use the checkpoint itself")
+    assert logging.getLogger("torch.onnx").level == level  # as loud as before
 
 
-def test_differences_count_by_the_range_but_not_below_what_float32_resolves():
+def test_differences_are_relative_to_the_range_but_not_below_float32_precision():
     flat = torch.full((4,), 0.5)
     assert relative_difference(flat, flat + 2.0**-23).item() == pytest.approx(2.0**-23 / 0.01)
     assert relative_difference(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 3.5])) == 0.25

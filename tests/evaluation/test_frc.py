@@ -1,4 +1,4 @@
-"""Fourier ring correlation: thresholds, rings, and crossings where the two images stop agreeing."""
+"""Fourier ring correlation: thresholds, rings, and the frequencies at which two images cease to agree."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator
 
-from ptycho_bench.evaluation.frc import fourier_ring_correlation, half_bit_threshold, rings_of
+from ptycho_bench.evaluation.frc import fourier_ring_correlation, fourier_rings, half_bit_threshold
 from ptycho_bench.evaluation.windows import tukey_window
 
 SHAPES = [(96, 96), (96, 160), (131, 75)]
@@ -18,14 +18,14 @@ def noise(*shape, seed=0, dtype=torch.complex64):
 
 
 def band_limited(image, frequency):
-    """The image without what lies above a frequency, cycles / px."""
+    """Remove the part of an image above a frequency, cycles / px."""
     y, x = (torch.fft.fftfreq(side) for side in image.shape)
     limited = torch.fft.ifft2(torch.fft.fft2(image) * (torch.hypot(y[:, None], x) <= frequency))
     return limited if image.is_complex() else limited.real
 
 
 def pair(*shape, frequency, dtype=torch.complex64):
-    """Two images with a common part, band-limited and strongest where it is slow, and noise of their own."""
+    """Return two images with a common band-limited part, strongest at low frequencies, and independent noise."""
     source = noise(*shape, seed=1, dtype=dtype)
     common = band_limited(source, frequency) + 4 * band_limited(source, 0.06)
     return [common + 0.5 * noise(*shape, seed=seed, dtype=dtype) for seed in (2, 3)]
@@ -43,8 +43,8 @@ def test_equal_images_agree_to_the_nyquist_limit(shape, dtype):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.float32])
-def test_independent_noise_crosses_at_once(shape, dtype):
-    mean = 5.0  # agrees, but says nothing of resolution
+def test_the_correlation_of_independent_noise_falls_below_the_threshold_at_once(shape, dtype):
+    mean = 5.0  # equal in both images, but unrelated to the resolution
     for seed in range(5):
         images = (mean + noise(*shape, seed=10 * seed + k, dtype=dtype) for k in range(2))
         crossing = fourier_ring_correlation(*images).half_bit_crossing
@@ -56,8 +56,8 @@ def test_independent_noise_crosses_at_once(shape, dtype):
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.float32])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("limit", [0.2, 0.3, 0.4])
-def test_a_band_limit_is_found_to_a_ring(limit, shape, dtype):
-    images = pair(*shape, frequency=limit, dtype=dtype)  # periodic: no window, which would blur the limit
+def test_a_band_limit_is_found_to_within_a_ring(limit, shape, dtype):
+    images = pair(*shape, frequency=limit, dtype=dtype)  # periodic, so no window is needed, which would blur the limit
     found = fourier_ring_correlation(*images, edge=0, pixel_size_m=2e-9)
     ring = 1 / min(shape)
     for crossing in (found.half_bit_crossing, found.one_seventh_crossing):
@@ -85,17 +85,17 @@ def test_a_shift_lowers_the_resolution():
     assert frequencies[0] > 2 * frequencies[2] > 4 * frequencies[3]
 
 
-def test_only_a_constant_factor_does_not_matter():
+def test_a_positive_factor_does_not_change_the_correlation():
     first, second = pair(96, 96, frequency=0.3)
-    plain, scaled = fourier_ring_correlation(first, second), fourier_ring_correlation(3 * first, 0.1 * second)
-    torch.testing.assert_close(plain.correlation, scaled.correlation)
-    turned = fourier_ring_correlation(first, -second)
-    torch.testing.assert_close(turned.correlation, -plain.correlation)
+    original, scaled = fourier_ring_correlation(first, second), fourier_ring_correlation(3 * first, 0.1 * second)
+    torch.testing.assert_close(original.correlation, scaled.correlation)
+    negative = fourier_ring_correlation(first, -second)
+    torch.testing.assert_close(negative.correlation, -original.correlation)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_rings_hold_each_fourier_pixel_up_to_nyquist_once(shape):
-    ring, frequency = rings_of(shape)
+def test_rings_contain_each_fourier_pixel_up_to_nyquist_once(shape):
+    ring, frequency = fourier_rings(shape)
     y, x = np.meshgrid(*(np.fft.fftfreq(side) for side in shape), indexing="ij")
     radius = np.hypot(y, x)
     assert len(frequency) == min(shape) // 2
@@ -117,8 +117,8 @@ def test_real_images_have_half_as_many_independent_pixels():
 @pytest.mark.parametrize(
     ("pixels", "threshold"), [(1, 1.0), (4, 0.699194), (25, 0.424104), (100, 0.306690), (2500, 0.200198)]
 )
-def test_the_half_bit_threshold_is_van_heels(pixels, threshold):
-    """Numbers from (0.2071 + 1.9102 / sqrt(n)) / (1.2071 + 0.9102 / sqrt(n)), as printed."""
+def test_the_half_bit_threshold_is_that_of_van_heel_and_schatz(pixels, threshold):
+    """Compare with (0.2071 + 1.9102 / sqrt(n)) / (1.2071 + 0.9102 / sqrt(n)), as printed."""
     assert half_bit_threshold(torch.tensor(float(pixels))).item() == pytest.approx(threshold, abs=1e-4)
 
 
@@ -132,23 +132,25 @@ def test_the_window_is_flat_inside_and_falls_to_the_edges():
     torch.testing.assert_close(tukey_window(80, 0.5).sum().item(), 40.0)
 
 
-def test_the_window_keeps_an_edge_from_correlating():
-    """A step from one border to the other is common to all tilted fields, but no detail of them."""
+def test_the_window_prevents_a_correlation_of_the_borders():
+    """Two tilted fields have the same step from one border to the opposite one, but no detail in common."""
     tilt = torch.linspace(0, 20, 96).expand(96, 96)
     first, second = (tilt + noise(96, 96, seed=seed, dtype=torch.float32) for seed in (1, 2))
-    open_, closed = (fourier_ring_correlation(first, second, edge=edge).one_seventh_crossing for edge in (0.0, 0.5))
-    assert closed.frequency < 0.5 * open_.frequency
+    without_window, with_window = (
+        fourier_ring_correlation(first, second, edge=edge).one_seventh_crossing for edge in (0.0, 0.5)
+    )
+    assert with_window.frequency < 0.5 * without_window.frequency
 
 
 @pytest.mark.parametrize(
     ("first", "second", "edge", "message"),
     [
-        (torch.ones(9, 9), torch.ones(9, 8), 0.1, r"\(9, 9\) and \(9, 8\); give two fields of one shape"),
+        (torch.ones(9, 9), torch.ones(9, 8), 0.1, r"\(9, 9\) and \(9, 8\); pass two of the same shape"),
         (torch.ones(9, 7), torch.ones(9, 7), 0.1, r"at least 8 px on each side, got \(9, 7\)"),
         (torch.full((9, 9), torch.nan), torch.ones(9, 9), 0.1, "NaN or infinite values"),
         (torch.ones(9, 9), torch.ones(9, 9), 0.6, r"edge must lie in \[0, 0\.5\], got 0\.6"),
     ],
 )
-def test_what_cannot_be_correlated_is_refused(first, second, edge, message):
+def test_images_that_cannot_be_correlated_are_rejected(first, second, edge, message):
     with pytest.raises(ValueError, match=message):
         fourier_ring_correlation(first, second, edge=edge)

@@ -1,4 +1,4 @@
-"""The diffraction misfit: zero for the truth, against a plain loop, bad pixels and batches."""
+"""Diffraction misfit: zero for the truth, equal to a loop in NumPy, with a mask, in batches, with a shifted probe."""
 
 import numpy as np
 import pytest
@@ -10,25 +10,25 @@ from ptycho_bench.evaluation.misfit import diffraction_misfit
 
 @pytest.fixture
 def scan(tiny_scan):
-    """Patterns (as a callable), positions, probe, object of the tiny scan."""
+    """Return patterns (as a function), positions, probe and object of the tiny scan."""
     arrays = (tiny_scan.positions_px, tiny_scan.probe, tiny_scan.obj)
     return lambda points: tiny_scan.patterns(points.numpy()), *(torch.from_numpy(array) for array in arrays)
 
 
-def spoil(obj):
+def disturbed(obj):
     return obj * torch.polar(torch.ones(obj.shape), 0.3 * torch.randn(obj.shape, generator=Generator().manual_seed(0)))
 
 
-def test_the_truth_fits_and_another_object_does_not(scan):
+def test_the_misfit_is_zero_for_the_truth_and_larger_for_other_objects(scan):
     assert diffraction_misfit(*scan).mean < 1e-4
     patterns, positions, probe, obj = scan
-    assert diffraction_misfit(patterns, positions, probe, spoil(obj)).mean > 0.05
+    assert diffraction_misfit(patterns, positions, probe, disturbed(obj)).mean > 0.05
     assert diffraction_misfit(patterns, positions, probe, 0 * obj).mean == pytest.approx(1.0)
 
 
-def test_the_misfit_is_that_of_a_plain_loop(scan):
+def test_the_misfit_equals_that_of_a_loop_in_numpy(scan):
     patterns, positions, probe, obj = scan
-    modes, obj = torch.cat((0.8 * probe, 0.5j * probe.mT)), spoil(obj)
+    modes, obj = torch.cat((0.8 * probe, 0.5j * probe.mT)), disturbed(obj)
     valid_mask = torch.rand(16, 16, generator=Generator().manual_seed(1)) > 0.2
     sums = np.zeros(4)
     for n, (y, x) in enumerate(positions.numpy().astype(int)):
@@ -43,7 +43,7 @@ def test_the_misfit_is_that_of_a_plain_loop(scan):
         assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_bad_pixels_do_not_count(scan):
+def test_masked_pixels_do_not_count(scan):
     patterns, *rest = scan
     valid_mask = torch.ones(16, 16, dtype=torch.bool)
     valid_mask[3, 4] = False
@@ -59,7 +59,7 @@ def test_positions_are_rounded(scan):
     assert diffraction_misfit(patterns, shifted, probe, obj).mean == diffraction_misfit(*scan).mean
 
 
-def test_a_probe_moved_by_fractions_is_the_one_a_phase_ramp_moves(scan):
+def test_a_subpixel_position_shifts_the_probe_as_a_phase_ramp_does(scan):
     _, positions, probe, obj = scan
     fraction = torch.tensor([0.3, -0.4])
     y, x = (np.fft.fftfreq(16) for _ in range(2))
@@ -76,11 +76,11 @@ def test_a_probe_moved_by_fractions_is_the_one_a_phase_ramp_moves(scan):
     assert diffraction_misfit(patterns, inner + fraction, probe, obj).rms > 0.05
 
 
-def test_what_does_not_fit_is_refused(scan):
+def test_impossible_input_is_rejected(scan):
     patterns, positions, probe, obj = scan
     with pytest.raises(ValueError, match="shift them or enlarge the object"):
         diffraction_misfit(patterns, positions + 20, probe, obj)
-    with pytest.raises(ValueError, match=r"patterns are \(16, 16\) px, the probe \(12, 12\) px"):
+    with pytest.raises(ValueError, match=r"patterns have \(16, 16\) px, the probe \(12, 12\) px"):
         diffraction_misfit(patterns, positions, probe[:, 2:-2, 2:-2], obj)
     with pytest.raises(ValueError, match="sum to 0 on the pixels that count"):
         diffraction_misfit(lambda points: 0 * patterns(points), positions, probe, obj)

@@ -1,4 +1,4 @@
-"""Spectra: where a wave's power appears, and that bands share all of it."""
+"""Spectra: the frequency of a wave, and the fractions of its energy in the bands."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def wave(cycles_y, cycles_x, shape=(64, 64)):
     return np.cos(2 * np.pi * (cycles_y * y / shape[0] + cycles_x * x / shape[1]))
 
 
-def test_the_power_is_the_images_energy_and_its_mean_lies_in_the_middle():
+def test_the_power_sums_to_the_energy_and_zero_frequency_lies_in_the_middle():
     image = np.random.default_rng(0).normal(size=(12, 15))
     power = power_spectrum(image)
     assert power.sum() == pytest.approx(image.size * np.square(image).sum())
@@ -19,7 +19,7 @@ def test_the_power_is_the_images_energy_and_its_mean_lies_in_the_middle():
 
 
 @pytest.mark.parametrize("cycles", [3, 17])
-def test_a_wave_stands_at_its_frequency(cycles):
+def test_the_power_of_a_wave_peaks_at_its_frequency(cycles):
     frequency, power = radial_spectrum(wave(0, cycles))
     assert frequency[power.argmax()] == pytest.approx(cycles / 64)
     frequency, power = diagonal_spectrum(wave(cycles, cycles))
@@ -34,28 +34,28 @@ def test_rings_of_white_noise_have_equal_mean_power():
     assert power[20:].mean() == pytest.approx(256**2, rel=0.02)
 
 
-def test_rings_of_a_field_that_is_no_square_end_at_its_shorter_sides_limit():
+def test_rings_of_a_rectangular_field_end_at_the_nyquist_limit_of_its_shorter_side():
     frequency, power = radial_spectrum(wave(5, 0, (40, 100)))
     assert len(frequency) == 21 and frequency[-1] == 0.5
     assert frequency[power.argmax()] == pytest.approx(5 / 40)
 
 
 @pytest.mark.parametrize(("cycles", "band"), [(4, 0), (15, 1), (28, 2)])
-def test_a_waves_energy_lies_in_its_band(cycles, band):
+def test_the_energy_of_a_wave_lies_in_its_band(cycles, band):
     for kind, spectrum, image in (
         ("radial", radial_spectrum, wave(0, cycles)), ("diagonal", diagonal_spectrum, wave(cycles, cycles)),
     ):  # fmt: skip
-        shares = band_energies(*spectrum(image), kind)
-        assert sum(shares) == pytest.approx(1) and shares[band] == pytest.approx(1)
+        fractions = band_energies(*spectrum(image), kind)
+        assert sum(fractions) == pytest.approx(1) and fractions[band] == pytest.approx(1)
 
 
-def test_a_ring_counts_by_its_size():
+def test_a_ring_is_weighted_by_its_size():
     frequency, power = np.array([0, 1, 2, 3]) / 6, np.array([5.0, 1, 1, 1])
     assert band_energies(frequency, power, "radial") == pytest.approx((0, 1 / 6, 5 / 6))
     assert band_energies(frequency, power, "diagonal") == pytest.approx((5 / 8, 1 / 8, 2 / 8))
 
 
-def test_what_has_no_spectrum_is_refused():
+def test_impossible_input_is_rejected():
     with pytest.raises(ValueError, match="at least 4 x 4 px"):
         power_spectrum(np.ones((2, 9)))
     with pytest.raises(ValueError, match="no power in its spectrum"):

@@ -1,4 +1,4 @@
-"""Stitching: true patches give the object back."""
+"""Stitching: true patches reproduce the object."""
 
 import math
 
@@ -6,11 +6,15 @@ import pytest
 import torch
 from torch import Generator
 
-from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
+from ptycho_bench.evaluation.stitch import Canvas, central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
 from ptycho_bench.physics.scan import cut_patches, raster_scan
 from ptycho_bench.physics.specimens.objects import wrap_phase
 
 WEIGHTS = {"radial": radial_weight(16), "central": central_weight(16, 8)}
+
+
+def random(*shape):
+    return torch.rand(shape, generator=Generator().manual_seed(1))
 
 
 def scanned(image, *, step_px, jitter_px):
@@ -29,20 +33,21 @@ def scanned(image, *, step_px, jitter_px):
 
 @pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)
 @pytest.mark.parametrize(("step_px", "jitter_px"), [(4, 0), (4, 2), (20, 3)])
-def test_true_patches_stitch_back_to_the_object(weight, step_px, jitter_px):
-    patches, positions, truth = scanned(torch.rand(60, 75), step_px=step_px, jitter_px=jitter_px)
+def test_true_patches_are_stitched_to_the_object(weight, step_px, jitter_px):
+    patches, positions, truth = scanned(random(60, 75), step_px=step_px, jitter_px=jitter_px)
     field, covered = stitch(patches, positions, weight)
     assert field.shape == truth.shape
     assert torch.equal(field[covered], truth[covered])
     assert torch.equal(field[~covered], torch.zeros_like(field[~covered]))
 
 
-def test_stitching_in_parts_changes_nothing(monkeypatch):
-    patches, positions, _ = scanned(torch.rand(60, 75), step_px=4, jitter_px=2)
-    patches = patches + torch.rand(len(patches), 1, 1)
-    whole, _ = stitch(patches, positions, WEIGHTS["radial"])
-    monkeypatch.setattr("ptycho_bench.evaluation.stitch.CHUNK_PX", 7)
-    torch.testing.assert_close(stitch(patches, positions, WEIGHTS["radial"])[0], whole)
+def test_stitching_in_chunks_changes_nothing():
+    patches, positions, _ = scanned(random(60, 75), step_px=4, jitter_px=2)
+    patches = patches + random(len(patches), 1, 1)
+    at_once, _ = stitch(patches, positions, WEIGHTS["radial"])
+    canvas = Canvas(positions, WEIGHTS["radial"], chunk_px=7)
+    canvas.add(positions, values=patches)
+    torch.testing.assert_close(canvas.field("values").float(), at_once)
 
 
 def test_overlapping_patches_are_averaged_by_weight():
@@ -60,7 +65,7 @@ def test_gaps_between_patches_are_not_covered():
     assert torch.equal(field, expected.float())
 
 
-def test_the_central_weight_covers_the_central_squares_alone():
+def test_the_central_weight_covers_only_the_central_square():
     _, covered = stitch(torch.ones(1, 16, 16), torch.zeros(1, 2), central_weight(16, 8))
     expected = torch.zeros(16, 16, dtype=torch.bool)
     expected[4:12, 4:12] = True
@@ -68,7 +73,7 @@ def test_the_central_weight_covers_the_central_squares_alone():
 
 
 @pytest.mark.parametrize("side", [16, 17])
-def test_the_radial_weight_falls_from_one_at_the_centre_and_stays_above_zero(side):
+def test_the_radial_weight_decreases_from_1_at_the_centre_and_stays_above_0(side):
     weight, half = radial_weight(side), side // 2
     assert weight[half, half] == 1
     assert weight.min() > 0
@@ -78,7 +83,7 @@ def test_the_radial_weight_falls_from_one_at_the_centre_and_stays_above_zero(sid
 
 
 @pytest.mark.parametrize("central_px", [0, 17])
-def test_an_impossible_central_square_is_refused(central_px):
+def test_an_impossible_central_square_is_rejected(central_px):
     with pytest.raises(ValueError, match=rf"central_px must lie in \[1, 16\], got {central_px}"):
         central_weight(16, central_px)
 
@@ -86,12 +91,12 @@ def test_an_impossible_central_square_is_refused(central_px):
 def test_circular_stitching_averages_across_the_branch_cut():
     patches = torch.stack((torch.full((16, 16), math.pi - 0.1), torch.full((16, 16), 0.1 - math.pi)))
     circular, _ = stitch_phase(patches, torch.zeros(2, 2), WEIGHTS["radial"], circular=True)
-    plain, _ = stitch_phase(patches, torch.zeros(2, 2), WEIGHTS["radial"], circular=False)
+    scalar, _ = stitch_phase(patches, torch.zeros(2, 2), WEIGHTS["radial"], circular=False)
     torch.testing.assert_close(circular.abs(), torch.full((16, 16), math.pi), atol=1e-5, rtol=0)
-    torch.testing.assert_close(plain, torch.zeros(16, 16), atol=1e-5, rtol=0)
+    torch.testing.assert_close(scalar, torch.zeros(16, 16), atol=1e-5, rtol=0)
 
 
-def test_true_phases_stitch_back_across_the_branch_cut():
+def test_true_phases_are_stitched_across_the_branch_cut():
     truth = wrap_phase(torch.linspace(-9, 9, 60)[:, None] + torch.linspace(0, 3, 75))
     patches, positions, truth = scanned(truth, step_px=4, jitter_px=2)
     field, covered = stitch_phase(patches, positions, WEIGHTS["radial"], circular=True)
@@ -103,5 +108,5 @@ def test_the_scored_rectangle_lies_between_the_outermost_patch_centres():
     assert scored_rectangle((100, 120), 16, 11) == (slice(8, 92), slice(8, 112))
 
 
-def test_an_axis_too_short_for_a_margin_is_scored_whole():
+def test_an_axis_that_is_too_short_for_a_margin_is_scored_whole():
     assert scored_rectangle((26, 27), 16, 11) == (slice(0, 26), slice(8, 19))

@@ -1,4 +1,4 @@
-"""A raw scan becomes this project's: geometry, place of the object, probe, masks, and what is refused."""
+"""Conversion of a raw scan: geometry, place of the object, probe, masks, and what is refused."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ PIXEL_M = 12.398419843320026e-7 / ENERGY_EV * DISTANCE_M / (16 * DETECTOR_M)
 
 @pytest.fixture
 def raw(tiny_scan) -> RawScan:
-    """The tiny scan as a beamline would have stored it: positions of the beam's middle in metres, any origin."""
+    """Return the tiny scan as a beamline would store it: positions of the beam's middle in metres, from any origin."""
     return RawScan(
         source="scan.h5", format="keys", frames=stream_array(tiny_scan.diffraction),
         positions_m=(tiny_scan.positions_px + 8) * PIXEL_M - 1e-3, energy_ev=ENERGY_EV, distance_m=DISTANCE_M,
@@ -50,7 +50,7 @@ def test_metres_become_pixels_by_wavelength_distance_and_detector(raw, tiny_scan
     assert scan.info.origin == "imported from keys"
 
 
-def test_what_was_assembled_is_written_and_read(raw, tmp_path):
+def test_an_assembled_scan_can_be_written_and_read(raw, tmp_path):
     scan, _ = run(raw)
     write_scan(tmp_path / "scan.h5", scan)
     back = read_scan(tmp_path / "scan.h5")
@@ -79,15 +79,15 @@ def test_binning_keeps_the_objects_pixels(raw):
     np.testing.assert_allclose(scan.positions_px, full.positions_px)
 
 
-def test_a_given_pixel_size_counts_before_a_derived_one_and_a_doubt_is_said(raw):
+def test_a_given_pixel_size_takes_precedence_and_a_contradiction_is_reported(raw):
     scan, notes = run(raw, geometry=dataclasses.replace(GEOMETRY, pixel_size_m=2 * PIXEL_M))
     assert scan.info.pixel_size_m == 2 * PIXEL_M
-    assert any("energy, distance and detector make it" in note for note in notes)
+    assert any("energy, distance and detector pixel give" in note for note in notes)
 
 
-def test_metres_without_a_pixel_size_are_refused_with_what_is_missing(raw):
+def test_metres_without_a_pixel_size_are_refused_and_what_is_missing_is_named(raw):
     with pytest.raises(
-        DataError, match=r"no object pixel is known: distance_m missing; set geometry\.distance_m=VALUE"
+        DataError, match=r"object pixel is unknown, because distance_m is missing; set geometry\.distance_m=VALUE"
     ):
         run(dataclasses.replace(raw, distance_m=None))
 
@@ -113,15 +113,15 @@ def test_the_near_field_is_refused_with_its_fresnel_number(raw):
         run(dataclasses.replace(raw, distance_m=1e-5, positions_m=raw.positions_m * 1e4))
 
 
-def test_a_probe_of_a_doubtful_scale_is_said(raw, tiny_scan):
+def test_an_implausible_scale_of_the_probe_is_reported(raw, tiny_scan):
     assert not any("photons" in note for note in run(dataclasses.replace(raw, probe=tiny_scan.probe))[1])
     notes = run(dataclasses.replace(raw, probe=tiny_scan.probe / 100))[1]
-    assert any("the file's probe holds 1 photons" in note for note in notes)
+    assert any("the file's probe contains 1 photons" in note for note in notes)
 
 
 @pytest.mark.parametrize("factor", [2, 4])
 def test_a_binned_probe_predicts_the_binned_patterns_middle(raw, tiny_scan, factor):
-    """The square that holds the zero frequency lies (bin - 1) / 2 pixels beside it."""
+    """The middle of the square that contains the zero frequency is (bin - 1) / 2 pixels away from it."""
     narrow = tiny_scan.probe.copy()
     narrow[:, :6], narrow[:, 10:], narrow[:, :, :6], narrow[:, :, 10:] = 0, 0, 0, 0  # its pattern is smooth
     frames = diffraction_intensity(torch.from_numpy(narrow), torch.ones(121, 16, 16, dtype=torch.complex64)).numpy()
@@ -139,7 +139,7 @@ def test_a_binned_probe_predicts_the_binned_patterns_middle(raw, tiny_scan, fact
 
 
 @pytest.mark.parametrize("side", [15, 16])
-def test_an_object_of_any_side_lies_where_it_was_written(tmp_path, side):
+def test_an_object_of_any_side_is_placed_where_it_was_written(tmp_path, side):
     corners = np.array([[0.0, 0.0], [3.0, 5.0], [7.0, 2.0]])
     frames = stream_array(np.ones((3, side, side), np.float32))
     middle = (corners + side / 2 - np.array([31, 40]) / 2) * PIXEL_M
@@ -149,7 +149,7 @@ def test_an_object_of_any_side_lies_where_it_was_written(tmp_path, side):
     np.testing.assert_allclose(scan.positions_px, corners, atol=1e-6)
 
 
-def test_a_products_object_is_laid_under_its_positions(raw, tiny_scan):
+def test_the_object_of_a_product_is_placed_under_its_positions(raw, tiny_scan):
     obj, centre = tiny_scan.obj, np.array(tiny_scan.obj.shape) / 2 * PIXEL_M - 1e-3
     scan, notes = run(dataclasses.replace(raw, obj=obj, obj_centre=tuple(centre), origin="solved by ptychodus"))
     assert not notes
@@ -159,14 +159,14 @@ def test_a_products_object_is_laid_under_its_positions(raw, tiny_scan):
     assert scan.info.origin == "solved by ptychodus from keys"
 
 
-def test_an_object_too_small_for_its_positions_is_left_out_and_that_is_said(raw, tiny_scan):
+def test_an_object_too_small_for_its_positions_is_ignored_with_a_note(raw, tiny_scan):
     obj, centre = tiny_scan.obj[:60], np.array(tiny_scan.obj.shape) / 2 * PIXEL_M - 1e-3
     scan, notes = run(dataclasses.replace(raw, obj=obj, obj_centre=tuple(centre)))
     assert scan.obj is None and scan.amplitude is None
-    assert notes == ["the file's object is left out: some positions lie outside it"]
+    assert notes == ["the file's object is ignored, because some positions lie outside it"]
 
 
-def test_a_cropped_probe_still_makes_the_cropped_patterns(tiny_scan, raw):
+def test_a_cropped_probe_predicts_the_cropped_patterns(tiny_scan, raw):
     """A band-limited probe of a narrower detector is the same beam in larger pixels."""
     smooth = dataclasses.replace(raw, probe=tiny_scan.probe)
     scan, _ = run(smooth, patterns=dataclasses.replace(PATTERNS, crop_px=8))
@@ -175,13 +175,13 @@ def test_a_cropped_probe_still_makes_the_cropped_patterns(tiny_scan, raw):
     torch.testing.assert_close(cropped, empty[4:12, 4:12], rtol=1e-4, atol=1e-2)
 
 
-def test_a_probe_of_another_size_is_left_out_and_that_is_said(raw):
+def test_a_probe_of_another_size_is_ignored_with_a_note(raw):
     scan, notes = run(dataclasses.replace(raw, probe=np.ones((1, 8, 8), np.complex64)))
     assert scan.probe is None
     assert any("probe of (8, 8) px does not fit" in note for note in notes)
 
 
-def test_bad_pixels_of_file_user_and_detector_come_together(raw, tiny_scan, tmp_path):
+def test_bad_pixels_of_file_user_and_detector_are_combined(raw, tiny_scan, tmp_path):
     frames = tiny_scan.diffraction.copy()
     frames[[7, 90], 2, 3] = np.nan
     own, users = np.zeros((16, 16), bool), np.zeros((16, 16), np.uint8)
@@ -197,21 +197,21 @@ def test_bad_pixels_of_file_user_and_detector_come_together(raw, tiny_scan, tmp_
 
 
 def test_a_mask_of_another_size_is_refused(raw):
-    with pytest.raises(DataError, match=r"the mask has shape \(8, 8\), frames are \(16, 16\)"):
+    with pytest.raises(DataError, match=r"the mask has shape \(8, 8\), frames have \(16, 16\)"):
         run(dataclasses.replace(raw, mask=np.zeros((8, 8), bool)))
 
 
-def test_nothing_but_bad_pixels_is_refused(raw):
+def test_frames_without_a_good_pixel_are_refused(raw):
     with pytest.raises(DataError, match="every pixel is masked or bad"):
         run(dataclasses.replace(raw, mask=np.ones((16, 16), bool)))
 
 
-def test_empty_frames_and_saturation_are_said(raw, tiny_scan):
+def test_empty_frames_and_saturation_are_reported(raw, tiny_scan):
     frames = tiny_scan.diffraction.clip(max=50)
     frames[4] = 0
     _, notes = run(dataclasses.replace(raw, frames=stream_array(frames)))
     assert any("1 of 121 frames are empty" in note for note in notes)
-    assert any("stand at the largest, 50: is the detector saturated?" in note for note in notes)
+    assert any("equal the largest, 50; the detector may be saturated" in note for note in notes)
 
 
 def test_labels_of_the_file_follow_the_frames_that_are_kept(raw, tiny_scan):
@@ -227,7 +227,7 @@ def test_labels_of_the_file_follow_the_frames_that_are_kept(raw, tiny_scan):
 
 
 def test_the_assembled_scan_predicts_its_own_patterns(raw, tiny_scan):
-    """Positions, object and probe together: nothing is off by a pixel."""
+    """Positions, object and probe agree to better than a pixel."""
     centre = np.array(tiny_scan.obj.shape) / 2 * PIXEL_M - 1e-3
     scan, _ = run(dataclasses.replace(raw, obj=tiny_scan.obj, obj_centre=tuple(centre), probe=tiny_scan.probe))
     patches = cut_patches(torch.from_numpy(scan.obj), torch.from_numpy(scan.positions_px).round(), (16, 16))

@@ -1,4 +1,4 @@
-"""What is read beside the named files: pairs, links, parts of data sets."""
+"""Files that are read besides the named ones: partners, linked files, parts of data sets."""
 
 import h5py
 import numpy as np
@@ -19,18 +19,18 @@ def names(files):
     return [path.name for path in files_read([str(file) for file in files])]
 
 
-def test_files_without_parts_are_themselves(tmp_path):
+def test_files_without_references_are_returned_alone(tmp_path):
     (tmp_path / "positions.csv").write_text("y,x\n0,0\n")
     assert names([write(tmp_path / "scan.h5", data=[1]), tmp_path / "positions.csv"]) == ["scan.h5", "positions.csv"]
 
 
-def test_the_other_of_a_pair_is_read_too(tmp_path):
+def test_the_partner_of_a_file_is_read_too(tmp_path):
     for name in ("a_dp.hdf5", "a_para.hdf5"):
         write(tmp_path / name, data=[1])
     assert names([tmp_path / "a_dp.hdf5"]) == ["a_dp.hdf5", "a_para.hdf5"]
 
 
-def test_links_are_followed_from_file_to_file_and_once_round_a_circle(tmp_path):
+def test_links_are_followed_from_file_to_file_even_in_a_circle(tmp_path):
     write(tmp_path / "last.h5", data=[1])
     for name, other in (("master.h5", "part.h5"), ("part.h5", "last.h5"), ("last.h5", "master.h5")):
         with h5py.File(tmp_path / name, "a") as handle:
@@ -50,7 +50,7 @@ def test_parts_of_a_data_set_are_read_too(tmp_path, source):
     with h5py.File(tmp_path / "whole.h5", "w") as handle:
         if source is None:
             handle.create_virtual_dataset("data", layout)
-        else:  # one source for all blocks, by their number
+        else:  # one source for all blocks, with a placeholder for their number
             plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             block = h5py.h5s.create_simple((4,))
             space = h5py.h5s.create_simple((2, 4), (h5py.h5s.UNLIMITED, 4))
@@ -60,7 +60,7 @@ def test_parts_of_a_data_set_are_read_too(tmp_path, source):
     assert names([tmp_path / "whole.h5"]) == ["whole.h5", "b0.h5", "b1.h5"]
 
 
-def test_a_raw_file_beside_is_read_too(tmp_path):
+def test_a_raw_file_with_the_values_is_read_too(tmp_path):
     np.arange(8, dtype=np.uint16).tofile(tmp_path / "frames.raw")
     with h5py.File(tmp_path / "scan.h5", "w") as handle:
         handle.create_dataset("data", (8,), np.uint16, external=[(str(tmp_path / "frames.raw"), 0, 16)])

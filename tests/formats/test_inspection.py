@@ -1,4 +1,4 @@
-"""What is said of a scan and of a file's tree."""
+"""Description of a scan, and of the contents of a file."""
 
 import dataclasses
 
@@ -13,21 +13,21 @@ from ptycho_bench.formats.tree import tree
 from ptycho_bench.physics.probe import probe_diameter
 
 
-def test_a_discs_diameter_is_its_own():
+def test_the_diameter_of_a_disc_is_exact():
     y, x = np.mgrid[:64, :64] - 31.5
     disc = (np.hypot(y, x) <= 12).astype(np.complex64)
     assert probe_diameter(torch.from_numpy(disc)[None]) == pytest.approx(24, rel=0.02)
     assert probe_diameter(torch.from_numpy(np.roll(disc, 9, axis=0))[None]) == pytest.approx(24, rel=0.02)
 
 
-def test_overlap_is_of_the_probe_where_it_is_known(tiny_scan):
+def test_overlap_refers_to_the_probe_if_it_is_known(tiny_scan):
     known, bare = overlap_of(tiny_scan), overlap_of(dataclasses.replace(tiny_scan, probe=None))
     assert bare.width_px == 16
     assert bare.ratio == pytest.approx(1 - bare.step_px / 16)
     assert known.ratio == pytest.approx(1 - known.step_px / probe_diameter(torch.from_numpy(tiny_scan.probe)))
 
 
-def test_what_a_scan_lacks_is_named_with_the_way_to_it(tiny_scan):
+def test_missing_data_is_named_with_the_way_to_get_it(tiny_scan):
     assert what_is_missing(tiny_scan) == []
     bare = dataclasses.replace(
         tiny_scan, amplitude=None, phase=None, probe=None, info=dataclasses.replace(tiny_scan.info, pixel_size_m=None)
@@ -55,7 +55,7 @@ def test_the_tree_shows_shapes_units_filters_links_and_values(tmp_path):
         assert line in text, line
 
 
-def test_a_tree_of_many_branches_ends(tmp_path):
+def test_a_long_tree_is_cut(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as handle:
         for number in range(500):
             handle[f"data_{number}"] = number
@@ -63,14 +63,14 @@ def test_a_tree_of_many_branches_ends(tmp_path):
     assert len(lines) == 201 and lines[-1] == "... and 300 more"
 
 
-def test_the_tree_of_npz_and_npy_comes_from_their_headers(tmp_path):
+def test_the_tree_of_npz_and_npy_shows_their_headers(tmp_path):
     np.savez(tmp_path / "a.npz", data=np.zeros((2, 3), np.float32), probe=np.asfortranarray(np.zeros((4, 5), complex)))
     np.save(tmp_path / "b.npy", np.zeros((6, 7), np.uint16))
     assert tree(str(tmp_path / "a.npz")) == ["data  float32 (2, 3)", "probe  complex128 (4, 5), Fortran order"]
     assert tree(str(tmp_path / "b.npy")) == ["uint16 (6, 7)"]
 
 
-def test_a_stack_has_its_shape_and_a_table_its_columns(tmp_path):
+def test_the_tree_of_a_stack_shows_its_shape_and_that_of_a_table_its_columns(tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 6, 7), np.uint16))
     (tmp_path / "places.csv").write_text("y_um, x_um\n0,1\n0,2\n0,3\n")
     (tmp_path / "bare.txt").write_text("0 1\n0 2\n")

@@ -1,4 +1,4 @@
-"""Frames to patterns: cut about the beam, centred, binned, squared, cleaned."""
+"""Conversion of frames to patterns: cropped about the beam, centred, binned, squared, without bad values."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import stream_array
-from ptycho_bench.formats.patterns import PatternOptions, mask_of, prepared, window_of
+from ptycho_bench.formats.patterns import PatternOptions, mask_of, prepare_patterns, window_of
 
 AS_STORED = PatternOptions(
     quantity=None, zero_frequency=None, centre_px=None, crop_px=None, bin=1, background=None, bad_share=0.01,
@@ -20,13 +20,13 @@ def patterns(frames, *, bad=None, quantity="intensity", zero_frequency="centre",
     options = dataclasses.replace(AS_STORED, **options)
     window = window_of(frames.shape, options, zero_frequency, "scan.h5")
     bad = np.zeros(frames.shape[1:], bool) if bad is None else bad
-    stream = prepared(stream_array(frames), bad, window, quantity=quantity, background=options.background)
+    stream = prepare_patterns(stream_array(frames), bad, window, quantity=quantity, background=options.background)
     whole = np.concatenate(list(stream.blocks()))
     assert (stream.shape, stream.dtype) == (whole.shape, whole.dtype)
     return whole, mask_of(bad, window)
 
 
-def test_square_centred_counts_stay_as_they_are():
+def test_square_centred_counts_are_not_changed():
     frames = RANDOM.integers(0, 9, (3, 6, 6)).astype(np.uint16)
     whole, mask = patterns(frames)
     assert whole.dtype == np.uint16 and mask.dtype == np.uint8
@@ -34,14 +34,14 @@ def test_square_centred_counts_stay_as_they_are():
 
 
 @pytest.mark.parametrize("side", [6, 7])
-def test_a_corner_zero_frequency_comes_to_the_middle(side):
+def test_a_zero_frequency_at_the_corner_is_moved_to_the_centre(side):
     frames = np.zeros((1, side, side), np.float32)
     frames[0, 0, 0] = 5
     whole, _ = patterns(frames, zero_frequency="corner")
     assert np.argwhere(whole[0]).tolist() == [[side // 2, side // 2]]
 
 
-def test_a_corner_zero_frequency_takes_its_mask_along():
+def test_a_mask_is_moved_with_the_zero_frequency():
     bad = np.zeros((6, 6), bool)
     bad[0, 0] = True
     _, mask = patterns(np.ones((1, 6, 6), np.float32), bad=bad, zero_frequency="corner")
@@ -49,14 +49,14 @@ def test_a_corner_zero_frequency_takes_its_mask_along():
 
 
 @pytest.mark.parametrize(("side", "crop"), [(8, 4), (8, 5), (9, 4), (9, 5)])
-def test_a_crop_keeps_the_zero_frequency_in_the_middle(side, crop):
+def test_a_crop_keeps_the_zero_frequency_at_the_centre(side, crop):
     frames = np.zeros((1, side, side), np.float32)
     frames[0, side // 2, side // 2] = 5
     whole, _ = patterns(frames, crop_px=crop)
     assert np.argwhere(whole[0]).tolist() == [[crop // 2, crop // 2]]
 
 
-def test_a_crop_is_laid_about_the_named_beam():
+def test_a_crop_is_centred_on_the_given_beam():
     frames = np.zeros((1, 10, 12), np.float32)
     frames[0, 3, 7] = 5
     whole, _ = patterns(frames, centre_px=(3, 7), crop_px=4)
@@ -65,7 +65,7 @@ def test_a_crop_is_laid_about_the_named_beam():
     assert whole.shape == (1, 6, 6) and np.argwhere(whole[0]).tolist() == [[3, 3]]
 
 
-def test_an_oblong_detector_is_cut_to_the_square_about_its_middle():
+def test_an_oblong_detector_is_cropped_to_its_central_square():
     frames = RANDOM.random((2, 6, 10)).astype(np.float32)
     whole, _ = patterns(frames)
     np.testing.assert_array_equal(whole, frames[:, :, 2:8])
@@ -87,19 +87,19 @@ def test_amplitudes_are_squared_and_bad_values_become_zero():
     assert whole[0].tolist() == [[4.0, 0.0], [9.0, 0.0]]
 
 
-def test_signed_gaps_become_zero_in_an_unsigned_type():
+def test_gaps_marked_with_negative_values_become_zero_in_an_unsigned_type():
     frames = np.array([[[-1, 4], [5, 6]]], np.int32)
     whole, _ = patterns(frames)
     assert whole.dtype == np.uint32 and whole[0].tolist() == [[0, 4], [5, 6]]
 
 
-def test_counts_under_the_background_become_zero():
+def test_counts_below_the_background_become_zero():
     whole, _ = patterns(np.array([[[1, 2], [3, 4]]], np.uint16), background=3)
     assert whole[0].tolist() == [[0, 0], [3, 4]]
 
 
 def test_a_crop_that_does_not_fit_is_refused():
-    with pytest.raises(DataError, match=r"a square of 8 px about \[3, 3\] does not fit frames of 6 x 6 px"):
+    with pytest.raises(DataError, match=r"a square of 8 px about \[3, 3\] does not fit into frames of 6 x 6 px"):
         patterns(np.ones((1, 6, 6)), crop_px=8)
     with pytest.raises(DataError, match="lies outside frames of 6 x 6 px"):
         patterns(np.ones((1, 6, 6)), centre_px=(9, 0))

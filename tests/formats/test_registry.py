@@ -1,4 +1,4 @@
-"""format=auto: each format's files are known by its own reader and no other."""
+"""format=auto: the files of each format are recognised by its reader and by no other."""
 
 import h5py
 import numpy as np
@@ -11,7 +11,7 @@ from tests.formats.samples import COUNTS, complex_array, every_reader
 
 
 def write(folder, name):
-    """Files of one format, as small as they go."""
+    """Write the smallest files of a format and return their paths."""
     path = folder / name
     if name == "tiff":
         tifffile.imwrite(folder / "stack.tif", COUNTS)
@@ -41,13 +41,13 @@ def write(folder, name):
 
 
 @pytest.mark.parametrize("name", ORDER)
-def test_each_format_is_known_by_its_own_reader_alone(tmp_path, name):
+def test_each_format_is_recognised_by_its_reader_only(tmp_path, name):
     files, readers = write(tmp_path, name), every_reader()
     assert [known for known, reader in readers.items() if reader.recognises(files)] == [name]
     assert recognise(files, readers) == (name, readers[name])
 
 
-def test_every_format_has_its_place_in_the_order():
+def test_every_format_has_a_place_in_the_order():
     assert set(ORDER) | {"keys"} == set(every_reader())
 
 
@@ -55,7 +55,7 @@ def test_every_format_has_its_place_in_the_order():
     "content", [b"", b"PK\x03\x04 broken", b"\x89HDF\r\n\x1a\n broken", b"text", b"\x93NUMPY\x01\x00"]
 )
 @pytest.mark.parametrize("ending", ["npz", "npz.bz2", "h5", "cxi", "npy", "tif", "csv", "unknown"])
-def test_no_reader_stumbles_over_a_broken_file(tmp_path, content, ending):
+def test_no_reader_fails_on_a_broken_file(tmp_path, content, ending):
     path = tmp_path / f"x_diff.{ending}"
     path.write_bytes(content)
     known = [name for name, reader in every_reader().items() if reader.recognises([str(path)])]
@@ -63,20 +63,22 @@ def test_no_reader_stumbles_over_a_broken_file(tmp_path, content, ending):
     assert not any(reader.recognises([str(tmp_path / "absent.h5")]) for reader in every_reader().values())
 
 
-def test_a_file_of_no_format_is_refused_with_what_it_holds(tmp_path):
+def test_a_file_of_no_format_is_refused_and_its_names_are_listed(tmp_path):
     with h5py.File(tmp_path / "own.h5", "w") as handle:
         handle["frames"] = COUNTS
-    with pytest.raises(DataError, match=r"own.h5 \(it holds frames\) is of no format.*cxi.*format=keys"):
+    with pytest.raises(
+        DataError, match=r"own.h5 \(it contains frames\) has none of the known formats.*cxi.*format=keys"
+    ):
         recognise([str(tmp_path / "own.h5")], every_reader())
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [("a.npz", b"", "0 bytes"), ("a.npz", b"PK\x03\x04", "damaged"), ("a.h5", b"text", "is not HDF5")],
 )
-def test_a_damaged_file_is_said_to_be_damaged_not_unknown(tmp_path, name, content, said):
+def test_a_damaged_file_is_reported_as_damaged_not_as_unknown(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         recognise([str(tmp_path / name)], every_reader())
 
 

@@ -1,4 +1,4 @@
-"""Files for other programs: what they hold, and that they come back through the readers' conventions."""
+"""Exported files for other programs: their names, units and conventions."""
 
 import os
 
@@ -16,12 +16,12 @@ def product(**changes) -> Product:
         "name": "star", "comments": "test", "obj": RANDOM.random((30, 41)).astype(np.complex64),
         "probe": RANDOM.random((2, 8, 8)).astype(np.complex64), "corners_px": RANDOM.uniform(0, 20, (5, 2)),
         "point_index": np.array([4, 2, 0, 1, 3]), "pixel_size_m": 8e-9, "energy_ev": 8800.0, "distance_m": 2.2,
-        "detector_pixel_m": 75e-6, "errors": [0.4, 0.2],
+        "detector_pixel_m": 75e-6, "misfits": [0.4, 0.2],
     }  # fmt: skip
     return Product(**values | changes)
 
 
-def test_a_product_has_every_name_ptychodus_reads(tmp_path):
+def test_a_product_has_every_name_that_ptychodus_reads(tmp_path):
     written = product()
     write_ptychodus(tmp_path / "a.h5", written)
     with h5py.File(tmp_path / "a.h5") as handle:
@@ -35,7 +35,7 @@ def test_a_product_has_every_name_ptychodus_reads(tmp_path):
         assert handle["probe_position_indexes"][()].tolist() == [4, 2, 0, 1, 3]
         y, x = handle["probe_position_y_m"][()], handle["probe_position_x_m"][()]
         assert handle.attrs["probe_photon_count"] == pytest.approx((np.abs(written.probe) ** 2).sum())
-    corners = np.stack([y / 8e-9 + 15 - 4, x / 8e-9 + 20.5 - 4], axis=1)  # about the object's middle
+    corners = np.stack([y / 8e-9 + 15 - 4, x / 8e-9 + 20.5 - 4], axis=1)  # relative to the object's middle
     np.testing.assert_allclose(corners, written.corners_px, atol=1e-6)
 
 
@@ -51,7 +51,7 @@ def test_a_cxi_file_has_metres_joules_and_both_images(tmp_path):
         assert entry["sample_1/geometry_1/translation"].shape == (5, 3)
 
 
-def test_what_is_not_known_is_left_out_of_cxi(tmp_path):
+def test_unknown_values_are_left_out_of_cxi(tmp_path):
     write_cxi(tmp_path / "a.cxi", product(energy_ev=None, distance_m=None, detector_pixel_m=None))
     with h5py.File(tmp_path / "a.cxi") as handle:
         assert not list(handle["entry_1/instrument_1"])

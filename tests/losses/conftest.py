@@ -1,4 +1,4 @@
-"""Predictions, targets and a probe for losses, without a network's model."""
+"""Predictions, targets and a probe for tests of losses, without a model."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from ptycho_bench.config.build import build, build_loss
+from ptycho_bench.config.build import build
+from ptycho_bench.config.network import build_loss
 from ptycho_bench.data.scan import Measurement
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.network.network import PtychoNetwork
@@ -16,7 +17,7 @@ from ptycho_bench.network.sample import Prediction, Target
 from ptycho_bench.network.scaling import Scaling
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.physics.probe import scale_to_photons
-from tests.conftest import composed
+from tests.conftest import option
 
 SIDE = 16
 SCALING = Scaling(
@@ -29,38 +30,33 @@ SCALING = Scaling(
 )
 
 
-def node(group: str, option: str) -> dict:
-    """One option of a group."""
-    return composed(f"{group}={option}")[group]
-
-
 def represented(phase: str, amplitude: str = "scaled") -> PtychoNetwork:
-    """A network whose model passes on what it is given."""
+    """Return a network whose model is the identity."""
     return PtychoNetwork(
         model=nn.Identity(),
-        input_transform=build(node("input", "log1p"), scaling=SCALING),
-        amplitude=build(node("amplitude", amplitude), scaling=SCALING),
-        phase=build(node("phase", phase), scaling=SCALING),
+        input_transform=build(option("input", "log1p"), scaling=SCALING),
+        amplitude=build(option("amplitude", amplitude), scaling=SCALING),
+        phase=build(option("phase", phase), scaling=SCALING),
         scaling=SCALING,
     )
 
 
 def make_loss(loss: str, phase: str, *words: str, amplitude: str = "scaled") -> Loss:
-    """A loss of conf/loss, attached to the probe; words are overrides as on the command line."""
+    """Return a loss of conf/loss that is attached to the probe; words are overrides as on the command line."""
     changes = OmegaConf.to_container(OmegaConf.from_dotlist(list(words))).get("loss", {})
-    made = build_loss({**node("loss", loss), **changes}, node("amplitude", amplitude), node("phase", phase))
+    made = build_loss({**option("loss", loss), **changes}, option("amplitude", amplitude), option("phase", phase))
     made.attach(Measurement(illumination(), 1.0, None))
     return made
 
 
 def illumination() -> Tensor:
-    """Two modes, complex (2, SIDE, SIDE), 1e4 photons."""
+    """Return a probe of two modes, complex (2, SIDE, SIDE), 1e4 photons."""
     draw = torch.Generator().manual_seed(7)
     return scale_to_photons(torch.randn(2, SIDE, SIDE, dtype=torch.complex64, generator=draw), 1e4)
 
 
 def random_patches(count: int = 3, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Amplitude in [0.2, 0.9] and phase in [-2.8, 2.8], (count, SIDE, SIDE)."""
+    """Return amplitudes in [0.2, 0.9] and phases in [-2.8, 2.8], each (count, SIDE, SIDE)."""
     draw = torch.Generator().manual_seed(seed)
     return (
         0.2 + 0.7 * torch.rand(count, SIDE, SIDE, generator=draw),
@@ -73,13 +69,13 @@ def pattern(amplitude: Tensor, phase: Tensor) -> Tensor:
 
 
 def exact(network: PtychoNetwork, target: Target) -> Prediction:
-    """A prediction that is the truth."""
+    """Return a prediction that equals the target."""
     return Prediction(amplitude=target.amplitude, phase=target.phase, unprojected=target.phase, decode=network.decode)
 
 
 @pytest.fixture
 def raw() -> Callable[[int], tuple[Tensor, Tensor]]:
-    """raw(channels) -> a model's unbounded outputs, which take gradients."""
+    """Return a function raw(phase_channels) that returns unbounded outputs of a model, with gradients."""
     draw = torch.Generator().manual_seed(1)
 
     def make(channels: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Losses between patterns of several scans: each sample through its own scan's probe, mask and coherence."""
+"""Losses between patterns of several scans: each sample uses the probe, mask and coherence of its own scan."""
 
 import dataclasses
 
@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from ptycho_bench.config.build import build_network
+from ptycho_bench.config.network import build_network
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.losses.by_scan import LossByScan
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.sample import Prediction, Target
 from ptycho_bench.network.scaling import Scaling
-from tests.conftest import composed
+from tests.conftest import option
 from tests.losses.conftest import exact, make_loss
 
 MEASURED = {
@@ -33,10 +33,11 @@ def scans(tiny_scan, other_scan) -> list[PtychoScan]:
 
 
 def networks_of(scans: list[PtychoScan]) -> list[PtychoNetwork]:
-    """One for each scan, with its own scaling."""
-    description = composed("amplitude=scaled", "phase=scaled")
-    own = [dataclasses.asdict(Scaling.of(scan, POINTS)) for scan in scans]
-    return [build_network({**description, "scaling": scaling}, nn.Identity()) for scaling in own]
+    """Return one network per scan, with its own scaling."""
+    names = {"input": "log1p", "amplitude": "scaled", "phase": "scaled"}
+    description = {group: option(group, name) for group, name in names.items()}
+    scalings = [dataclasses.asdict(Scaling.of(scan, POINTS)) for scan in scans]
+    return [build_network({**description, "scaling": scaling}, nn.Identity()) for scaling in scalings]
 
 
 def losses_of(scans: list[PtychoScan], words: tuple[str, ...]) -> list[Loss]:
@@ -56,7 +57,7 @@ def truth(scan: PtychoScan, network: PtychoNetwork) -> Target:
 
 
 def mixed(targets: list[Target]) -> Target:
-    """Samples of the scans in turn: 0, 1, 0, 1, ..."""
+    """Interleave the samples of the scans: 0, 1, 0, 1, ..."""
     fields = [
         torch.stack(field, dim=1).flatten(0, 1) for field in zip(*(target[:3] for target in targets), strict=True)
     ]
@@ -64,14 +65,14 @@ def mixed(targets: list[Target]) -> Target:
 
 
 def guess(target: Target, network: PtychoNetwork) -> Prediction:
-    """The truth, disturbed, with gradients."""
-    draw = torch.Generator().manual_seed(2)
-    heads = [head + 0.1 * torch.randn(head.shape, generator=draw) for head in target[:2]]
+    """Return the target plus noise as a prediction with gradients."""
+    generator = torch.Generator().manual_seed(2)
+    heads = [head + 0.1 * torch.randn(head.shape, generator=generator) for head in target[:2]]
     return exact(network, Target(*(head.clamp(0.01, 0.99).requires_grad_() for head in heads)))
 
 
 @pytest.mark.parametrize("words", MEASURED.values(), ids=MEASURED)
-def test_the_truth_has_no_loss_though_scans_were_measured_differently(scans, words):
+def test_the_loss_of_the_truth_is_zero_for_scans_that_were_measured_differently(scans, words):
     networks = networks_of(scans)
     targets = [truth(scan, network) for scan, network in zip(scans, networks, strict=True)]
     target = mixed(targets)
@@ -82,14 +83,14 @@ def test_the_truth_has_no_loss_though_scans_were_measured_differently(scans, wor
 
 
 @pytest.mark.parametrize("words", [*MEASURED.values(), REFINED], ids=[*MEASURED, "refined"])
-def test_terms_are_means_over_samples_of_what_each_scan_alone_gives(scans, words):
+def test_terms_are_means_over_the_samples_of_all_scans(scans, words):
     networks = networks_of(scans)
     targets = [truth(scan, network) for scan, network in zip(scans, networks, strict=True)]
-    counts = (1, 3)  # of a batch of four
+    counts = (1, 3)  # samples of each scan in a batch of four
     targets = [
         target.map(lambda part, count=count: part[:count]) for target, count in zip(targets, counts, strict=True)
     ]
-    alone = [
+    separate = [
         loss(guess(target, network), target)
         for loss, target, network in zip(losses_of(scans, words), targets, networks, strict=True)
     ]
@@ -99,9 +100,9 @@ def test_terms_are_means_over_samples_of_what_each_scan_alone_gives(scans, words
     pred = exact(networks[0], Target(*(head[order] for head in heads)))
     target = Target(*(torch.cat(field)[order] for field in zip(*(one[:3] for one in targets), strict=True)))
     terms = by_scan(scans, words)(pred, target._replace(scan=torch.tensor([0, 1, 1, 1])[order]))
-    assert set(terms) == set(alone[0])
+    assert set(terms) == set(separate[0])
     for name, value in terms.items():
-        torch.testing.assert_close(value, (alone[0][name] + 3 * alone[1][name]) / 4)
+        torch.testing.assert_close(value, (separate[0][name] + 3 * separate[1][name]) / 4)
 
 
 def test_each_scan_has_its_own_correction_of_the_probe(scans):
@@ -114,7 +115,7 @@ def test_each_scan_has_its_own_correction_of_the_probe(scans):
     assert all(parameter.grad.abs().max() > 0 for parameter in loss.parameters())
 
 
-def test_a_batch_without_a_scan_leaves_its_correction_a_gradient_of_zero(scans):
+def test_the_correction_of_a_scan_without_samples_has_gradient_zero(scans):
     networks = networks_of(scans)
     target = truth(scans[1], networks[1])._replace(scan=torch.ones(len(POINTS), dtype=torch.int64))
     loss, pred = by_scan(scans, REFINED), guess(target, networks[1])

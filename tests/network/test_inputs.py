@@ -1,4 +1,4 @@
-"""Input transforms: counts to what a network sees."""
+"""Input transforms: counts to network input."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def transform(option, *words, scaling=SCALING):
         ("sqrt_pattern", [0.0, 0.25, 0.5, 1.0]),
     ],
 )
-def test_what_each_input_makes_of_counts(option, expected):
+def test_each_input_transforms_counts_as_documented(option, expected):
     seen = transform(option)(torch.tensor([[[0.0, 100.0, 400.0, 1600.0]]]))
     torch.testing.assert_close(seen, torch.tensor([[[expected]]]))
 
@@ -51,7 +51,7 @@ def test_gains_rise_and_the_raw_pattern_comes_last(option, channels):
     assert seen[-1].item() == pytest.approx(0.1 / 400)
 
 
-def test_a_standardised_pattern_is_its_distance_from_the_mean_pattern():
+def test_a_standardised_pattern_is_its_deviation_from_the_mean_pattern():
     seen = transform("log1p_standardised")(torch.expm1(torch.stack((MEAN, MEAN + 0.5, 2 * MEAN))))
     torch.testing.assert_close(seen[0, 0], torch.zeros(8, 8))
     torch.testing.assert_close(seen[1, 0], torch.ones(8, 8), atol=1e-5, rtol=0)
@@ -60,7 +60,7 @@ def test_a_standardised_pattern_is_its_distance_from_the_mean_pattern():
 
 @pytest.mark.parametrize("option", options("input"))
 @pytest.mark.parametrize("neighbours", [0, 1])
-def test_every_input_is_finite_has_its_channels_and_leaves_the_dark_dark(option, neighbours):
+def test_every_input_is_finite_has_its_channels_and_keeps_empty_patterns_at_zero(option, neighbours):
     made = transform(option, f"input.neighbours={neighbours}")
     counts = torch.rand(3, 8, 8) * 400
     counts[0] = 0
@@ -77,9 +77,9 @@ def test_every_input_is_finite_has_its_channels_and_leaves_the_dark_dark(option,
         ("log1p", "input.neighbours=-1", "input.neighbours must be at least 0, got -1"),
         ("dual_gain", "input.gains=[]", r"one or more rising exponents, got \[\]"),
         ("dual_gain", "input.gains=[4,0.001]", "one or more rising exponents, got"),
-        ("dual_gain", "input.headroom=0", r"input.headroom is 0, it must lie in \(0, 1\]"),
-        ("dual_gain", "input.base=1", "input.base is 1, it must be above 1"),
-        ("dual_gain", "input.threshold=0", "input.threshold is 0, it must be above 0"),
+        ("dual_gain", "input.headroom=0", r"input.headroom must lie in \(0, 1\], got 0; CPR uses 0.85"),
+        ("dual_gain", "input.base=1", "input.base must be above 1, got 1; CPR uses 2"),
+        ("dual_gain", "input.threshold=0", "input.threshold must be above 0, got 0; a 12-bit detector"),
     ],
 )
 def test_an_impossible_input_is_refused(option, word, message):
@@ -87,7 +87,9 @@ def test_an_impossible_input_is_refused(option, word, message):
         transform(option, word)
 
 
-def test_gains_of_patterns_that_are_nearly_all_dark_are_refused():
+def test_gains_are_refused_if_nearly_all_pixels_are_dark():
     dark = Scaling(**{**vars(SCALING), "intensity_p995": 0.0})
-    with pytest.raises(ValueError, match=r"dual_gain needs more than 0\.5 % of the pixels lit.*use input=log1p"):
+    with pytest.raises(
+        ValueError, match=r"dual_gain needs counts in more than 0\.5 % of the pixels, .*use input=log1p"
+    ):
         transform("dual_gain", scaling=dark)

@@ -46,12 +46,12 @@ def test_the_middle_of_a_neighbourhood_is_the_point_itself(radius):
 
 def test_two_points_with_one_index_are_refused():
     twice = np.array([[0, 0], [0, 0]])
-    with pytest.raises(DataError, match="names some raster places twice"):
+    with pytest.raises(DataError, match=r"the same raster position more than once, .* set input.neighbours=0"):
         neighbour_table(twice, np.arange(2), 1, np.arange(2))
     assert neighbour_table(twice, np.arange(2), 0, np.arange(2)).tolist() == [[0], [1]]
 
 
-def test_gathered_patterns_stand_in_the_order_of_the_table_and_gaps_are_zero():
+def test_gathered_patterns_are_in_the_order_of_the_table_and_gaps_are_zero():
     patterns = torch.arange(1.0, 7).reshape(3, 2, 1, 1).expand(-1, -1, 4, 4)
     seen = gather(patterns, torch.tensor([[2, -1, 0], [1, 1, -1]]))
     assert seen.shape == (2, 6, 4, 4)

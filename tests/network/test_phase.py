@@ -1,4 +1,4 @@
-"""Every phase and amplitude representation of conf/: exact round trip, bounded channels, finite gradients."""
+"""Every phase and amplitude representation in conf/: exact round trip, bounded channels, finite gradients."""
 
 import math
 
@@ -44,7 +44,7 @@ def training_phase():
     return torch.linspace(-2.5, 2.0, 8 * 64 * 64).reshape(8, 64, 64)
 
 
-def test_decoding_gives_the_encoded_phase_back(phase):
+def test_decoding_inverts_encoding(phase):
     channels = phase.encode(training_phase())
     assert channels.shape == (8, phase.channels, 64, 64)
     torch.testing.assert_close(phase.decode(channels), training_phase(), atol=1e-5, rtol=0)
@@ -63,9 +63,9 @@ def test_activated_channels_stay_within_the_data_range(phase):
 
 
 def test_activated_channels_reach_every_encoded_phase(phase):
-    encoded, compact_table = phase.encode(training_phase()), activate(phase, raw_output(phase))
-    assert (compact_table.amin((0, 2, 3)) <= encoded.amin((0, 2, 3)) + 1e-3).all()
-    assert (compact_table.amax((0, 2, 3)) >= encoded.amax((0, 2, 3)) - 1e-3).all()
+    encoded, reached = phase.encode(training_phase()), activate(phase, raw_output(phase))
+    assert (reached.amin((0, 2, 3)) <= encoded.amin((0, 2, 3)) + 1e-3).all()
+    assert (reached.amax((0, 2, 3)) >= encoded.amax((0, 2, 3)) - 1e-3).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 30.0, -30.0])
@@ -88,7 +88,7 @@ def test_circular_channels_have_no_jump_at_the_branch_cut():
     assert (circular.decode(circular.encode(below)) - below).abs() < 1e-5
 
 
-def test_radians_come_back_wrapped():
+def test_decoded_radians_are_wrapped():
     radians, phase = RadianPhase(scaling=SCALING), torch.linspace(-9, 9, 101).reshape(1, 1, 101)
     torch.testing.assert_close(radians.decode(radians.encode(phase)), wrap_phase(phase))
     assert radians.bound(torch.tensor(1e4)) == pytest.approx(math.pi)
@@ -100,20 +100,20 @@ def test_scaled_phase_spans_zero_to_one_over_the_training_range():
     assert encoded.max().item() == pytest.approx(1, abs=1e-6)
 
 
-def test_without_projection_circular_channels_stay_within_the_square_and_decode_alike():
+def test_without_projection_circular_channels_stay_within_the_square_and_decode_to_the_same_phase():
     free, circular = (CircularPhase(projected=projected, scaling=SCALING) for projected in (False, True))
     raw = raw_output(free)
     torch.testing.assert_close(activate(free, raw), raw.tanh())
     torch.testing.assert_close(free.decode(activate(free, raw)), circular.decode(activate(circular, raw)))
 
 
-def test_scaled_circular_channels_are_those_of_the_number_from_zero_to_one():
+def test_scaled_circular_channels_encode_the_phase_scaled_to_zero_to_one():
     encoded = ScaledCircularPhase(projected=True, scaling=SCALING).encode(training_phase())
     assert encoded[:, 0].min().item() == pytest.approx(math.cos(1), abs=1e-5)
     assert encoded[:, 1].max().item() == pytest.approx(math.sin(1), abs=1e-5)
 
 
-def test_no_direction_decodes_with_a_finite_gradient():
+def test_channels_at_the_origin_decode_with_a_finite_gradient():
     channels = torch.zeros(1, 2, 4, 4, requires_grad=True)
     angle = CircularPhase(projected=True, scaling=SCALING).decode(channels)
     angle.sum().backward()
@@ -121,17 +121,17 @@ def test_no_direction_decodes_with_a_finite_gradient():
     assert channels.grad.isfinite().all()
 
 
-def test_amplitude_comes_back_and_is_reached(amplitude):
+def test_decoding_inverts_encoding_of_amplitude_and_its_range_is_reached(amplitude):
     true = torch.linspace(0.05, 0.95, 4 * 64).reshape(4, 8, 8)
     encoded = amplitude.encode(true)
     assert encoded.shape == (4, 1, 8, 8)
     torch.testing.assert_close(amplitude.decode(encoded), true)
-    compact_table = amplitude.bound(torch.linspace(-20, 20, 256).reshape(4, 1, 8, 8))
-    assert compact_table.min() <= encoded.min()
-    assert compact_table.max() >= encoded.max()
+    reached = amplitude.bound(torch.linspace(-20, 20, 256).reshape(4, 1, 8, 8))
+    assert reached.min() <= encoded.min()
+    assert reached.max() >= encoded.max()
 
 
-def test_a_constrained_amplitude_is_the_drafts_and_never_exceeds_its_limit():
+def test_a_constrained_amplitude_follows_the_draft_and_never_exceeds_its_limit():
     constrained = ConstrainedAmplitude(limit=2.0, scaling=SCALING)
     raw = torch.linspace(-30, 30, 64).reshape(1, 1, 8, 8)
     torch.testing.assert_close(constrained.bound(raw), 2 / (1 + torch.exp(-raw / 2)))

@@ -1,4 +1,4 @@
-"""Quantiles in constant memory: numpy's, to the last bit."""
+"""Quantiles in constant memory agree with numpy to the last bit."""
 
 import numpy as np
 import pytest
@@ -16,6 +16,6 @@ def test_it_is_the_quantile_of_all_values_at_once(dtype, count):
         assert found == float(np.quantile(values, fraction))
 
 
-def test_a_zero_with_a_sign_is_zero():
+def test_negative_zero_counts_as_zero():
     values = np.array([-0.0, 0.0, 1.0, 2.0], np.float32)
     assert quantile(lambda: [values], 4, 0.5) == 0.5

@@ -1,4 +1,4 @@
-"""Ranges of the training part."""
+"""Value ranges of the training part."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from ptycho_bench.network.scaling import Scaling
 
 
 def scan(amplitude=(0.5, 0.9), phase=(-2.0, 1.0)):
-    """Only what ranges are taken from; the second point is not a training point."""
+    """The arrays that ranges are taken from; the second point is not a training point."""
     arrays = {"diffraction": [[[0.0, 900.0]], [[5e3, 5e3]]], "amplitude": [[amplitude], [(9, 9)]]}
     arrays["phase"] = [[phase], [(9, 9)]]
     return SimpleNamespace(**{name: np.array(values, np.float32) for name, values in arrays.items()})
@@ -26,7 +26,7 @@ def test_the_training_range_becomes_zero_to_one():
     assert scaling.intensity_p995 == np.quantile([0.0, 900.0], 0.995)
 
 
-def test_unscaling_gives_back_also_what_lies_outside_the_range():
+def test_unscaling_inverts_scaling_outside_the_range_too():
     scaling, values = Scaling.of(scan(), [0]), torch.linspace(-4, 4, 9)
     torch.testing.assert_close(scaling.unscale_amplitude(scaling.scale_amplitude(values)), values)
     torch.testing.assert_close(scaling.unscale_phase(scaling.scale_phase(values)), values)
@@ -49,7 +49,7 @@ def test_training_patterns_are_standardised_pixel_by_pixel(monkeypatch):
     assert scaling.log1p_deviation == pytest.approx((seen - seen.mean(axis=0)).std())
 
 
-def test_patterns_that_are_all_one_have_the_deviation_one():
+def test_equal_patterns_have_the_deviation_one():
     assert Scaling.of(scan(), [0]).log1p_deviation == 1
 
 

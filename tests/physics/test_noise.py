@@ -1,4 +1,4 @@
-"""Detector noise: statistics of PPN Eq. 2, reproducible from the generator alone."""
+"""Test the detector noise: its statistics, bad pixels, and reproducibility from the generator."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def test_ppn_noise_has_the_mean_and_variance_of_equation_2():
     assert counts.var() == pytest.approx(0.5 * 400 + 2.0**2, rel=0.02)
 
 
-def test_cpr_noise_has_the_mean_and_variance_of_both_its_terms():
+def test_cpr_noise_has_the_mean_and_variance_of_its_two_terms():
     counts = counts_of(CPRNoise(sigma_counts=10.0), 400.0)
     assert counts.mean() == pytest.approx(400, abs=0.3)
     assert counts.var() == pytest.approx(400 + 10.0**2, rel=0.02)
@@ -35,19 +35,19 @@ def test_counts_are_clipped_at_zero(noise):
 
 
 @pytest.mark.parametrize("noise", [PPNNoise(**PPN), CPRNoise(sigma_counts=2.0)])
-def test_the_generator_alone_decides_the_noise(noise):
+def test_only_the_generator_determines_the_noise(noise):
     state = torch.get_rng_state()
     assert torch.equal(counts_of(noise, 50.0, seed=1), counts_of(noise, 50.0, seed=1))
     assert not torch.equal(counts_of(noise, 50.0, seed=1), counts_of(noise, 50.0, seed=2))
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_no_noise_is_the_expected_intensity():
+def test_no_noise_returns_the_expected_intensity():
     intensity = torch.rand(3, 4, 4)
     assert torch.equal(NoNoise()(intensity, Generator()), intensity)
 
 
-def test_an_incoherent_beam_sees_each_patchs_mean():
+def test_an_incoherent_beam_sees_the_mean_of_each_patch():
     patches = torch.randn(3, 8, 8, dtype=torch.complex64)
     mean = patches.mean((-2, -1), keepdim=True)
     torch.testing.assert_close(blend_with_mean(patches, 0.0), mean.expand_as(patches))
@@ -68,7 +68,7 @@ def test_impossible_ppn_noise_is_refused(changes, message):
         PPNNoise(**PPN | changes)
 
 
-def test_a_negative_cpr_noise_is_refused():
+def test_negative_cpr_noise_is_refused():
     with pytest.raises(ValueError, match=r"sigma_counts must be at least 0, got -1"):
         CPRNoise(sigma_counts=-1.0)
 
@@ -80,13 +80,13 @@ def test_a_detector_counts_photons():
     assert torch.equal(counts, counts.round())
 
 
-def test_a_full_counter_counts_no_further():
+def test_counts_are_clipped_at_saturation():
     counts = counts_of(DetectorNoise(**DETECTOR | {"saturation_counts": 200}), 400.0)
     assert counts.max() == 200
     assert (counts == 200).float().mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_dead_and_hot_pixels_are_the_same_in_each_pattern_and_read_the_same():
+def test_dead_and_hot_pixels_have_the_same_positions_and_readings_in_each_pattern():
     noise = DetectorNoise(**DETECTOR | {"dead_pixels": 3, "hot_pixels": 5})
     dead, hot = noise.bad_pixels((16, 24))
     assert (dead.sum(), hot.sum(), (dead & hot).sum()) == (3, 5, 0)
@@ -94,21 +94,21 @@ def test_dead_and_hot_pixels_are_the_same_in_each_pattern_and_read_the_same():
         counts = noise(torch.full((7, 16, 24), 400.0), Generator().manual_seed(seed))
         assert (counts[:, dead] == 0).all()
         assert (counts[:, hot] == 4095).all()
-        counted = counts[:, ~(dead | hot)]
-        assert 0 < counted.min() <= counted.max() < 4095
+        valid = counts[:, ~(dead | hot)]
+        assert 0 < valid.min() <= valid.max() < 4095
 
 
-def test_bad_pixels_are_the_detectors_and_leave_the_generator_alone():
+def test_bad_pixels_depend_on_the_pixel_seed_and_do_not_advance_the_generator():
     bad = {"dead_pixels": 30, "hot_pixels": 40}
-    places = [DetectorNoise(**DETECTOR | bad | {"pixel_seed": seed}).bad_pixels((64, 64)) for seed in (0, 0, 1)]
-    assert torch.equal(places[0].hot, places[1].hot)
-    assert not torch.equal(places[0].hot, places[2].hot)
-    plain, spotted = (counts_of(DetectorNoise(**DETECTOR | bad), 400.0) for bad in ({}, bad))
+    masks = [DetectorNoise(**DETECTOR | bad | {"pixel_seed": seed}).bad_pixels((64, 64)) for seed in (0, 0, 1)]
+    assert torch.equal(masks[0].hot, masks[1].hot)
+    assert not torch.equal(masks[0].hot, masks[2].hot)
+    without, with_bad = (counts_of(DetectorNoise(**DETECTOR | bad), 400.0) for bad in ({}, bad))
     dead, hot = DetectorNoise(**DETECTOR | bad).bad_pixels((200, 1000))
-    assert torch.equal(plain[~(dead | hot)], spotted[~(dead | hot)])
+    assert torch.equal(without[~(dead | hot)], with_bad[~(dead | hot)])
 
 
-def test_the_generator_alone_decides_a_detectors_counts():
+def test_only_the_generator_determines_the_counts_of_a_detector():
     state = torch.get_rng_state()
     noise = DetectorNoise(**DETECTOR)
     assert torch.equal(counts_of(noise, 50.0, seed=1), counts_of(noise, 50.0, seed=1))
@@ -128,7 +128,7 @@ def test_other_detectors_have_no_bad_pixels(noise):
     [
         ({"efficiency": 50}, r"efficiency must lie in \[0, 1\], got 50; 50 % is written 0\.5"),
         ({"saturation_counts": 0}, r"saturation_counts must lie in \[1, 65535\], got 0"),
-        ({"saturation_counts": 65536}, r"saturation_counts must lie in \[1, 65535\], got 65536; 12 bits reach 4095"),
+        ({"saturation_counts": 65536}, r"saturation_counts must lie in \[1, 65535\], got 65536; a 12-bit counter"),
         ({"dead_pixels": -1}, "dead_pixels must be at least 0, got -1"),
         ({"hot_pixels": -2}, "hot_pixels must be at least 0, got -2"),
     ],
@@ -140,5 +140,5 @@ def test_an_impossible_detector_is_refused(changes, message):
 
 def test_more_bad_pixels_than_pixels_are_refused():
     noise = DetectorNoise(**DETECTOR | {"dead_pixels": 9, "hot_pixels": 8})
-    with pytest.raises(ValueError, match="must be at most 16, the detector's pixels, got 17"):
+    with pytest.raises(ValueError, match="must be at most 16, the number of pixels, got 17"):
         noise.bad_pixels((4, 4))

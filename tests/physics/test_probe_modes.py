@@ -1,11 +1,11 @@
-"""Start and orthogonalisation of probe modes, the centring ramp, shifts by fractions of a pixel."""
+"""Test the initial and orthogonal probe modes, the centring ramp and shifts by fractions of a pixel."""
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
 from ptycho_bench.physics.forward import diffraction_intensity, far_field, object_plane
-from ptycho_bench.physics.probe_modes import centring_ramp, orthogonal_modes, shift_phase, start_modes
+from ptycho_bench.physics.probe_modes import centring_ramp, initial_modes, orthogonal_modes, shift_phase
 
 
 def complex_noise(*shape: int, seed: int = 0) -> Tensor:
@@ -17,33 +17,33 @@ def inner_products(modes: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("count", [2, 3, 6])
-def test_modes_start_as_weak_orthogonal_copies_that_keep_the_power(tiny_probe, count):
-    modes = start_modes(tiny_probe, count)
+def test_initial_modes_are_weak_orthogonal_copies_that_keep_the_power(tiny_probe, count):
+    modes = initial_modes(tiny_probe, count)
     shares = [1 - 0.02 * (count - 1)] + [0.02] * (count - 1)
     torch.testing.assert_close(inner_products(modes), torch.diag(torch.tensor(shares) + 0j), atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(modes[0], tiny_probe * shares[0] ** 0.5)
-    assert torch.equal(modes, start_modes(tiny_probe[None], count))
+    assert torch.equal(modes, initial_modes(tiny_probe[None], count))
 
 
-def test_many_modes_leave_the_probe_half_the_power(tiny_probe):
-    assert start_modes(tiny_probe, 40)[0].abs().square().sum() == pytest.approx(0.5)
+def test_many_added_modes_leave_half_of_the_power_to_the_probe(tiny_probe):
+    assert initial_modes(tiny_probe, 40)[0].abs().square().sum() == pytest.approx(0.5)
 
 
-def test_modes_that_are_given_stay_as_they_are(tiny_probe):
+def test_given_modes_are_returned_unchanged(tiny_probe):
     given = complex_noise(3, 8, 8)
-    assert start_modes(given, 3) is given
-    assert torch.equal(start_modes(tiny_probe, 1), tiny_probe[None])
+    assert initial_modes(given, 3) is given
+    assert torch.equal(initial_modes(tiny_probe, 1), tiny_probe[None])
 
 
 @pytest.mark.parametrize(
-    ("count", "message"), [(0, "modes must be at least 1, got 0"), (3, "the probe has 2 modes, 3 are asked for")]
+    ("count", "message"), [(0, "modes must be at least 1, got 0"), (3, "the probe has 2 modes, but modes is 3")]
 )
 def test_another_number_of_modes_is_refused(count, message):
     with pytest.raises(ValueError, match=message):
-        start_modes(complex_noise(2, 8, 8), count)
+        initial_modes(complex_noise(2, 8, 8), count)
 
 
-def test_orthogonal_modes_are_the_same_beam_strongest_first():
+def test_orthogonal_modes_describe_the_same_beam_strongest_first():
     modes, obj_patch = complex_noise(3, 9, 8), complex_noise(4, 9, 8, seed=1)
     found = orthogonal_modes(modes)
     torch.testing.assert_close(diffraction_intensity(found, obj_patch), diffraction_intensity(modes, obj_patch))
@@ -52,8 +52,8 @@ def test_orthogonal_modes_are_the_same_beam_strongest_first():
     assert (power.diagonal().real.diff() < 0).all()
 
 
-def test_modes_already_orthogonal_keep_their_phase(tiny_probe):
-    modes = start_modes(tiny_probe * 1j, 3) * torch.tensor([1, 0.8, 0.6])[:, None, None]
+def test_modes_that_are_already_orthogonal_keep_their_phase(tiny_probe):
+    modes = initial_modes(tiny_probe * 1j, 3) * torch.tensor([1, 0.8, 0.6])[:, None, None]
     torch.testing.assert_close(orthogonal_modes(modes), modes, atol=1e-5, rtol=1e-4)
 
 

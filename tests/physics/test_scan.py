@@ -1,4 +1,4 @@
-"""Scan positions and the patches under them."""
+"""Test the scan positions and the patches under them."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_the_published_scan_has_61_by_61_points():
     assert torch.equal(points.scan_index, torch.cartesian_prod(torch.arange(61), torch.arange(61)))
 
 
-def test_jitter_is_whole_bounded_and_kept_inside_the_object():
+def test_jitter_is_in_whole_pixels_bounded_and_kept_inside_the_object():
     positions, index, step = scan()
     shift = positions - index * step
     assert torch.equal(positions, positions.round())
@@ -34,12 +34,12 @@ def test_jitter_is_whole_bounded_and_kept_inside_the_object():
     assert positions.max() == 512 - 32
 
 
-def test_without_jitter_the_scan_is_the_raster_of_an_oblong_object():
+def test_without_jitter_the_scan_is_a_regular_raster_of_a_rectangular_object():
     points = scan(object_px=(40, 50), probe_px=16, overlap_ratio=None, step_px=10, jitter_px=0)
     assert points.positions_px.tolist() == [[y, x] for y in (0, 10, 20) for x in (0, 10, 20, 30)]
 
 
-def test_the_generator_alone_decides_the_jitter():
+def test_only_the_generator_determines_the_jitter():
     state = torch.get_rng_state()
     assert torch.equal(scan(seed=4).positions_px, scan(seed=4).positions_px)
     assert not torch.equal(scan(seed=4).positions_px, scan(seed=5).positions_px)
@@ -53,11 +53,11 @@ def test_an_overlap_outside_its_range_is_refused(overlap_ratio):
 
 
 @pytest.mark.parametrize("overlap_ratio", [0, 0.25, 0.5, 0.75])
-def test_step_and_overlap_are_each_others_inverse(overlap_ratio):
+def test_overlap_from_step_inverts_step_from_overlap(overlap_ratio):
     assert overlap_from_step(step_from_overlap(overlap_ratio, 32), 32) == overlap_ratio
 
 
-def test_the_step_never_falls_below_a_pixel():
+def test_the_step_is_at_least_a_pixel():
     assert step_from_overlap(0.99, 32) == 1
 
 

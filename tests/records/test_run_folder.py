@@ -1,18 +1,21 @@
+"""Run folders and the tables and JSON files in them."""
+
 import json
 import math
 
 import pytest
 
 from ptycho_bench.data import atomic
+from ptycho_bench.records.lock import claimed
 from ptycho_bench.records.run_folder import RunFolder, append_rows, write_json, write_table
 
 
-def test_json_holds_null_where_a_number_is_not_finite(tmp_path):
+def test_json_contains_null_for_a_number_that_is_not_finite(tmp_path):
     write_json(tmp_path / "x.json", {"a": math.inf, "b": [math.nan, 1.5], "c": "text"})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [None, 1.5], "c": "text"}
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_partial_one(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_file(tmp_path, monkeypatch):
     write_json(tmp_path / "x.json", 1)
 
     def full(*args):
@@ -26,7 +29,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_partial_one(tmp_path, mon
     assert json.loads((tmp_path / "x.json").read_text()) == 1
 
 
-def test_rows_are_appended_and_of_an_epoch_written_twice_the_later_counts(tmp_path):
+def test_rows_are_appended_and_the_later_row_of_a_repeated_epoch_counts(tmp_path):
     folder = RunFolder(tmp_path)
     for epoch, value in ((0, 1.0), (1, 2.0), (1, 3.0), (2, 4.0)):
         folder.append_row({"epoch": epoch, "val_total": value})
@@ -34,7 +37,7 @@ def test_rows_are_appended_and_of_an_epoch_written_twice_the_later_counts(tmp_pa
     assert [row["val_total"] for row in folder.rows()] == [1.0, 3.0, 4.0]
 
 
-def test_a_row_cut_by_a_full_disk_is_left_out_and_the_next_starts_on_its_own_line(tmp_path):
+def test_an_incomplete_row_is_ignored_and_the_next_row_starts_on_a_new_line(tmp_path):
     folder = RunFolder(tmp_path)
     folder.append_row({"epoch": 0, "val_total": 1.0})
     with (tmp_path / "metrics.csv").open("a") as handle:
@@ -43,19 +46,19 @@ def test_a_row_cut_by_a_full_disk_is_left_out_and_the_next_starts_on_its_own_lin
     assert [row["val_total"] for row in folder.rows()] == [1.0, 2.0]
 
 
-def test_a_run_is_finished_once_its_results_are_there(tmp_path):
+def test_a_run_is_finished_once_its_results_exist(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.open("config: here\n", {"python": "3"})
     assert folder.results() is None
     folder.finish({"value": 1})
     assert folder.results() == {"value": 1}
     (tmp_path / "run" / "results.json").write_text("{")
-    with pytest.raises(ValueError, match=r"results.json is no JSON .* overwrite=true"):
+    with pytest.raises(ValueError, match=r"results.json is not valid JSON .* overwrite=true"):
         folder.results()
 
 
-def test_a_failure_is_kept_with_its_traceback_where_there_is_a_folder(tmp_path):
-    RunFolder(tmp_path).fail(ValueError("before it opened the folder"))
+def test_the_traceback_of_a_failure_is_written_once_the_folder_is_open(tmp_path):
+    RunFolder(tmp_path).fail(ValueError("before the folder was opened"))
     assert not list(tmp_path.iterdir())
     folder = RunFolder(tmp_path)
     folder.open("", {})
@@ -68,16 +71,16 @@ def test_a_failure_is_kept_with_its_traceback_where_there_is_a_folder(tmp_path):
     assert "the reason" in text
 
 
-def test_tables_need_columns_of_one_length(tmp_path):
+def test_the_columns_of_a_table_must_have_the_same_length(tmp_path):
     write_table(tmp_path / "t.csv", {"a": [1, 2], "b": [0.5, math.nan]})
     assert (tmp_path / "t.csv").read_text() == "a,b\n1,0.5\n2,nan\n"
     with pytest.raises(ValueError, match="shorter"):
         write_table(tmp_path / "t.csv", {"a": [1, 2], "b": [0.5]})
 
 
-def test_a_folder_that_no_run_made_is_not_emptied(tmp_path):
+def test_a_folder_without_the_files_of_a_run_is_not_deleted(tmp_path):
     (tmp_path / "thesis.tex").write_text("years")
-    with pytest.raises(ValueError, match="is no run's folder and would be emptied"):
+    with pytest.raises(ValueError, match="is not a run's folder and would be deleted"):
         RunFolder(tmp_path).clear()
     assert (tmp_path / "thesis.tex").is_file()
     folder = RunFolder(tmp_path / "run")
@@ -87,7 +90,41 @@ def test_a_folder_that_no_run_made_is_not_emptied(tmp_path):
     assert not folder.path.exists()
 
 
-def test_rows_follow_the_names_a_table_begins_with(tmp_path):
+def test_appended_rows_follow_the_column_order_of_the_header(tmp_path):
     append_rows(tmp_path / "table.csv", [{"a": 1, "b": 2}])
     append_rows(tmp_path / "table.csv", [{"b": 4, "a": 3}])
     assert (tmp_path / "table.csv").read_text().split() == ["a,b", "1,2", "3,4"]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "env.json"])
+def test_clear_deletes_any_folder_with_a_file_that_a_run_could_have_written(tmp_path, name):
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / name).touch()
+    (folder.path / "notes.txt").touch()
+    folder.clear()
+    assert not folder.path.exists()
+
+
+def test_the_state_follows_the_files_and_the_lock(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    assert folder.state() == "missing"
+    with claimed(folder.path):
+        assert folder.state() == "running"
+    folder.open("seed: 0", {})
+    (folder.path / "last.ckpt").touch()
+    assert folder.state() == "cut"
+    folder.fail(ValueError("the reason"))
+    assert folder.state() == "failed"
+    folder.open("seed: 0", {})
+    assert folder.state() == "cut"
+    folder.finish({})
+    assert folder.state() == "done"
+
+
+def test_a_failure_that_cannot_be_written_does_not_raise(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.open("seed: 0", {"gpus": []})
+    assert json.loads((folder.path / "env.json").read_text()) == {"gpus": []}
+    folder.clear()
+    folder.fail(ValueError("the reason"))

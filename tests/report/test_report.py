@@ -144,7 +144,7 @@ def test_a_missing_plan_and_a_torn_record_are_named(outputs):
     with pytest.raises(ValueError, match=r"no plan .*ptycho-sweep writes it"):
         collect(outputs / "benchmarks/none/plan.json", outputs)
     (outputs / "runs/benchmark/first-s0/results.json").write_text("{")
-    with pytest.raises(ValueError, match=r"first-s0/results\.json is no JSON"):
+    with pytest.raises(ValueError, match=r"first-s0/results\.json is not valid JSON"):
         collected(outputs)
 
 

@@ -1,4 +1,4 @@
-"""The eight orientations of a scan: what they do to positions, and which one the patterns fit."""
+"""Test the eight orientations of scan positions and the search for the one that fits the patterns."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ import torch
 from torch import Generator
 
 from ptycho_bench.physics.forward import diffraction_intensity
-from ptycho_bench.physics.orientation import EIGHT, orient
+from ptycho_bench.physics.orientation import ORIENTATIONS, orient
 from ptycho_bench.physics.probe import scale_to_photons
 from ptycho_bench.physics.scan import cut_patches, raster_scan
-from ptycho_bench.solvers.orientation_search import best, compare_orientations, middle_points
+from ptycho_bench.solvers.orientation_search import best_orientations, central_points, compare_orientations
 
-INVERSE = {name: name for name in EIGHT} | {
+INVERSE = {name: name for name in ORIENTATIONS} | {
     "swap_flip_rows": "swap_flip_columns",
     "swap_flip_columns": "swap_flip_rows",
 }
@@ -26,25 +26,25 @@ SHORT = {"points": 49, "iterations": 8, "seed": 0}
 
 
 def spot(y, x, width):
-    place = torch.arange(16) - 8.0
-    return torch.exp(-((place[:, None] - y) ** 2 + (place - x) ** 2) / (2 * width**2))
+    coordinate = torch.arange(16) - 8.0
+    return torch.exp(-((coordinate[:, None] - y) ** 2 + (coordinate - x) ** 2) / (2 * width**2))
 
 
 @pytest.fixture(scope="module")
 def symmetric_probe():
-    """Real, and the same seen through its middle."""
+    """A real probe with inversion symmetry."""
     return scale_to_photons(spot(0, 0, 2.0).to(torch.complex64), 1e5)
 
 
 @pytest.fixture(scope="module")
 def asymmetric_probe():
-    """Two unlike spots, of unlike phase, off the middle."""
+    """Two spots of different widths and phases, away from the centre."""
     return scale_to_photons(spot(-1, -2, 1.5) + 0.7j * spot(3, 1, 2.0), 1e5)
 
 
 @pytest.fixture
 def scan(tiny_object):
-    """scan(probe) -> patterns (as a callable) and true positions, on an oblong field."""
+    """scan(probe) -> patterns (as a callable) and true positions, on a rectangular field."""
 
     def make(probe):
         obj = tiny_object[:, :80]
@@ -61,21 +61,21 @@ def scan(tiny_object):
 
 
 def misoriented(positions, name):
-    """Positions that are the true ones once they are oriented by name."""
+    """Return positions that become the true ones when they are oriented by name."""
     return torch.from_numpy(orient(positions.numpy(), INVERSE[name]))
 
 
-@pytest.mark.parametrize("name", EIGHT)
-def test_an_orientation_and_its_inverse_leave_the_positions(name):
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_an_orientation_and_its_inverse_restore_the_positions(name):
     positions = np.random.default_rng(0).random((50, 2)) * (90, 40)
-    there = orient(positions, name)
-    np.testing.assert_array_equal(there.min(axis=0), 0)
-    np.testing.assert_allclose(orient(there, INVERSE[name]), positions - positions.min(axis=0))
+    oriented = orient(positions, name)
+    np.testing.assert_array_equal(oriented.min(axis=0), 0)
+    np.testing.assert_allclose(orient(oriented, INVERSE[name]), positions - positions.min(axis=0))
 
 
-def test_the_eight_are_eight_and_do_what_their_names_say():
+def test_the_eight_orientations_differ_and_match_their_names():
     positions = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 5.0]])
-    assert len({orient(positions, name).tobytes() for name in EIGHT}) == 8
+    assert len({orient(positions, name).tobytes() for name in ORIENTATIONS}) == 8
     np.testing.assert_array_equal(orient(positions, "as_is"), positions)
     np.testing.assert_array_equal(orient(positions, "flip_rows"), [[3, 0], [0, 0], [0, 5]])
     np.testing.assert_array_equal(orient(positions, "flip_columns"), [[0, 5], [3, 5], [3, 0]])
@@ -88,48 +88,50 @@ def test_an_unknown_orientation_is_refused():
         orient(np.zeros((2, 2)), "upside_down")
 
 
-@pytest.mark.parametrize("name", EIGHT)
-def test_each_wrong_orientation_is_detected_and_named(scan, asymmetric_probe, name):
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_each_wrong_orientation_is_identified(scan, asymmetric_probe, name):
     patterns, positions = scan(asymmetric_probe)
     misfits = compare_orientations(patterns, misoriented(positions, name), asymmetric_probe, **SHORT)
-    assert set(misfits) == set(EIGHT)
-    assert best(misfits, tolerance=0.3) == [name]
+    assert set(misfits) == set(ORIENTATIONS)
+    assert best_orientations(misfits, tolerance=0.3) == [name]
 
 
 @pytest.mark.parametrize("name", ["as_is", "swap_flip_rows"])
 @pytest.mark.parametrize("refine_probe", [False, True])
-def test_a_symmetric_probe_leaves_the_twin_open(scan, symmetric_probe, name, refine_probe):
+def test_a_symmetric_probe_does_not_distinguish_the_twin(scan, symmetric_probe, name, refine_probe):
     patterns, positions = scan(symmetric_probe)
     wrong = misoriented(positions, name)
     misfits = compare_orientations(patterns, wrong, symmetric_probe, refine_probe=refine_probe, **SHORT)
-    assert set(best(misfits, tolerance=0.1)) == {name, TWIN[name]}
+    assert set(best_orientations(misfits, tolerance=0.1)) == {name, TWIN[name]}
 
 
-def test_bad_pixels_do_not_decide(scan, asymmetric_probe):
+def test_bad_pixels_do_not_affect_the_result(scan, asymmetric_probe):
     patterns, positions = scan(asymmetric_probe)
     valid_mask = torch.ones(16, 16, dtype=torch.bool)
     valid_mask[2, 3] = valid_mask[10, 4] = False
     hot = torch.zeros(16, 16).masked_fill(~valid_mask, 1e7)
     wrong = misoriented(positions, "flip_rows")
-    misfits = compare_orientations(lambda p: patterns(p) + hot, wrong, asymmetric_probe, valid_mask=valid_mask, **SHORT)
-    assert best(misfits, tolerance=0.3) == ["flip_rows"]
+    misfits = compare_orientations(
+        lambda index: patterns(index) + hot, wrong, asymmetric_probe, valid_mask=valid_mask, **SHORT
+    )
+    assert best_orientations(misfits, tolerance=0.3) == ["flip_rows"]
 
 
-def test_the_points_are_the_ones_around_the_middle():
+def test_the_points_nearest_to_the_centre_are_used():
     positions = torch.cartesian_prod(torch.arange(7.0), torch.arange(9.0)).double()
-    chosen = middle_points(positions, 9)
+    chosen = central_points(positions, 9)
     assert set(map(tuple, positions[chosen].int().tolist())) == {(y, x) for y in (2, 3, 4) for x in (3, 4, 5)}
-    assert middle_points(positions, 1000).tolist() == list(range(63))
+    assert central_points(positions, 1000).tolist() == list(range(63))
 
 
-def test_best_names_ties_in_order():
+def test_best_orientations_lists_ties_best_first():
     misfits = {"as_is": 0.3, "flip_both": 0.2, "swap": 0.205, "flip_rows": 0.9}
-    assert best(misfits, tolerance=0.05) == ["flip_both", "swap"]
-    assert best(misfits, tolerance=0) == ["flip_both"]
+    assert best_orientations(misfits, tolerance=0.05) == ["flip_both", "swap"]
+    assert best_orientations(misfits, tolerance=0) == ["flip_both"]
     with pytest.raises(ValueError, match="tolerance must be at least 0, got -1"):
-        best(misfits, tolerance=-1)
+        best_orientations(misfits, tolerance=-1)
 
 
 def test_too_few_points_are_refused(asymmetric_probe):
-    with pytest.raises(ValueError, match=r"at least 4 scan points .* got 3; raise points"):
+    with pytest.raises(ValueError, match=r"needs at least 4 scan points, got 3; raise points"):
         compare_orientations(torch.zeros, torch.rand(9, 2), asymmetric_probe, **SHORT | {"points": 3})

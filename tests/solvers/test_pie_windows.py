@@ -1,4 +1,4 @@
-"""The object under a batch: views, gathered patches, sums where they overlap."""
+"""Test the windows of the object: views, gathered patches, and sums where patches overlap."""
 
 import pytest
 import torch
@@ -14,45 +14,45 @@ def field() -> Tensor:
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_a_window_on_its_own_is_the_batch_of_one(index):
+def test_a_single_window_equals_a_batch_of_one(index):
     change = field()[:4, :5][None, None]
     objects = []
     for kind in (SingleWindow, BatchWindows):
         obj = field()
         windows = kind(obj, CORNERS, (4, 5))
-        place = windows.locate(torch.tensor([index]))
+        location = windows.locate(torch.tensor([index]))
         y, x = CORNERS[index].tolist()
-        assert torch.equal(windows.cut(place)[0, 0], field()[y : y + 4, x : x + 5])
-        assert torch.equal(windows.overlapped(place, change.abs()), change.abs())
-        windows.add(place, change)
+        assert torch.equal(windows.cut(location)[0, 0], field()[y : y + 4, x : x + 5])
+        assert torch.equal(windows.total_illumination(location, change.abs()), change.abs())
+        windows.add(location, change)
         objects.append(obj)
     torch.testing.assert_close(*objects)
 
 
 @pytest.mark.parametrize("batch", [[1, 3], [0, 1, 2, 3]])
-def test_overlapping_patches_add_up_and_leave_nothing_for_the_next_batch(batch):
+def test_overlapping_patches_add_up_and_do_not_affect_the_next_batch(batch):
     obj, illumination = field(), torch.rand(1, 1, 4, 5, generator=Generator().manual_seed(1))
     windows = BatchWindows(obj, CORNERS, (4, 5))
     expected, total = field(), torch.zeros(20, 20)
     for y, x in CORNERS[batch].tolist():
         expected[y : y + 4, x : x + 5] += 1j
         total[y : y + 4, x : x + 5] += illumination[0, 0]
-    place = windows.locate(torch.tensor(batch))
+    location = windows.locate(torch.tensor(batch))
     for _ in range(2):
-        found = windows.overlapped(place, illumination)
+        found = windows.total_illumination(location, illumination)
         for patch, (y, x) in zip(found[:, 0], CORNERS[batch].tolist(), strict=True):
             torch.testing.assert_close(patch, total[y : y + 4, x : x + 5])
-    windows.add(place, torch.full((len(batch), 1, 4, 5), 1j))
+    windows.add(location, torch.full((len(batch), 1, 4, 5), 1j))
     torch.testing.assert_close(obj, expected)
 
 
-def test_positions_part_into_whole_pixels_and_what_is_left():
+def test_positions_are_split_into_whole_pixels_and_a_remainder():
     corners, fraction_px = split_positions(torch.tensor([[1.25, 2.75], [-3.0, 0.5], [-0.5, 1.5]], dtype=torch.float64))
-    assert corners.tolist() == [[1, 3], [-3, 1], [0, 2]]  # halves go up everywhere
+    assert corners.tolist() == [[1, 3], [-3, 1], [0, 2]]  # halves are always rounded up
     assert fraction_px.tolist() == [[0.25, -0.25], [0.0, -0.5], [-0.5, -0.5]]
 
 
-def test_corners_at_the_very_edge_fit_and_those_beyond_are_refused():
+def test_corners_at_the_edge_are_accepted_and_those_beyond_are_refused():
     check_corners(torch.tensor([[0, 0], [16, 15]]), (20, 20), (4, 5))
-    with pytest.raises(ValueError, match=r"reach \(0, 3\)\.\.\(17, 4\).*allows \(0, 0\)\.\.\(16, 15\)"):
+    with pytest.raises(ValueError, match=r"span \(0, 3\)\.\.\(17, 4\).*allows \(0, 0\)\.\.\(16, 15\)"):
         check_corners(torch.tensor([[0, 4], [17, 3]]), (20, 20), (4, 5))

@@ -1,4 +1,4 @@
-"""Recipes: schedules and how often they are stepped."""
+"""Recipes: the papers' numbers, schedules and how often they are stepped."""
 
 import pytest
 import torch

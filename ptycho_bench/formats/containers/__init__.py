@@ -1,1 +1,1 @@
-"""Containers of arrays (HDF5, npz, text tables) and what all readers need from them."""
+"""File containers (HDF5, .npz, TIFF layouts, text tables) and the helpers that all readers share."""

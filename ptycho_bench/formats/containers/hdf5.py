@@ -1,4 +1,4 @@
-"""HDF5 files of any kind: links followed, missing parts and filters named, frames read block by block."""
+"""Data sets of HDF5 files: links are followed, missing parts and filters reported, frames read block by block."""
 
 import fnmatch
 from collections.abc import Iterator
@@ -11,109 +11,109 @@ import numpy as np
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
 from ptycho_bench.formats.containers.filters import require_filters
-from ptycho_bench.formats.containers.layout import Layout, chain
-from ptycho_bench.formats.containers.links import find, missing, require_parts
-from ptycho_bench.formats.containers.paths import damage_named, natural_key, require_file
-from ptycho_bench.formats.containers.units import first_number
+from ptycho_bench.formats.containers.layout import Layout, concatenate_streams
+from ptycho_bench.formats.containers.links import find_node, missing_key, require_parts
+from ptycho_bench.formats.containers.paths import natural_key, report_damage, require_file
+from ptycho_bench.formats.containers.units import single_number
 
 
-def is_hdf5(path: str | Path) -> bool:
-    """True for a file that begins as HDF5 does."""
+def has_hdf5_signature(path: str | Path) -> bool:
+    """Return True if the file exists and begins with the signature of HDF5."""
     return Path(path).is_file() and h5py.is_hdf5(path)
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[h5py.File]:
-    """An HDF5 file, open for reading.
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
 
     Raises:
-        DataError: it is missing, empty, of another kind, truncated, or cannot be read.
+        DataError: If the file is missing, empty, of another kind or truncated, or cannot be read.
     """
     path = require_file(path)
     if not h5py.is_hdf5(path):
-        raise DataError(f"{path} is not HDF5; check the file, or name its format: format=NAME")
-    with damage_named(path), h5py.File(path, "r") as handle:
+        raise DataError(f"{path} is not HDF5; check the file, or set its format with format=NAME")
+    with report_damage(path), h5py.File(path, "r") as handle:
         yield handle
 
 
-def dataset(handle: h5py.File, key: str) -> h5py.Dataset:
-    """Data set of a key, readable.
+def require_dataset(handle: h5py.File, key: str) -> h5py.Dataset:
+    """Return the data set of a key, after a check that it can be read.
 
     Raises:
-        DataError: it is missing, a group, compressed with a filter that is not installed, or lacks a part's file.
+        DataError: If the key does not exist or is a group, or if a filter or a file with a part of it is missing.
     """
-    node = optional(handle, key)
+    node = find_dataset(handle, key)
     if node is None:
-        raise missing(handle, key)
+        raise missing_key(handle, key)
     return node
 
 
-def optional(handle: h5py.File, key: str) -> h5py.Dataset | None:
-    """As `dataset`; None: no such name."""
-    node = find(handle, key)
+def find_dataset(handle: h5py.File, key: str) -> h5py.Dataset | None:
+    """Return the data set of a key as `require_dataset` does, or None if the key does not exist."""
+    node = find_node(handle, key)
     if node is None:
         return None
     if isinstance(node, h5py.Group):
-        raise DataError(f"{handle.filename}: {key} is a group; name one of its {', '.join(list(node)[:6])}")
+        raise DataError(f"{handle.filename}: {key} is a group; name one of its members: {', '.join(list(node)[:6])}")
     if node.shape is None:
-        raise DataError(f"{handle.filename}: {key} is empty; was the scan aborted?")
+        raise DataError(f"{handle.filename}: {key} is empty; check whether the scan was aborted")
     require_parts(node)
     require_filters(node)
     return node
 
 
-def number(handle: h5py.File, key: str) -> float | None:
-    """A number, also one in an array of one; None: no such name."""
-    data = optional(handle, key)
-    return None if data is None else first_number(data[()], f"{handle.filename}: {key}")
+def find_number(handle: h5py.File, key: str) -> float | None:
+    """Return the number that a data set contains, also as an array of equal values; None if the key does not exist."""
+    data = find_dataset(handle, key)
+    return None if data is None else single_number(data[()], f"{handle.filename}: {key}")
 
 
 def unit_of(data: h5py.Dataset) -> str | None:
-    """A data set's unit by its attribute, if it has one."""
+    """Return the unit in a data set's attribute `units` or `unit`, or None if it has neither."""
     unit = data.attrs.get("units", data.attrs.get("unit"))
     if isinstance(unit, np.ndarray) and unit.size:
         unit = unit.ravel()[0]
     return unit.decode(errors="replace") if isinstance(unit, bytes) else None if unit is None else str(unit)
 
 
-def frame_keys(handle: h5py.File, key: str) -> list[str]:
-    """Keys of data sets that follow each other: of a pattern (entry/data/data_*), or the key itself."""
+def matching_keys(handle: h5py.File, key: str) -> list[str]:
+    """Return the keys that match a pattern such as entry/data/data_*, in natural order, or the key itself."""
     parent, _, last = key.strip("/").rpartition("/")
     if "*" not in last:
         return [key]
-    group = find(handle, parent) if parent else handle
+    group = find_node(handle, parent) if parent else handle
     matches = sorted(fnmatch.filter(group, last), key=natural_key) if isinstance(group, h5py.Group) else []
     if not matches:
-        raise missing(handle, key)
+        raise missing_key(handle, key)
     return [f"{parent}/{name}" for name in matches]
 
 
 def hdf5_frames(path: str | Path, key: str, *, frames_first: bool = True) -> tuple[FrameStream, tuple[int, int] | None]:
-    """Frames of a data set, or of several after each other, and rows and columns where they form a raster.
+    """Return the frames of one or several data sets, and the raster's rows and columns if they form one.
 
     Args:
-        path: the file; open only while blocks are asked for.
-        key: of (N, H, W) or (rows, columns, H, W); a * in its last name joins all data sets that match.
-        frames_first: False: (H, W, N).
+        path: the HDF5 file; it is open only while blocks are read.
+        key: key of a data set (N, H, W) or (rows, columns, H, W); a * in its last name joins all data sets that match.
+        frames_first: False if the data sets are (H, W, N).
 
     Raises:
-        DataError: see `opened`, `dataset` and `Layout`.
+        DataError: If the file or a data set cannot be read, or contains no frames.
     """
-    with opened(path) as handle:
-        found = {name: dataset(handle, name) for name in frame_keys(handle, key)}
+    with open_hdf5(path) as handle:
+        found = {name: require_dataset(handle, name) for name in matching_keys(handle, key)}
         layouts = {
             name: Layout(where=f"{path}: {name}", shape=data.shape, dtype=data.dtype, frames_first=frames_first)
             for name, data in found.items()
         }
 
-    def reader(name: str):
+    def opener(name: str):
         @contextmanager
-        def array() -> Iterator[h5py.Dataset]:
-            with opened(path) as handle:
-                yield dataset(handle, name)
+        def open_array() -> Iterator[h5py.Dataset]:
+            with open_hdf5(path) as handle:
+                yield require_dataset(handle, name)
 
-        return array
+        return open_array
 
-    streams = [layout.stream(reader(name)) for name, layout in layouts.items()]
+    streams = [layout.stream(opener(name)) for name, layout in layouts.items()]
     raster = next(iter(layouts.values())).raster if len(layouts) == 1 else None
-    return chain(streams, f"{path}: {key}"), raster
+    return concatenate_streams(streams, f"{path}: {key}"), raster

@@ -1,4 +1,4 @@
-"""How a stored array holds frames: leading axes to flatten, a channel axis to drop, blocks to read."""
+"""How a stored array contains frames: which axes are flattened or dropped, and which blocks are read."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,10 +11,10 @@ from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream, frames_per_block
 
 
-def cuts(leading: tuple[int, ...], step: int) -> Iterator[tuple[slice, ...]]:
-    """Slices of the leading axes, in order, that hold at most `step` frames each.
+def block_slices(leading: tuple[int, ...], step: int) -> Iterator[tuple[slice, ...]]:
+    """Iterate, in order, over slices of the leading axes that contain at most `step` frames each.
 
-    >>> list(cuts((2, 5), 3))[:2]
+    >>> list(block_slices((2, 5), 3))[:2]
     [(slice(0, 1, None), slice(0, 3, None)), (slice(0, 1, None), slice(3, 5, None))]
     """
     if not leading:
@@ -27,37 +27,40 @@ def cuts(leading: tuple[int, ...], step: int) -> Iterator[tuple[slice, ...]]:
         if inner <= step:
             yield (part, *(slice(0, length) for length in leading[1:]))
         else:
-            yield from ((part, *rest) for rest in cuts(leading[1:], step))
+            yield from ((part, *rest) for rest in block_slices(leading[1:], step))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """An array that holds frames.
+    """Layout of an array that contains frames.
 
     Args:
         where: file and key, for messages.
-        shape: as stored: (N, H, W), a raster scan (rows, columns, H, W), axes of length 1 anywhere before (H, W), and a
-            channel axis of length 1 after them.
-        dtype: as stored.
-        frames_first: False: the array is (H, W, N).
-        complex_too: complex numbers are welcome, as of an object under each frame.
+        shape: shape as stored: (N, H, W), or (rows, columns, H, W) for a raster scan; there may be axes of length 1
+            before (H, W), and one channel axis of length 1 after them.
+        dtype: dtype as stored.
+        frames_first: False if the array is (H, W, N).
+        allow_complex: True if frames may be complex, for example the object under each scan position.
 
     Raises:
-        DataError: no frames can lie so.
+        DataError: If an array of this shape and dtype cannot contain frames.
     """
 
     where: str
     shape: tuple[int, ...]
     dtype: np.dtype
     frames_first: bool = True
-    complex_too: bool = False
+    allow_complex: bool = False
 
     def __post_init__(self) -> None:
-        if np.dtype(self.dtype).kind not in ("uifc" if self.complex_too else "uif"):
-            raise DataError(f"{self.where} holds {self.dtype} of shape {self.shape}; frames are real numbers")
+        if np.dtype(self.dtype).kind not in ("uifc" if self.allow_complex else "uif"):
+            raise DataError(
+                f"{self.where} contains {self.dtype} of shape {self.shape}; frames must be real numbers: name another "
+                "key"
+            )
         if len(self.core) < 2 or 0 in self.shape or (not self.frames_first and len(self.core) != 3):
-            wanted = "(N, H, W) or (rows, columns, H, W)" if self.frames_first else "(H, W, N)"
-            raise DataError(f"{self.where} has shape {self.shape}; frames are {wanted}, none of them 0")
+            needed = "(N, H, W) or (rows, columns, H, W)" if self.frames_first else "(H, W, N)"
+            raise DataError(f"{self.where} has shape {self.shape}; frames must be {needed}, all above 0")
 
     @property
     def core(self) -> tuple[int, ...]:
@@ -66,57 +69,57 @@ class Layout:
 
     @property
     def frames(self) -> tuple[int, int, int]:
-        """(N, H, W)."""
+        """Shape (N, H, W) of the frames."""
         if not self.frames_first:
             return self.core[2], *self.core[:2]
         return math.prod(self.core[:-2]), *self.core[-2:]
 
     @property
     def raster(self) -> tuple[int, int] | None:
-        """Rows and columns of the scan, where the array has both axes."""
+        """Rows and columns of the scan if the array has an axis for each, else None."""
         leading = [length for length in self.core[:-2] if length > 1]
         return tuple(leading) if self.frames_first and len(leading) == 2 else None
 
     @property
     def native(self) -> np.dtype:
-        """dtype in this machine's byte order."""
+        """The dtype in this machine's byte order."""
         return np.dtype(self.dtype).newbyteorder("=")
 
     def indices(self) -> Iterator[tuple[slice, ...]]:
-        """Where each block lies in the array."""
+        """Iterate over the index of each block in the array."""
         step = frames_per_block(self.frames, self.dtype)
         if self.frames_first:
-            yield from cuts(self.core[:-2], step)
+            yield from block_slices(self.core[:-2], step)
         else:
             for first in range(0, self.core[2], step):
                 yield slice(None), slice(None), slice(first, first + step)
 
     def block(self, stored: np.ndarray) -> np.ndarray:
-        """Frames (n, H, W) of a part of the array, in memory, writable, in native byte order."""
+        """Return part of the array as frames (n, H, W): in memory, writable, in native byte order."""
         if not self.frames_first:
             stored = np.ascontiguousarray(np.moveaxis(stored, -1, 0))
         return np.require(stored, self.native, ["C", "E", "W"]).reshape(-1, *self.frames[1:])
 
-    def stream(self, opened: Callable[[], AbstractContextManager]) -> FrameStream:
-        """The frames, from an array that is open only while blocks are asked for.
+    def stream(self, open_array: Callable[[], AbstractContextManager]) -> FrameStream:
+        """Return the frames as a stream; the array is open only while blocks are read.
 
         Args:
-            opened: opens the array, something that takes slices.
+            open_array: opens the array, an object that can be indexed with slices.
         """
 
         def blocks() -> Iterator[np.ndarray]:
-            with opened() as array:
+            with open_array() as array:
                 for index in self.indices():
                     yield self.block(array[index])
 
         return FrameStream(self.frames, self.native, blocks)
 
 
-def chain(streams: list[FrameStream], where: str) -> FrameStream:
-    """Several streams after each other.
+def concatenate_streams(streams: list[FrameStream], where: str) -> FrameStream:
+    """Concatenate several streams of frames.
 
     Raises:
-        DataError: their frames differ in size.
+        DataError: If their frames differ in size.
     """
     if len(streams) == 1:
         return streams[0]
@@ -134,25 +137,27 @@ def chain(streams: list[FrameStream], where: str) -> FrameStream:
     return FrameStream((count, *sizes[0]), dtype, blocks)
 
 
-def grid_px(rows: int, columns: int, step_px: float) -> np.ndarray:
-    """Positions (N, 2), pixels, of a raster scan that goes row by row."""
+def raster_positions(rows: int, columns: int, step: float) -> np.ndarray:
+    """Return the positions, float64 (N, 2) as (row, column), of a row-by-row raster scan, in the unit of its step."""
     row, column = np.divmod(np.arange(rows * columns), columns)
-    return np.stack([row, column], axis=1) * float(step_px)
+    return np.stack([row, column], axis=1) * float(step)
 
 
 def probe_modes(array: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Probe as complex (modes, H, W), and notes: of leading axes before the modes the first entry is taken.
+    """Return a stored probe as complex (modes, H, W), and notes on what was decided.
+
+    Of leading axes before the modes only the first entry is kept.
 
     Raises:
-        DataError: it is no probe.
+        DataError: If the array is not a probe.
     """
     if array.ndim < 2 or array.dtype.kind not in "fc" or not array.size:
-        raise DataError(f"{where}: the probe is {array.dtype} of shape {array.shape}; complex (modes, H, W) is needed")
+        raise DataError(f"{where}: the probe is {array.dtype} of shape {array.shape}; it must be complex (modes, H, W)")
     notes = []
     if array.dtype.kind == "f":
-        notes.append("the probe is real: taken as complex with phase 0")
+        notes.append("the probe is real; its phase is taken to be 0")
     modes = array.reshape(-1, *array.shape[-3:])[0] if array.ndim > 2 else array[None]
-    left_out = math.prod(array.shape[:-3])
-    if left_out > 1:
-        notes.append(f"the probe varies over the scan: the first of {left_out} taken, the others dropped")
+    count = math.prod(array.shape[:-3])
+    if count > 1:
+        notes.append(f"the probe varies over the scan; only the first of {count} probes is kept")
     return modes.astype(np.result_type(array.dtype, np.complex64)), tuple(notes)

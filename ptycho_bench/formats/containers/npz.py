@@ -1,4 +1,4 @@
-"""Arrays of .npy, .npz and .npz.bz2 files; a member is unpacked as it is read, so its size does not matter."""
+"""Arrays of .npy, .npz and .npz.bz2 files, decompressed block by block, so that they may exceed the memory."""
 
 import bz2
 import functools
@@ -16,8 +16,8 @@ from numpy.lib import format as npy_format
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream, frames_per_block
 from ptycho_bench.formats.containers.layout import Layout
-from ptycho_bench.formats.containers.paths import damage_named, nearest, require_file, suffix_of
-from ptycho_bench.formats.containers.units import first_number
+from ptycho_bench.formats.containers.paths import report_damage, require_file, suffix_of, suggest_keys
+from ptycho_bench.formats.containers.units import single_number
 
 SPOOL_BYTES, COPY_BYTES = 2**25, 2**18
 NPZ_SUFFIXES = (".npz", ".npz.bz2")
@@ -27,7 +27,7 @@ class Archive:
     """Members of an open .npz file.
 
     Args:
-        path: for messages.
+        path: path of the file, for messages.
         archive: the open file.
     """
 
@@ -39,35 +39,37 @@ class Archive:
         return key in self.members
 
     def member(self, key: str) -> BinaryIO:
-        """A member, open; DataError names the nearest where it is missing."""
+        """Open a member.
+
+        Raises:
+            DataError: If the file has no such member; the message names the most similar members.
+        """
         if key not in self.members:
-            there = list(self.members)
-            raise DataError(
-                f"{self.path} has no {key}; {nearest(key, there)}; ptycho-import reads any key with format=keys"
-            )
+            hint = suggest_keys(key, list(self.members))
+            raise DataError(f"{self.path} has no {key}; {hint}; format=keys imports a file by any keys")
         return self.archive.open(self.members[key])
 
     def header(self, key: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-        """Shape, Fortran order and dtype of a member; nothing else is read."""
+        """Return shape, Fortran order and dtype of a member, without reading its values."""
         with self.member(key) as stream:
             return read_header(stream, f"{self.path}: {key}")
 
     def array(self, key: str) -> np.ndarray:
-        """A member, whole."""
+        """Read a whole member."""
         with self.member(key) as stream:
             shape, fortran, dtype = read_header(stream, f"{self.path}: {key}")
             array = np.empty(shape[::-1] if fortran else shape, dtype)
-            fill(stream, array, f"{self.path}: {key}")
+            read_into(stream, array, f"{self.path}: {key}")
         return array.T if fortran else array
 
     def number(self, key: str) -> float | None:
-        """A member that holds a number; None: no such member."""
-        return first_number(self.array(key), f"{self.path}: {key}") if key in self else None
+        """Return the number that a member contains, or None if there is no such member."""
+        return single_number(self.array(key), f"{self.path}: {key}") if key in self else None
 
 
 @contextmanager
-def unpacked_bz2(path: Path) -> Iterator[BinaryIO]:
-    """Content of a .bz2 file in a temporary one, in memory where it is small."""
+def decompress_bz2(path: Path) -> Iterator[BinaryIO]:
+    """Decompress a .bz2 file into a temporary file, which stays in memory if it is small."""
     with bz2.open(path) as packed, tempfile.SpooledTemporaryFile(SPOOL_BYTES) as whole:
         shutil.copyfileobj(packed, whole, COPY_BYTES)
         whole.seek(0)
@@ -75,57 +77,61 @@ def unpacked_bz2(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def opened_npz(path: str | Path) -> Iterator[Archive]:
-    """A .npz or .npz.bz2 file.
+def open_npz(path: str | Path) -> Iterator[Archive]:
+    """Open a .npz or .npz.bz2 file.
 
     Raises:
-        DataError: it is missing, empty, of another kind, truncated or damaged.
+        DataError: If the file is missing, empty, of another kind, truncated or damaged.
     """
     path = require_file(path)
     packed = suffix_of(path).endswith(".bz2")
     with (
-        damage_named(path),
-        unpacked_bz2(path) if packed else path.open("rb") as file,
+        report_damage(path),
+        decompress_bz2(path) if packed else path.open("rb") as file,
         zipfile.ZipFile(file) as archive,
     ):
         yield Archive(path, archive)
 
 
 def npz_names(path: str | Path) -> frozenset[str]:
-    """Names of a .npz file's members; empty for whatever is none."""
+    """Return the names of a .npz file's members; an empty set if the file is missing, damaged or of another kind."""
     if not Path(path).is_file() or suffix_of(path) not in NPZ_SUFFIXES:
         return frozenset()
-    return names_at(str(path), Path(path).stat().st_mtime_ns)
+    return cached_names(str(path), Path(path).stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=8)
-def names_at(path: str, mtime_ns: int) -> frozenset[str]:
-    """Names of a file as it was at a time: several readers ask, and bz2 is slow."""
+def cached_names(path: str, mtime_ns: int) -> frozenset[str]:
+    """Return the names of a file's members; cached for each modification time, because bz2 is slow."""
     try:
-        with opened_npz(path) as archive:
+        with open_npz(path) as archive:
             return frozenset(archive.members)
     except DataError:
         return frozenset()
 
 
 def read_header(stream: BinaryIO, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, Fortran order and dtype of an array that a stream holds in .npy form.
+    """Read shape, Fortran order and dtype from a stream in .npy format.
 
     Raises:
-        DataError: it holds Python objects, which are never unpickled, or is of a newer form.
+        DataError: If the array contains Python objects, which are never unpickled, or the format version is unknown.
     """
     readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     version = npy_format.read_magic(stream)
     if version not in readers:
-        raise DataError(f"{where} is .npy of version {version}; save it anew as plain numbers with numpy.save")
+        raise DataError(f"{where} has .npy version {version}; save it again as plain numbers with numpy.save")
     shape, fortran, dtype = readers[version](stream)
     if dtype.hasobject:
-        raise DataError(f"{where} holds pickled Python objects, which are never unpickled; save it as plain numbers")
+        raise DataError(f"{where} contains Python objects, which are never unpickled; save it as plain numbers")
     return shape, fortran and len(shape) > 1, dtype
 
 
-def fill(stream: BinaryIO, array: np.ndarray, where: str) -> None:
-    """Fill an array from a stream; DataError where the stream ends before."""
+def read_into(stream: BinaryIO, array: np.ndarray, where: str) -> None:
+    """Fill an array with bytes from a stream.
+
+    Raises:
+        DataError: If the stream ends too early.
+    """
     view, done = memoryview(array.reshape(-1)).cast("B") if array.size else memoryview(b""), 0
     while done < len(view):
         count = stream.readinto(view[done : done + COPY_BYTES])
@@ -135,23 +141,30 @@ def fill(stream: BinaryIO, array: np.ndarray, where: str) -> None:
 
 
 def npz_frames(
-    path: str | Path, key: str, *, frames_first: bool = True, complex_too: bool = False
+    path: str | Path, key: str, *, frames_first: bool = True, allow_complex: bool = False
 ) -> tuple[FrameStream, tuple[int, int] | None]:
-    """Frames of a member, and rows and columns where they form a raster; one block is in memory at a time.
+    """Return the frames of a member, and the raster's rows and columns if they form one.
 
-    A member in Fortran order, or with the frames last, has its frames scattered: it is unpacked into a temporary file.
+    One block is in memory at a time. If the member is in Fortran order or its frames come last, frames are not
+    contiguous, so the member is decompressed into a temporary file.
+
+    Args:
+        path: the .npz or .npz.bz2 file; it is open only while blocks are read.
+        key: name of a member (N, H, W) or (rows, columns, H, W).
+        frames_first: False if the member is (H, W, N).
+        allow_complex: True if frames may be complex.
 
     Raises:
-        DataError: see `opened_npz`, `read_header` and `Layout`.
+        DataError: If the file or the member cannot be read, or contains no frames.
     """
     where = f"{path}: {key}"
-    with opened_npz(path) as archive:
+    with open_npz(path) as archive:
         shape, fortran, dtype = archive.header(key)
-    layout = Layout(where=where, shape=shape, dtype=dtype, frames_first=frames_first, complex_too=complex_too)
+    layout = Layout(where=where, shape=shape, dtype=dtype, frames_first=frames_first, allow_complex=allow_complex)
 
     @contextmanager
-    def unpacked() -> Iterator[np.ndarray]:
-        with opened_npz(path) as archive, archive.member(key) as stream, tempfile.TemporaryFile() as whole:
+    def open_decompressed() -> Iterator[np.ndarray]:
+        with open_npz(path) as archive, archive.member(key) as stream, tempfile.TemporaryFile() as whole:
             shutil.copyfileobj(stream, whole, COPY_BYTES)
             whole.seek(0)
             read_header(whole, where)
@@ -159,44 +172,44 @@ def npz_frames(
             yield np.memmap(whole, dtype, "r", offset=whole.tell(), shape=shape, order=order)
 
     def blocks() -> Iterator[np.ndarray]:
-        with opened_npz(path) as archive, archive.member(key) as stream:
+        with open_npz(path) as archive, archive.member(key) as stream:
             read_header(stream, where)
             left, step = layout.frames[0], frames_per_block(layout.frames, dtype)
             while left:
                 block = np.empty((min(step, left), *layout.frames[1:]), dtype)
-                fill(stream, block, where)
+                read_into(stream, block, where)
                 left -= len(block)
                 yield layout.block(block)
 
-    progressive = frames_first and not fortran
-    frames = FrameStream(layout.frames, layout.native, blocks) if progressive else layout.stream(unpacked)
+    sequential = frames_first and not fortran
+    frames = FrameStream(layout.frames, layout.native, blocks) if sequential else layout.stream(open_decompressed)
     return frames, layout.raster
 
 
 def open_npy(path: str | Path) -> np.ndarray:
-    """An .npy file, mapped into memory, not read.
+    """Map an .npy file into memory without reading it.
 
     Raises:
-        DataError: it is missing, empty, truncated, or holds Python objects.
+        DataError: If the file is missing, empty or truncated, or contains Python objects.
     """
     path = require_file(path)
-    with damage_named(path):
+    with report_damage(path):
         with open(path, "rb") as stream:
             read_header(stream, str(path))
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def npy_frames(path: str | Path, *, complex_too: bool = False) -> tuple[FrameStream, tuple[int, int] | None]:
-    """Frames of an .npy file, and rows and columns where they form a raster.
+def npy_frames(path: str | Path, *, allow_complex: bool = False) -> tuple[FrameStream, tuple[int, int] | None]:
+    """Return the frames of an .npy file, and the raster's rows and columns if they form one.
 
     Raises:
-        DataError: see `open_npy` and `Layout`.
+        DataError: If the file cannot be read or contains no frames.
     """
     array = open_npy(path)
-    layout = Layout(where=str(path), shape=array.shape, dtype=array.dtype, complex_too=complex_too)
+    layout = Layout(where=str(path), shape=array.shape, dtype=array.dtype, allow_complex=allow_complex)
 
     @contextmanager
-    def mapped() -> Iterator[np.ndarray]:
+    def open_array() -> Iterator[np.ndarray]:
         yield open_npy(path)
 
-    return layout.stream(mapped), layout.raster
+    return layout.stream(open_array), layout.raster

@@ -1,4 +1,4 @@
-"""HDF5 and .npz files alike: arrays, numbers and frames by key."""
+"""One interface to HDF5 and .npz files: arrays, numbers and frames by key."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,17 @@ import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
-from ptycho_bench.formats.containers.hdf5 import dataset, frame_keys, hdf5_frames, is_hdf5, number, opened, unit_of
-from ptycho_bench.formats.containers.links import find
-from ptycho_bench.formats.containers.npz import NPZ_SUFFIXES, Archive, npz_frames, npz_names, opened_npz
+from ptycho_bench.formats.containers.hdf5 import (
+    find_number,
+    has_hdf5_signature,
+    hdf5_frames,
+    matching_keys,
+    open_hdf5,
+    require_dataset,
+    unit_of,
+)
+from ptycho_bench.formats.containers.links import find_node
+from ptycho_bench.formats.containers.npz import NPZ_SUFFIXES, Archive, npz_frames, npz_names, open_npz
 from ptycho_bench.formats.containers.paths import suffix_of
 
 
@@ -21,7 +29,7 @@ class Hdf5Source:
     """An open HDF5 file.
 
     Args:
-        path: for messages.
+        path: path of the file, for messages.
         handle: the open file.
     """
 
@@ -29,33 +37,41 @@ class Hdf5Source:
     handle: h5py.File
 
     def has(self, key: str) -> bool:
-        """True where the key, or one that matches its pattern, is there."""
-        return all(find(self.handle, name) is not None for name in frame_keys(self.handle, key))
+        """Return True if the key exists.
+
+        Raises:
+            DataError: If the key is a pattern that nothing matches.
+        """
+        return all(find_node(self.handle, name) is not None for name in matching_keys(self.handle, key))
 
     def array(self, key: str) -> np.ndarray:
-        """A data set, whole."""
-        return np.asarray(dataset(self.handle, key)[()])
+        """Read a whole data set."""
+        return np.asarray(require_dataset(self.handle, key)[()])
 
     def number(self, key: str) -> float:
-        """A number; DataError where there is none."""
-        dataset(self.handle, key)
-        return number(self.handle, key)
+        """Return the number that a data set contains.
+
+        Raises:
+            DataError: If the key does not exist or its values are not one number.
+        """
+        require_dataset(self.handle, key)
+        return find_number(self.handle, key)
 
     def unit(self, key: str) -> str | None:
-        """What the data set's attribute says."""
-        return unit_of(dataset(self.handle, key))
+        """Return the unit in the data set's attribute, or None if it has none."""
+        return unit_of(require_dataset(self.handle, key))
 
     def attributes(self, key: str) -> dict[str, object]:
-        """Attributes of a data set, or of the file itself where the key is empty."""
-        return dict(dataset(self.handle, key).attrs if key else self.handle.attrs)
+        """Return the attributes of a data set, or of the file itself if the key is empty."""
+        return dict(require_dataset(self.handle, key).attrs if key else self.handle.attrs)
 
 
 @dataclass(frozen=True)
 class NpzSource:
-    """An open .npz file; it states no units.
+    """An open .npz file, which contains neither units nor attributes.
 
     Args:
-        path: for messages.
+        path: path of the file, for messages.
         archive: the open file.
     """
 
@@ -63,53 +79,59 @@ class NpzSource:
     archive: Archive
 
     def has(self, key: str) -> bool:
-        """True where the key is there."""
+        """Return True if the member exists."""
         return key in self.archive
 
     def array(self, key: str) -> np.ndarray:
-        """A member, whole."""
+        """Read a whole member."""
         return self.archive.array(key)
 
     def number(self, key: str) -> float:
-        """A number; DataError where there is none."""
+        """Return the number that a member contains.
+
+        Raises:
+            DataError: If the member does not exist or its values are not one number.
+        """
         self.archive.header(key)
         return self.archive.number(key)
 
     def unit(self, key: str) -> None:
-        """None."""
+        """Return None."""
 
     def attributes(self, key: str) -> dict[str, object]:
-        """None there either."""
+        """Return an empty dict."""
         return {}
 
 
 @contextmanager
 def open_source(path: str | Path) -> Iterator[Hdf5Source | NpzSource]:
-    """A .npz, .npz.bz2 or HDF5 file by key.
+    """Open a .npz, .npz.bz2 or HDF5 file.
 
     Raises:
-        DataError: it cannot be opened as what its name or content says.
+        DataError: If the file cannot be opened as what its name or content says it is.
     """
     if suffix_of(path) in NPZ_SUFFIXES:
-        with opened_npz(path) as archive:
+        with open_npz(path) as archive:
             yield NpzSource(str(path), archive)
     else:
-        with opened(path) as handle:
+        with open_hdf5(path) as handle:
             yield Hdf5Source(str(path), handle)
 
 
-def frames_of(path: str | Path, key: str, *, frames_first: bool = True) -> tuple[FrameStream, tuple[int, int] | None]:
-    """Frames of a key, and rows and columns where they form a raster."""
+def source_frames(
+    path: str | Path, key: str, *, frames_first: bool = True
+) -> tuple[FrameStream, tuple[int, int] | None]:
+    """Return the frames of a key, and the raster's rows and columns if they form one."""
     read = npz_frames if suffix_of(path) in NPZ_SUFFIXES else hdf5_frames
     return read(path, key, frames_first=frames_first)
 
 
-def names_of(path: str | Path) -> frozenset[str]:
-    """Names at a file's root; empty for a file that is neither or cannot be read."""
-    if not is_hdf5(path):
+def root_names(path: str | Path) -> frozenset[str]:
+    """Return the names at a file's root; an empty set if the file is of another kind or cannot be read."""
+    if not has_hdf5_signature(path):
         return npz_names(path)
     try:
-        with opened(path) as handle:
+        with open_hdf5(path) as handle:
             return frozenset(handle)
     except DataError:
         return frozenset()

@@ -1,4 +1,4 @@
-"""Scan positions in a text table: two or three columns, with or without a header."""
+"""Scan positions in a text table of two or three columns, with or without a header."""
 
 import csv
 import re
@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.containers.paths import damage_named, require_file
-from ptycho_bench.formats.containers.units import length_m, plain_unit
+from ptycho_bench.formats.containers.paths import report_damage, require_file
+from ptycho_bench.formats.containers.units import length_m, normalise_unit
 
 SUFFIXES = (".csv", ".txt", ".dat", ".tsv")
 ROW_NAMES, COLUMN_NAMES = ("y", "row", "pos_y", "position_y"), ("x", "column", "col", "pos_x", "position_x")
@@ -22,9 +22,9 @@ class Positions:
     """Positions of a table, in metres or in object pixels.
 
     Args:
-        metres: float64 (N, 2), (row, column); or None.
-        pixels: likewise; or None.
-        index: int (N,), the frames' own index; or None.
+        metres: float64 (N, 2), (row, column) in metres; None if the positions are in pixels.
+        pixels: float64 (N, 2), (row, column) in object pixels; None if the positions are in metres.
+        index: int64 (N,), index of the frame that each position belongs to; None if the table has no index.
         notes: what was decided.
     """
 
@@ -35,60 +35,60 @@ class Positions:
 
 
 def is_table(path: str | Path) -> bool:
-    """True for a file whose ending says that it is a table."""
+    """Return True if the file has the suffix of a text table."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
-def in_unit(positions: np.ndarray, unit: str, where: str) -> dict[str, np.ndarray | None]:
-    """Positions (N, 2) as `metres` or `pixels`, the other None."""
-    if plain_unit(unit).removesuffix("s") in PIXELS:
+def positions_in_unit(positions: np.ndarray, unit: str, where: str) -> dict[str, np.ndarray | None]:
+    """Return positions (N, 2) as `metres` or as `pixels`, and None for the other."""
+    if normalise_unit(unit).removesuffix("s") in PIXELS:
         return {"metres": None, "pixels": positions}
     return {"metres": positions * length_m(1.0, unit=unit, where=where), "pixels": None}
 
 
 def read_positions(path: str | Path, *, unit: str) -> Positions:
-    """Positions of a .csv, .tsv, .txt or .dat file.
+    """Read the positions in a .csv, .tsv, .txt or .dat file.
 
-    Columns are [index,] row, column; a header with names (y or row, x or column, index) decides their order, and the
-    unit where it states one, as x_um or "x (um)".
+    Columns are [index,] row, column. The names in a header (y or row, x or column, index) take precedence over this
+    order, and a unit in the header, for example x_um or "x (um)", takes precedence over `unit`.
 
     Args:
         path: the file.
-        unit: m, mm, um, nm, A or px, where the header states none.
+        unit: m, mm, um, nm, A or px; used if the header contains no unit.
 
     Raises:
-        DataError: it is missing, empty, or no such table.
+        DataError: If the file is missing, empty, or not such a table.
     """
     path = require_file(path)
-    header, rows = rows_of(path)
-    values = numbers(rows, path)
-    names = None if header is None else [split_name(cell) for cell in header]
-    row, column, index = places(names, values.shape[1], path)
+    header, rows = read_rows(path)
+    values = parse_numbers(rows, path)
+    names = None if header is None else [split_header_cell(cell) for cell in header]
+    row, column, index = column_order(names, values.shape[1], path)
     stated = None if names is None or row >= len(names) else names[row][1]
-    notes = () if names else (f"{Path(path).name} has no header: columns taken as row (y), column (x)",)
+    notes = () if names else (f"{Path(path).name} has no header; its columns are read as row (y), column (x)",)
     return Positions(
         index=None if index is None else values[:, index].round().astype(np.int64),
         notes=notes,
-        **in_unit(values[:, [row, column]], stated or unit, str(path)),
+        **positions_in_unit(values[:, [row, column]], stated or unit, str(path)),
     )
 
 
-def rows_of(path: str | Path) -> tuple[list[str] | None, list[list[str]]]:
-    """Header and rows of a table, cell by cell; None: its first line is numbers, no header.
+def read_rows(path: str | Path) -> tuple[list[str] | None, list[list[str]]]:
+    """Return the header and the rows of a table, each as a list of cells; the header is None if line 1 is numbers.
 
     Raises:
-        DataError: the file is missing, empty or no text.
+        DataError: If the file is missing, empty or not text.
     """
     path = require_file(path)
-    with damage_named(path), open(path, encoding="utf-8-sig", newline="") as stream:
+    with report_damage(path), open(path, encoding="utf-8-sig", newline="") as stream:
         lines = [line.strip().lstrip("#").strip() for line in stream]
-    rows = [cells(line) for line in lines if line]
+    rows = [split_cells(line) for line in lines if line]
     header = rows.pop(0) if rows and not all(is_number(cell) for cell in rows[0]) else None
     return header, rows
 
 
-def cells(line: str) -> list[str]:
-    """A line's cells, parted by comma, semicolon, tab or blanks."""
+def split_cells(line: str) -> list[str]:
+    """Split a line at commas, semicolons, tabs or blanks."""
     for delimiter in ",;\t":
         if delimiter in line:
             return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)) if cell.strip()]
@@ -96,7 +96,7 @@ def cells(line: str) -> list[str]:
 
 
 def is_number(cell: str) -> bool:
-    """True for text that reads as a number, also nan."""
+    """Return True if the text is a number; nan and inf are numbers too."""
     try:
         float(cell)
     except ValueError:
@@ -104,20 +104,26 @@ def is_number(cell: str) -> bool:
     return True
 
 
-def numbers(rows: list[list[str]], path: Path) -> np.ndarray:
-    """Float64 (N, columns); DataError names the first line that does not fit."""
+def parse_numbers(rows: list[list[str]], path: Path) -> np.ndarray:
+    """Return the rows as float64 (N, columns).
+
+    pandas.read_csv is not used, because it reads short rows, empty cells and "NA" as NaN instead of refusing them.
+
+    Raises:
+        DataError: If there are no rows, or a row contains text or differs in length from the first one.
+    """
     if not rows:
-        raise DataError(f"{path} holds no positions; two columns of numbers are needed, row (y) and column (x)")
+        raise DataError(f"{path} contains no positions; it needs two columns of numbers, row (y) and column (x)")
     for count, row in enumerate(rows, 1):
         if len(row) != len(rows[0]) or not all(is_number(cell) for cell in row):
-            raise DataError(f"{path}: point {count} reads {','.join(row)!r}; {len(rows[0])} numbers are needed")
+            raise DataError(f"{path}: point {count} is {','.join(row)!r}; it must be {len(rows[0])} numbers")
     return np.array(rows, np.float64)
 
 
-def split_name(cell: str) -> tuple[str, str | None]:
-    """Name and unit of a header's cell.
+def split_header_cell(cell: str) -> tuple[str, str | None]:
+    """Return the name and the unit in a cell of the header.
 
-    >>> split_name("Y [um]"), split_name("x_m"), split_name("row")
+    >>> split_header_cell("Y [um]"), split_header_cell("x_m"), split_header_cell("row")
     (('y', 'um'), ('x', 'm'), ('row', None))
     """
     found = re.fullmatch(r"\s*(.*?)[\s_]*[\[\(]\s*(\S+)\s*[\]\)]|\s*(.*?)_(m|mm|um|µm|nm|px)\s*|\s*(.*?)\s*", cell)
@@ -125,10 +131,14 @@ def split_name(cell: str) -> tuple[str, str | None]:
     return name.strip().lower(), unit
 
 
-def places(names: list[tuple[str, str | None]] | None, count: int, path: Path) -> tuple[int, int, int | None]:
-    """Which columns are row, column and index."""
+def column_order(names: list[tuple[str, str | None]] | None, count: int, path: Path) -> tuple[int, int, int | None]:
+    """Return the numbers of the columns that contain row, column and index; None if there is no index.
+
+    Raises:
+        DataError: If the header does not name row and column, or a table without header is not 2 or 3 columns wide.
+    """
     if count not in (2, 3) and not names:
-        raise DataError(f"{path} has {count} columns and no header; keep [index,] row (y) and column (x)")
+        raise DataError(f"{path} has {count} columns and no header; keep only [index,] row (y), column (x)")
     if not names:
         return (count - 2, count - 1, 0 if count == 3 else None)
     found = [next((i for i, (name, _) in enumerate(names) if name in known), None)

@@ -7,26 +7,26 @@ import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
-from ptycho_bench.formats.containers.layout import grid_px
-from ptycho_bench.formats.containers.npz import npy_frames, npz_frames, npz_names, open_npy, opened_npz
+from ptycho_bench.formats.containers.layout import raster_positions
+from ptycho_bench.formats.containers.npz import npy_frames, npz_frames, npz_names, open_npy, open_npz
 from ptycho_bench.formats.containers.paths import joined_names
 from ptycho_bench.formats.raw_scan import RawScan
 
 MEMBER = "arr_0"
-FRAMES_AT_ONCE = 32  # as float64, while they are resized
+FRAMES_AT_ONCE = 32  # frames in float64 that are resized together
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aps26ID:
-    """NAME_diff.npz or NAME_diff_reduced.npz (or .npy), and, where named too, the complex NAME_amp_pha_10nm_full.npy.
+    """Reader of NAME_diff or NAME_diff_reduced (.npz or .npy), and optionally the complex NAME_amp_pha_10nm_full.npy.
 
     Args:
-        crop_px: cut off each side of a raw pattern.
-        resize_px: side a cropped pattern is resized to, linearly, smoothed before; patterns of this side already are
-            left as they are; null: no resizing.
-        threshold: counts below it become 0, after resizing.
+        crop_px: pixels to crop off each side of a raw pattern.
+        resize_px: side to which a cropped pattern is resized by linear interpolation after smoothing; patterns that
+            already have this side are not changed; null for no resizing.
+        threshold: counts below this value are set to 0 after resizing.
         step_px: raster step, object pixels.
-        pixel_size_m: side of an object pixel.
+        pixel_size_m: side of an object pixel, metres.
     """
 
     crop_px: int
@@ -40,29 +40,29 @@ class Aps26ID:
             raise ValueError(f"crop_px and threshold must be at least 0, got {self.crop_px} and {self.threshold}")
         if (self.resize_px is not None and self.resize_px < 1) or not (self.step_px > 0 and self.pixel_size_m > 0):
             raise ValueError(
-                f"resize_px, step_px and pixel_size_m must be above 0, got {self.resize_px}, {self.step_px}, "
+                f"resize_px, step_px and pixel_size_m must be above 0, got {self.resize_px}, {self.step_px} and "
                 f"{self.pixel_size_m}"
             )
 
     def recognises(self, files: list[str]) -> bool:
-        """True for files named as the published ones, holding what they hold."""
+        """Return True if names and contents of the files are those of the published ones."""
         patterns = [file for file in files if "_diff" in Path(file).name]
         if len(patterns) != 1 or any("_amp_pha" not in Path(file).name for file in files if file not in patterns):
             return False
         return npz_names(patterns[0]) == {MEMBER} or is_raster_npy(patterns[0])
 
     def read(self, files: list[str]) -> RawScan:
-        """The scan; see `Reader`."""
-        patterns, labels = parted(files)
-        frames, raster = stored_frames(patterns)
-        frames, notes = self.reduced(frames, patterns)
+        """Read the scan, see `Reader`."""
+        patterns, labels = split_files(files)
+        frames, raster = pattern_frames(patterns)
+        frames, notes = self.reduce_frames(frames, patterns)
         amplitude, phase = (None, None) if labels is None else label_streams(labels, frames)
         return RawScan(
             source=joined_names(files),
             format="aps26id",
             frames=frames,
             raster=raster,
-            positions_px=None if raster is None else grid_px(*raster, self.step_px),
+            positions_px=None if raster is None else raster_positions(*raster, self.step_px),
             amplitude=amplitude,
             phase=phase,
             pixel_size_m=self.pixel_size_m,
@@ -70,29 +70,33 @@ class Aps26ID:
             notes=notes,
         )
 
-    def reduced(self, frames: FrameStream, where: str) -> tuple[FrameStream, tuple[str, ...]]:
-        """Frames cropped, resized and cut off below the threshold; those of the final side as they are."""
+    def reduce_frames(self, frames: FrameStream, where: str) -> tuple[FrameStream, tuple[str, ...]]:
+        """Return the frames after reduction, and notes; frames that already have the final side are not changed."""
         side = frames.shape[1]
         if side == self.resize_px:
-            return frames, (f"patterns of {side} px are taken as reduced already",)
+            return frames, (f"patterns of {side} px are not reduced, because they already have this size",)
         left = side - 2 * self.crop_px
         if side != frames.shape[2] or left < (self.resize_px or 1):
             raise DataError(
                 f"{where} has patterns of {side} x {frames.shape[2]} px; cropping {self.crop_px} px off each side "
-                f"leaves {left}, {self.resize_px or 1} are needed: set format.crop_px and format.resize_px"
+                f"leaves {left} px, but at least {self.resize_px or 1} are needed: set format.crop_px and "
+                "format.resize_px"
             )
-        said = f"patterns: {side} px, cropped to {left}, resized to {self.resize_px or left}"
-        return frames.map(self.reduce), (f"{said}, counts below {self.threshold:g} set to 0",)
+        notes = (
+            f"patterns of {side} px are cropped to {left} px and resized to {self.resize_px or left} px; counts below "
+            f"{self.threshold:g} are set to 0",
+        )
+        return frames.map(self.reduce_block), notes
 
-    def reduce(self, block: np.ndarray) -> np.ndarray:
-        """A block (n, H, W) of raw patterns as PtychoNN's networks see them, float32."""
+    def reduce_block(self, block: np.ndarray) -> np.ndarray:
+        """Return raw patterns (n, H, W) as PtychoNN's networks see them, float32 (n, side, side)."""
         kept = slice(self.crop_px, block.shape[-1] - self.crop_px)
         block = block[:, kept, kept]
-        parts = [self.resized(block[i : i + FRAMES_AT_ONCE]) for i in range(0, len(block), FRAMES_AT_ONCE)]
+        parts = [self.resize(block[i : i + FRAMES_AT_ONCE]) for i in range(0, len(block), FRAMES_AT_ONCE)]
         return np.concatenate(parts)
 
-    def resized(self, block: np.ndarray) -> np.ndarray:
-        """Frames resized linearly after smoothing, then cut off below the threshold."""
+    def resize(self, block: np.ndarray) -> np.ndarray:
+        """Smooth frames, resize them by linear interpolation, and set counts below the threshold to 0."""
         from skimage.transform import resize
 
         side = self.resize_px or block.shape[-1]
@@ -102,7 +106,7 @@ class Aps26ID:
 
 
 def is_raster_npy(file: str) -> bool:
-    """True for an .npy file of real numbers (rows, columns, H, W)."""
+    """Return True for an .npy file of real numbers (rows, columns, H, W)."""
     try:
         array = open_npy(file) if file.endswith(".npy") else None
     except DataError:
@@ -110,30 +114,41 @@ def is_raster_npy(file: str) -> bool:
     return array is not None and array.ndim == 4 and array.dtype.kind in "uif"
 
 
-def parted(files: list[str]) -> tuple[str, str | None]:
-    """The patterns' file and the labels', which is the .npy of complex numbers."""
+def split_files(files: list[str]) -> tuple[str, str | None]:
+    """Return the file of the patterns, and the file of the labels, an .npy of complex numbers, or None.
+
+    Raises:
+        DataError: If there is not exactly one file of patterns, or there are several files of labels.
+    """
     labels = [file for file in files if file.endswith(".npy") and open_npy(file).dtype.kind == "c"]
     patterns = [file for file in files if file not in labels]
     if len(patterns) != 1 or len(labels) > 1:
         raise DataError(
-            f"{joined_names(files)}: {len(patterns)} files of patterns and {len(labels)} of labels; name one "
+            f"{joined_names(files)}: {len(patterns)} files contain patterns and {len(labels)} contain labels; name one "
             "NAME_diff.npz and at most one NAME_amp_pha_10nm_full.npy"
         )
     return patterns[0], next(iter(labels), None)
 
 
-def stored_frames(file: str) -> tuple[FrameStream, tuple[int, int] | None]:
-    """Frames of an .npy file, or of arr_0 of an .npz one, and their raster."""
+def pattern_frames(file: str) -> tuple[FrameStream, tuple[int, int] | None]:
+    """Return the frames of an .npy file, or of arr_0 of an .npz file, and their raster."""
     if file.endswith(".npy"):
         return npy_frames(file)
-    with opened_npz(file) as archive:
+    with open_npz(file) as archive:
         archive.header(MEMBER)
     return npz_frames(file, MEMBER)
 
 
 def label_streams(file: str, frames: FrameStream) -> tuple[FrameStream, FrameStream]:
-    """Amplitude and phase of the complex labels, which must fit the patterns."""
-    labels, _ = npy_frames(file, complex_too=True)
+    """Return amplitude and phase of the complex labels.
+
+    Raises:
+        DataError: If labels and patterns differ in shape.
+    """
+    labels, _ = npy_frames(file, allow_complex=True)
     if labels.shape != frames.shape:
-        raise DataError(f"{file}: labels of shape {labels.shape} for patterns of {frames.shape}; they must agree")
+        raise DataError(
+            f"{file}: labels have shape {labels.shape}, but patterns have {frames.shape}; name files of the same scan, "
+            "and check format.crop_px and format.resize_px"
+        )
     return labels.map(np.abs), labels.map(np.angle)

@@ -1,4 +1,4 @@
-"""ptypy: prepared data (.ptyd), its chunks in the file or linked, with a reconstruction (.ptyr) beside it or not."""
+"""ptypy: prepared data (.ptyd), whose chunks are in the file or linked, and optionally a reconstruction (.ptyr)."""
 
 from dataclasses import dataclass
 
@@ -6,66 +6,75 @@ import h5py
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.containers.hdf5 import dataset, hdf5_frames, is_hdf5, number, opened, optional
-from ptycho_bench.formats.containers.layout import Layout, chain, probe_modes
-from ptycho_bench.formats.containers.links import find, missing
+from ptycho_bench.formats.containers.hdf5 import (
+    find_dataset,
+    find_number,
+    has_hdf5_signature,
+    hdf5_frames,
+    open_hdf5,
+    require_dataset,
+)
+from ptycho_bench.formats.containers.layout import Layout, concatenate_streams, probe_modes
+from ptycho_bench.formats.containers.links import find_node, missing_key
 from ptycho_bench.formats.containers.paths import joined_names, natural_key
-from ptycho_bench.formats.containers.units import beam_energy, known, square_pixel
+from ptycho_bench.formats.containers.units import beam_energy, none_if_unknown, square_pixel_side
 from ptycho_bench.formats.raw_scan import RawScan
-from ptycho_bench.formats.readers.ptychodus import one_layer
+from ptycho_bench.formats.readers.ptychodus import single_layer
 
-MOST_LISTED = 8
+MAX_LISTED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ptypy:
-    """A .ptyd file of patterns and positions, and, where named too, a .ptyr file of probe and object."""
+    """Reader of a .ptyd file with patterns and positions, and optionally a .ptyr file with probe and object."""
 
     def recognises(self, files: list[str]) -> bool:
-        """True where a file has chunks, or a reconstruction, by ptypy's names."""
-        return bool(files) and all(is_hdf5(file) and (is_data(file) or is_result(file)) for file in files)
+        """Return True if every file contains chunks or a reconstruction under ptypy's names."""
+        return bool(files) and all(has_hdf5_signature(file) and (is_data(file) or is_result(file)) for file in files)
 
     def read(self, files: list[str]) -> RawScan:
-        """The scan; see `Reader`."""
+        """Read the scan, see `Reader`."""
         results = [file for file in files if is_result(file)]
         data = [file for file in files if file not in results]
         if not data:
-            raise DataError(f"{joined_names(files)} is a ptypy result: probe and object only; name the .ptyd file too")
+            raise DataError(
+                f"{joined_names(files)} is a ptypy result with probe and object only; name the .ptyd file too"
+            )
         if len(data) > 1 or len(results) > 1:
-            raise DataError(f"{joined_names(files)}: one .ptyd file and at most one .ptyr are read at a time")
-        with opened(data[0]) as handle:
+            raise DataError(f"{joined_names(files)}: name one .ptyd file and at most one .ptyr file at a time")
+        with open_hdf5(data[0]) as handle:
             chunks = chunk_keys(handle)
-            meta, meta_notes = geometry(handle)
-            index, positions, gaps = per_point(handle, chunks)
+            meta, meta_notes = read_geometry(handle)
+            index, positions, position_notes = indices_and_positions(handle, chunks)
             mask, mask_notes = bad_pixels(handle, chunks)
-        result, result_notes = reconstruction(results[0]) if results else ({}, ())
+        result, result_notes = read_reconstruction(results[0]) if results else ({}, ())
         parts = [hdf5_frames(data[0], f"{chunk}/data")[0] for chunk in chunks]
         return RawScan(
             source=joined_names(files),
             format="ptypy",
-            frames=chain(parts, data[0]),
+            frames=concatenate_streams(parts, data[0]),
             positions_m=positions,
             position_index=index,
             frame_index=index,
             mask=mask,
-            notes=(*meta_notes, *gaps, *mask_notes, *result_notes),
+            notes=(*meta_notes, *position_notes, *mask_notes, *result_notes),
             **meta,
             **result,
         )
 
 
 def is_data(file: str) -> bool:
-    """True for a file with ptypy's chunks."""
+    """Return True for a file with ptypy's chunks."""
     return has_group(file, "chunks")
 
 
 def is_result(file: str) -> bool:
-    """True for a file with ptypy's reconstruction."""
+    """Return True for a file with ptypy's reconstruction."""
     return has_group(file, "content/obj") or has_group(file, "content/probe")
 
 
 def has_group(file: str, key: str) -> bool:
-    """True where an HDF5 file has this group; never an error."""
+    """Return True if an HDF5 file contains this group; False if the file cannot be read."""
     try:
         with h5py.File(file, "r") as handle:
             return isinstance(handle.get(key), h5py.Group)
@@ -74,88 +83,95 @@ def has_group(file: str, key: str) -> bool:
 
 
 def chunk_keys(handle: h5py.File) -> list[str]:
-    """Keys of the chunks, in their order.
+    """Return the keys of the chunks in natural order.
 
     Raises:
-        DataError: there are none.
+        DataError: If the file contains no chunks.
     """
-    chunks = find(handle, "chunks")
+    chunks = find_node(handle, "chunks")
     if not isinstance(chunks, h5py.Group) or not len(chunks):
-        raise missing(handle, "chunks/0/data")
+        raise missing_key(handle, "chunks/0/data")
     return [f"chunks/{name}" for name in sorted(chunks, key=natural_key)]
 
 
-def geometry(handle: h5py.File) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """Energy (keV in the file), distance and detector pixel of a .ptyd file."""
-    energy, notes = beam_energy(number(handle, "meta/energy"), unit="keV", where=f"{handle.filename}: meta/energy")
-    psize = optional(handle, "meta/psize")
+def read_geometry(handle: h5py.File) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """Read energy (keV in the file), distance and detector pixel of a .ptyd file."""
+    value, where = find_number(handle, "meta/energy"), f"{handle.filename}: meta/energy"
+    energy, notes = beam_energy(value, unit="keV", where=where)
+    psize = find_dataset(handle, "meta/psize")
     sides = np.broadcast_to(np.ravel(np.nan if psize is None else psize[()]), 2).astype(np.float64)
-    pixel = square_pixel(*map(float, sides), f"{handle.filename}: meta/psize")
-    return {"energy_ev": energy, "distance_m": known(number(handle, "meta/distance")), "detector_pixel_m": pixel}, notes
+    pixel = square_pixel_side(*map(float, sides), f"{handle.filename}: meta/psize")
+    distance = none_if_unknown(find_number(handle, "meta/distance"))
+    return {"energy_ev": energy, "distance_m": distance, "detector_pixel_m": pixel}, notes
 
 
-def per_point(handle: h5py.File, chunks: list[str]) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
-    """Index and position of each frame, chunk by chunk, and which indices the file skips."""
-    indices = [optional(handle, f"{chunk}/indices") for chunk in chunks]
-    places = [optional(handle, f"{chunk}/positions") for chunk in chunks]
+def indices_and_positions(
+    handle: h5py.File, chunks: list[str]
+) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
+    """Return index, int64 (N,), and position, float64 (N, 2), of each frame, and a note on indices that are missing."""
+    indices = [find_dataset(handle, f"{chunk}/indices") for chunk in chunks]
+    stored = [find_dataset(handle, f"{chunk}/positions") for chunk in chunks]
     index = None if None in indices else np.concatenate([np.ravel(part[()]) for part in indices]).astype(np.int64)
-    if any(part is None or part.dtype.kind not in "fiu" for part in places):
-        return index, None, ("no positions in the chunks",)
-    positions = np.concatenate([np.asarray(part[()], np.float64).reshape(-1, 2) for part in places])
+    if any(part is None or part.dtype.kind not in "fiu" for part in stored):
+        return index, None, ("the chunks contain no positions",)
+    positions = np.concatenate([np.asarray(part[()], np.float64).reshape(-1, 2) for part in stored])
     skipped = [] if index is None else sorted(set(range(index.max() + 1)) - set(index.tolist()))
-    listed = ", ".join(map(str, skipped[:MOST_LISTED])) + (" ..." if len(skipped) > MOST_LISTED else "")
+    listed = ", ".join(map(str, skipped[:MAX_LISTED])) + (" ..." if len(skipped) > MAX_LISTED else "")
     return index, positions, (f"{len(skipped)} frames of the scan are not in the file: {listed}",) if skipped else ()
 
 
 def bad_pixels(handle: h5py.File, chunks: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Pixels whose weight is 0 in some frame: ptypy's weights are mask and flat field in one."""
+    """Return the pixels whose weight is 0 in some frame; ptypy's weights combine mask and flat field."""
     keys = [f"{chunk}/weights" for chunk in chunks] + ["meta/weight2d", "info/weight2d"]
-    found = [data for key in keys if (data := optional(handle, key)) is not None and data.ndim >= 2 and data.size]
+    found = [data for key in keys if (data := find_dataset(handle, key)) is not None and data.ndim >= 2 and data.size]
     if not found:
         return None, ()
     bad, lowest, highest = None, np.inf, 0.0
     for data in found:
         layout = Layout(where=f"{handle.filename}: {data.name}", shape=data.shape, dtype=np.dtype(np.float32))
-        for place in layout.indices():
-            weights = layout.block(np.asarray(data[place], np.float32))
-            wrong = weights <= 0
-            bad = wrong.any(axis=0) if bad is None else bad | wrong.any(axis=0)
-            seen = weights[~wrong]
-            lowest, highest = min(lowest, seen.min(initial=np.inf)), max(highest, seen.max(initial=0.0))
+        for index in layout.indices():
+            weights = layout.block(np.asarray(data[index], np.float32))
+            zero = weights <= 0
+            bad = zero.any(axis=0) if bad is None else bad | zero.any(axis=0)
+            positive = weights[~zero]
+            lowest, highest = min(lowest, positive.min(initial=np.inf)), max(highest, positive.max(initial=0.0))
     flat = lowest < 0.999 * highest
-    return bad, (f"weights from {lowest:g} to {highest:g}, a flat field: not applied",) if flat else ()
+    return bad, (f"the weights, {lowest:g} to {highest:g}, contain a flat field, which is not applied",) if flat else ()
 
 
-def reconstruction(file: str) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Probe and object of a .ptyr file, and where the object lies."""
-    with opened(file) as handle:
-        probe_key, object_key = (storage(handle, kind) for kind in ("probe", "obj"))
+def read_reconstruction(file: str) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Read probe and object of a .ptyr file, and the place of the object, as fields of a `RawScan`."""
+    with open_hdf5(file) as handle:
+        probe_key, object_key = (single_storage(handle, kind) for kind in ("probe", "obj"))
         fields, notes = {}, ()
         if probe_key is not None:
-            fields["probe"], notes = probe_modes(dataset(handle, f"{probe_key}/data")[()], f"{file}: {probe_key}")
+            stored = require_dataset(handle, f"{probe_key}/data")[()]
+            fields["probe"], notes = probe_modes(stored, f"{file}: {probe_key}")
         if object_key is None:
             return fields, notes
-        obj, object_notes = one_layer(dataset(handle, f"{object_key}/data")[()])
-        psize, origin = (optional(handle, f"{object_key}/_{name}") for name in ("psize", "origin"))
+        obj, object_notes = single_layer(require_dataset(handle, f"{object_key}/data")[()])
+        psize, origin = (find_dataset(handle, f"{object_key}/_{name}") for name in ("psize", "origin"))
         if obj is not None and psize is not None:
             sides = np.broadcast_to(np.ravel(psize[()]), 2).astype(np.float64)
-            fields["pixel_size_m"] = square_pixel(*map(float, sides), f"{file}: {object_key}/_psize")
-            if origin is not None:  # of the first pixel
+            fields["pixel_size_m"] = square_pixel_side(*map(float, sides), f"{file}: {object_key}/_psize")
+            if origin is not None:  # position of the first pixel
                 middle = np.ravel(origin[()])[:2] + sides * np.array(obj.shape) / 2
                 fields["obj_centre"] = tuple(map(float, middle))
-        origin_text = {} if obj is None else {"origin": "solved by ptypy"}
-        return {**fields, "obj": obj, **origin_text}, (*notes, *object_notes)
+        made_by = {} if obj is None else {"origin": "solved by ptypy"}
+        return {**fields, "obj": obj, **made_by}, (*notes, *object_notes)
 
 
-def storage(handle: h5py.File, kind: str) -> str | None:
-    """Key of the first storage of a kind (probe, obj); None: there is none.
+def single_storage(handle: h5py.File, kind: str) -> str | None:
+    """Return the key of the only storage of a kind (probe, obj), or None if there is none.
 
     Raises:
-        DataError: several, so that one must be chosen.
+        DataError: If there are several storages.
     """
-    group = find(handle, f"content/{kind}")
+    group = find_node(handle, f"content/{kind}")
     if not isinstance(group, h5py.Group) or not len(group):
         return None
     if len(group) > 1:
-        raise DataError(f"{handle.filename} has {len(group)} {kind}s: {', '.join(group)}; one scan is read at a time")
+        raise DataError(
+            f"{handle.filename} has {len(group)} storages of {kind}: {', '.join(group)}; save the result of one scan"
+        )
     return f"content/{kind}/{next(iter(group))}"

@@ -1,1 +1,1 @@
-"""PPN (Yue et al., IEEE TCI 2025): the paper's equations, its released code, its draft, and its polar attention."""
+"""PPN (Yue et al., IEEE TCI 2025): network of the paper's equations, of its released code and of its earlier draft."""

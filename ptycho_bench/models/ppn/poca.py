@@ -1,4 +1,4 @@
-"""Polar coordinate attention (PoCA), Eqs. 4-8 of PPN: the plain reference, and the module, its memory linear in N."""
+"""Polar coordinate attention (PoCA), Eqs. 4-8 of PPN: a reference, and a module whose memory is linear in N."""
 
 import math
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from ptycho_bench.models.ppn.polar import polar_coordinates, polar_map
 
 
 def poca_reference(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
-    """softmax(Q K^T / sqrt(d) * Phi_r * Phi_theta) V, written out (Eq. 8); keeps N x N maps.
+    """Compute softmax(Q K^T / sqrt(d) * Phi_r * Phi_theta) V as printed (Eq. 8), with N x N maps in memory.
 
     Args:
-        query: (G, N, d), G any batch of heads.
+        query: (G, N, d), where G counts the heads of all patterns.
         key: (G, N, d).
         value: (G, N, d_v).
         radius: (N,), see `polar_coordinates`.
-        direction: (N, 2).
+        direction: (N, 2), see `polar_coordinates`.
 
     Returns:
         (G, N, d_v).
@@ -29,29 +29,29 @@ def poca_reference(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, di
 
 
 def poca(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
-    """`poca_reference` in the form that suits the device; the plain one where no numbers are: on meta, in a graph."""
+    """Compute `poca_reference` tile by tile; the reference itself runs on the meta device and during an export."""
     form = poca_reference if query.is_meta or torch.compiler.is_exporting() else TiledPoCA.apply
     return form(query, key, value, radius, direction)
 
 
-def flex(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
-    """`poca_reference` by FlexAttention; imported when it is first asked for, since that imports the compiler."""
+def poca_by_flex_attention(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
+    """Compute `poca_reference` by FlexAttention, which is imported on first use because it imports the compiler."""
     from ptycho_bench.models.ppn.poca_flex import flex_poca
 
     return flex_poca(query, key, value, radius, direction)
 
 
-FORMS = {"auto": poca, "reference": poca_reference, "tiled": TiledPoCA.apply, "flex": flex}
+FORMS = {"auto": poca, "reference": poca_reference, "tiled": TiledPoCA.apply, "flex": poca_by_flex_attention}
 
 
 def full_precision(device: torch.device) -> AbstractContextManager:
-    """No autocast within; nothing on a device that has none, as meta."""
-    known = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if known else nullcontext()
+    """Return a context without autocast; it does nothing on devices that have no autocast, such as meta."""
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if available else nullcontext()
 
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
-    """(B, N, width) to (B, heads, N, width / heads)."""
+    """Reshape (B, N, width) to (B, heads, N, width / heads)."""
     return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
@@ -59,14 +59,14 @@ class PoCA(nn.Module):
     """Multi-head polar coordinate attention over the pixels of a pattern, with a learned centre.
 
     Args:
-        width: channels; must divide by heads.
-        heads: attention heads, each width / heads wide.
+        width: channels; must be divisible by heads.
+        heads: attention heads, each of width / heads channels.
         height: rows of the pattern.
         width_px: columns of the pattern.
-        attend: Eq. 8; `poca` keeps no N x N map, `poca_reference` does.
+        attend: implementation of Eq. 8; `poca` stores no N x N map, `poca_reference` does.
 
     Raises:
-        ValueError: heads do not divide the width.
+        ValueError: If the width is not divisible by heads.
     """
 
     def __init__(
@@ -83,21 +83,21 @@ class PoCA(nn.Module):
 
     @property
     def center_shift(self) -> Tensor:
-        """(alpha_y, alpha_x) of Eq. 5, kept in (-0.5, 0.5) by a tanh, whose gradient never dies as a clamp's would."""
+        """Shift (alpha_y, alpha_x) of Eq. 5, kept in (-0.5, 0.5) by a tanh; the gradient of a clamp would vanish."""
         return 0.5 * torch.tanh(2 * self.center_logit)
 
     @property
     def center_px(self) -> Tensor:
-        """Learned centre (y, x) of the diffraction pattern (Eq. 5)."""
+        """Learned centre (y, x) of the diffraction pattern in pixels (Eq. 5)."""
         return self.half_px * (1 + self.center_shift)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, N, width) to (B, N, width), pixels row by row."""
+        """Map tokens (B, N, width), pixels in row-major order, to (B, N, width)."""
         batch, count, width = tokens.shape
         query, key, value = (
             split_heads(layer(tokens), self.heads).float().flatten(0, 1) for layer in (self.query, self.key, self.value)
         )  # Eq. 4, (B heads, N, width / heads)
-        with full_precision(tokens.device):  # exponentials of a bf16 logit would be too coarse
+        with full_precision(tokens.device):  # bf16 logits would be too coarse for the exponential
             radius, direction = polar_coordinates(self.center_px, self.height, self.width_px)
             mixed = self.attend(query, key, value, radius, direction).view(batch, self.heads, count, -1)
         return self.out(mixed.transpose(1, 2).reshape(batch, count, width))

@@ -1,8 +1,8 @@
-"""Polar coordinate attention by FlexAttention, for a CUDA device: maps are computed inside the kernel, never stored.
+"""Polar coordinate attention by FlexAttention, for CUDA devices: the kernel computes the modulation without storing it.
 
-The angular factor needs no map: cos(a - b) = cos a cos b + sin a sin b, so that (q cos a, q sin a) and
-(k cos b, k sin b), twice as wide, have the product q k cos(a - b); only the radial decay is left to the kernel's score
-function. Gradients reach the learned centre through both.
+The angular factor needs no map. Since cos(a - b) = cos a cos b + sin a sin b, the vectors (q cos a, q sin a) and
+(k cos b, k sin b), which are twice as wide, have the scalar product q k cos(a - b). Only the radial decay is left to
+the kernel's score function. Gradients reach the learned centre through both.
 """
 
 import functools
@@ -16,17 +16,17 @@ from torch.nn.attention.flex_attention import flex_attention
 
 @functools.cache
 def compiled_flex() -> Callable[..., Tensor]:
-    """FlexAttention as one kernel, compiled on its first use with each shape."""
+    """Return FlexAttention as one kernel, which is compiled on the first call with each shape."""
     return torch.compile(flex_attention, dynamic=False)
 
 
 def flex_poca(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
-    """`poca_reference`, the same arguments, memory linear in N; compiled on a CUDA device, written out elsewhere."""
+    """Compute `poca_reference` with memory linear in N; compiled on CUDA devices, in plain PyTorch elsewhere."""
     flex = compiled_flex() if query.is_cuda else flex_attention
-    turned = (torch.cat((tokens * direction[:, :1], tokens * direction[:, 1:]), dim=-1) for tokens in (query, key))
+    widened = (torch.cat((tokens * direction[:, :1], tokens * direction[:, 1:]), dim=-1) for tokens in (query, key))
 
-    def decayed(score: Tensor, batch: Tensor, head: Tensor, m: Tensor, n: Tensor) -> Tensor:
+    def radial_decay(score: Tensor, batch: Tensor, head: Tensor, m: Tensor, n: Tensor) -> Tensor:
         return score / (1 + (radius[m] - radius[n]).abs())
 
-    stacked = (tokens[:, None] for tokens in (*turned, value))  # (G, 1, N, width): every head is a batch of its own
-    return flex(*stacked, score_mod=decayed, scale=1 / math.sqrt(query.shape[-1]))[:, 0]
+    stacked = (tokens[:, None] for tokens in (*widened, value))  # (G, 1, N, width): one head per batch entry
+    return flex(*stacked, score_mod=radial_decay, scale=1 / math.sqrt(query.shape[-1]))[:, 0]

@@ -1,8 +1,8 @@
-"""Polar coordinate attention tile by tile, for a CPU: no N x N map is ever whole; the backward pass computes it again.
+"""Polar coordinate attention computed tile by tile, without a full N x N map; the backward pass recomputes the tiles.
 
-Weights are powers of two of logits, exp2 being the cheapest exponential there is, and are summed up before they are
-divided, so that tiles of keys need not know of each other. With weights W = exp2(L Phi) / s and
-L = Q K^T log2(e) / sqrt(d), the gradients are those of FlashAttention (Dao et al., arXiv:2205.14135), and the map's.
+The weights are W = exp2(L Phi) / s with L = Q K^T log2(e) / sqrt(d), because exp2 is the cheapest exponential. The
+division by the sum s comes last, so that tiles of keys are independent of each other. The gradients are those of
+FlashAttention (Dao et al., arXiv:2205.14135), with an additional gradient to the modulation Phi.
 """
 
 import itertools
@@ -18,34 +18,34 @@ from torch.autograd.function import once_differentiable
 from ptycho_bench.models.ppn.polar import polar_map
 
 LOG2_E = math.log2(math.e)
-SAFE_EXPONENT = 100.0  # 2**100 times a million keys is still a float32
-WORTH_A_THREAD = 1 << 20  # logits
+SAFE_EXPONENT = 100.0  # a million weights of 2**100 still sum to a finite float32
+LOGITS_PER_THREAD = 1 << 20  # below this, an additional thread does not pay off
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Most of a tile: queries, keys, and logits over all heads at once."""
+    """Upper bounds of a tile: queries (rows), keys (columns), and logits of all heads computed at once (elements)."""
 
     rows: int
     columns: int
     elements: int
 
 
-CPU_TILING = Tiling(
-    rows=128, columns=1024, elements=1 << 19
-)  # short enough for the cache, long enough to be worth a call
-GPU_TILING = Tiling(rows=4096, columns=4096, elements=1 << 26)  # where each tile costs a launch: 256 MiB a map
+# small enough for the cache, large enough that the calls do not dominate
+CPU_TILING = Tiling(rows=128, columns=1024, elements=1 << 19)
+# large, because each tile costs kernel launches; 256 MiB per map
+GPU_TILING = Tiling(rows=4096, columns=4096, elements=1 << 26)
 
 
 class TiledPoCA(torch.autograd.Function):
-    """`poca_reference`, the same arguments, memory linear in N. On a CPU each thread takes heads of its own."""
+    """Compute `poca_reference` with memory linear in N; on a CPU, each thread processes its own share of the heads."""
 
     @staticmethod
     def forward(ctx, query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
-        if not query.numel():  # no pattern, nothing to attend to
+        if not query.numel():  # an empty batch
             ctx.save_for_backward(query, key, value, radius, direction)
             return value.clone()
-        parts = shared(lambda g: attend(query[g], key[g], value[g], radius, direction), query)
+        parts = map_over_heads(lambda g: attend(query[g], key[g], value[g], radius, direction), query)
         out, offset = (torch.cat(part) for part in zip(*parts, strict=True))
         ctx.save_for_backward(query, key, value, radius, direction, out, offset)
         return out
@@ -57,44 +57,44 @@ class TiledPoCA(torch.autograd.Function):
             return tuple(map(torch.zeros_like, ctx.saved_tensors))
         query, key, value, radius, direction, out, offset = ctx.saved_tensors
         heads = query, key, value, out, offset, grad_out.contiguous()
-        parts = shared(lambda g: attend_backward(*(one[g] for one in heads), radius, direction), query)
+        parts = map_over_heads(lambda g: attend_backward(*(one[g] for one in heads), radius, direction), query)
         *by_head, grad_radius, grad_direction = zip(*parts, strict=True)
         return *(torch.cat(part) for part in by_head), sum(grad_radius), sum(grad_direction)
 
 
-def shared(work: Callable[[slice], tuple[Tensor, ...]], query: Tensor) -> list[tuple[Tensor, ...]]:
-    """What the work gives for each share of the heads (G, N, d): one a thread, where there is enough of it.
+def map_over_heads(work: Callable[[slice], tuple[Tensor, ...]], query: Tensor) -> list[tuple[Tensor, ...]]:
+    """Return the results of `work` for each share of the heads (G, N, d), one share per thread.
 
-    Operations on a tile are too short to be split over threads themselves; they release Python's lock.
+    Operations on a tile are too short to be parallelised themselves, but they release Python's global lock.
     """
     heads, count, _ = query.shape
-    most = torch.get_num_threads()
-    threads = min(most, heads, heads * count**2 // WORTH_A_THREAD) if query.device.type == "cpu" else 1
+    available = torch.get_num_threads()
+    threads = min(available, heads, heads * count**2 // LOGITS_PER_THREAD) if query.device.type == "cpu" else 1
     if threads <= 1:
         return [work(slice(0, heads))]
 
-    def alone(share: slice) -> tuple[Tensor, ...]:
-        with torch.no_grad():  # a new thread does not know that its caller is inside a function of autograd
+    def without_grad(share: slice) -> tuple[Tensor, ...]:
+        with torch.no_grad():  # gradients are enabled again in a new thread
             return work(share)
 
     bounds = [heads * part // threads for part in range(threads + 1)]
     shares = [slice(*pair) for pair in itertools.pairwise(bounds)]
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(alone, shares))
+            return list(pool.map(without_grad, shares))
     finally:
-        torch.set_num_threads(most)  # torch gives the number set last to every thread that is started later
+        torch.set_num_threads(available)  # threads started later inherit the number that was set last
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Attention (G, N, d_v), and what makes weights of logits in the backward pass: -log2 of their sum (G, N, 1)."""
+    """Return the attention (G, N, d_v), and -log2 of each sum of weights (G, N, 1), which the backward pass needs."""
     scaled, keys = query * (LOG2_E / math.sqrt(query.shape[-1])), key.mT
-    room = Workspace(query, 1)
-    shift = row_shift(scaled, key, radius, direction, room)
+    workspace = Workspace(query, 1)
+    shift = row_shift(scaled, key, radius, direction, workspace)
     sums, out = torch.zeros_like(scaled[..., :1]), torch.zeros_like(value)
     for rows, columns, phi in tiles(query, radius, direction):
-        for g in room.groups:
-            (weights,) = room.views(g, phi)
+        for g in workspace.groups:
+            (weights,) = workspace.views(g, phi)
             torch.bmm(scaled[g, rows], keys[g, :, columns], out=weights).mul_(phi)
             if shift is not None:
                 weights -= shift[g, rows]
@@ -115,23 +115,24 @@ def attend_backward(
     radius: Tensor,
     direction: Tensor,
 ) -> tuple[Tensor, ...]:
-    """Gradients to query, key, value (G, N, d), radius (N,), direction (N, 2)."""
+    """Return the gradients with respect to query, key and value (G, N, d), radius (N,) and direction (N, 2)."""
     scale = 1 / math.sqrt(query.shape[-1])
     scaled, keys, values = query * (LOG2_E * scale), key.mT, value.mT
-    queries_t, grad_out_t = scaled.mT.contiguous(), grad_out.mT.contiguous()  # (d, M) (M, N) is twice (N, M) (M, d)
+    # (d, M) (M, N) is twice as fast as (N, M) (M, d)
+    queries_t, grad_out_t = scaled.mT.contiguous(), grad_out.mT.contiguous()
     mean = (grad_out * out).sum(dim=-1, keepdim=True).neg_()
     grad_query, grad_keys, grad_values = torch.zeros_like(query), zeros_t(key), zeros_t(value)
     grad_radius, grad_direction = torch.zeros_like(radius), zeros_t(direction)
-    room = Workspace(query, 3)
+    workspace = Workspace(query, 3)
     for rows, columns, phi in tiles(query, radius, direction):
         grad_phi = torch.zeros_like(phi)
-        for g in room.groups:
-            base, weights, grad = room.views(g, phi)
+        for g in workspace.groups:
+            base, weights, grad = workspace.views(g, phi)
             torch.bmm(scaled[g, rows], keys[g, :, columns], out=base)
             torch.addcmul(offset[g, rows], base, phi, out=weights).exp2_()
             grad_values[g, :, columns].baddbmm_(grad_out_t[g, :, rows], weights)
             torch.bmm(grad_out[g, rows], values[g, :, columns], out=grad)
-            grad.add_(mean[g, rows]).mul_(weights)  # that of the logits
+            grad.add_(mean[g, rows]).mul_(weights)  # gradient of the logits
             grad_phi += base.mul_(grad).sum(dim=0)
             grad.mul_(phi)
             grad_query[g, rows].baddbmm_(grad, key[g, columns])
@@ -141,18 +142,18 @@ def attend_backward(
     return grad_query.mul_(scale), in_base_2[0].div_(LOG2_E), grad_values.mT, *(g.div_(LOG2_E) for g in in_base_2[1:])
 
 
-def row_shift(scaled: Tensor, key: Tensor, radius: Tensor, direction: Tensor, room: "Workspace") -> Tensor | None:
-    """Greatest logit of each query (G, N, 1), to be taken off where powers of two could overflow; None: they cannot."""
-    most = scaled.norm(dim=-1).amax() * key.norm(dim=-1).amax()  # of |q k|; the map is at most 1
-    if most <= SAFE_EXPONENT:
+def row_shift(scaled: Tensor, key: Tensor, radius: Tensor, direction: Tensor, workspace: "Workspace") -> Tensor | None:
+    """Return the largest logit of each query (G, N, 1), to be subtracted; None if no power of two can overflow."""
+    bound = scaled.norm(dim=-1).amax() * key.norm(dim=-1).amax()  # of |q k|; the modulation is at most 1
+    if bound <= SAFE_EXPONENT:
         return None
-    greatest = torch.full_like(scaled[..., :1], -math.inf)
+    largest = torch.full_like(scaled[..., :1], -math.inf)
     for rows, columns, phi in tiles(scaled, radius, direction):
-        for g in room.groups:
-            (logits,) = room.views(g, phi)
+        for g in workspace.groups:
+            (logits,) = workspace.views(g, phi)
             torch.bmm(scaled[g, rows], key.mT[g, :, columns], out=logits).mul_(phi)
-            greatest[g, rows] = torch.maximum(greatest[g, rows], logits.amax(dim=-1, keepdim=True))
-    return greatest
+            largest[g, rows] = torch.maximum(largest[g, rows], logits.amax(dim=-1, keepdim=True))
+    return largest
 
 
 def accumulate_polar_gradient(
@@ -165,7 +166,10 @@ def accumulate_polar_gradient(
     grad_radius: Tensor,
     grad_direction: Tensor,
 ) -> None:
-    """Carry a gradient of `polar_map` (M, N) on to radius (N,) and direction (2, N) of queries and keys, in place."""
+    """Add the gradients that `grad_phi` (M, N) of `polar_map` causes to `grad_radius` and `grad_direction`, in place.
+
+    `grad_phi` is overwritten. `grad_radius` is (N,), `grad_direction` is (2, N).
+    """
     difference = radius[rows, None] - radius[None, columns]
     decay = (difference.abs() + 1).reciprocal_()
     grad_cosine = grad_phi * decay
@@ -178,7 +182,7 @@ def accumulate_polar_gradient(
 
 
 def tiles(query: Tensor, radius: Tensor, direction: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
-    """All pairs of queries (M,) and keys (N,), a block at a time, with its polar map (M, N)."""
+    """Yield blocks of queries and keys that cover all pairs, each with its polar map (M, N)."""
     count, tiling = query.shape[1], tiling_of(query)
     for row in range(0, count, tiling.rows):
         for column in range(0, count, tiling.columns):
@@ -187,16 +191,16 @@ def tiles(query: Tensor, radius: Tensor, direction: Tensor) -> Iterator[tuple[sl
 
 
 def tiling_of(tensor: Tensor) -> Tiling:
-    """That of its device."""
+    """Return the tiling for the tensor's device."""
     return CPU_TILING if tensor.device.type == "cpu" else GPU_TILING
 
 
 class Workspace:
-    """Room for a few tiles of logits, used again by each block of heads.
+    """Memory for a few tiles of logits, reused by each group of heads.
 
     Args:
         query: (G, N, d).
-        count: of tiles.
+        count: number of tiles.
     """
 
     def __init__(self, query: Tensor, count: int) -> None:
@@ -205,14 +209,14 @@ class Workspace:
         pairs = min(tokens, tiling.rows) * min(tokens, tiling.columns)
         group = max(1, min(heads, tiling.elements // pairs))
         self.groups = [slice(first, min(first + group, heads)) for first in range(0, heads, group)]
-        self.room = query.new_empty(count, group * pairs)
+        self.memory = query.new_empty(count, group * pairs)
 
     def views(self, group: slice, phi: Tensor) -> list[Tensor]:
-        """Tiles (heads of the group, M, N), as large as the map."""
+        """Return tiles (heads of the group, M, N) for a polar map (M, N)."""
         heads = group.stop - group.start
-        return [one[: heads * phi.numel()].view(heads, *phi.shape) for one in self.room]
+        return [one[: heads * phi.numel()].view(heads, *phi.shape) for one in self.memory]
 
 
 def zeros_t(tensor: Tensor) -> Tensor:
-    """Zeros of the transposed shape, in its own memory order."""
+    """Return zeros of the transposed shape, contiguous in memory."""
     return torch.zeros_like(tensor.mT, memory_format=torch.contiguous_format)

@@ -1,4 +1,4 @@
-"""PPN: a local transformer branch and a polar (non-local) one, fused and decoded (Yue et al., IEEE TCI 2025)."""
+"""PPN: a local and a non-local (polar) transformer branch, fused, and two decoders (Yue et al., IEEE TCI 2025)."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ NORM_EPS = 1e-6
 
 
 class SelfAttention(nn.Module):
-    """Standard multi-head self-attention over (B, N, width) tokens; where they lie is nothing to it."""
+    """Standard multi-head self-attention over tokens (B, N, width); it ignores token positions."""
 
     def __init__(self, *, width: int, heads: int, height: int, width_px: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class SelfAttention(nn.Module):
 
 
 class PreNormBlock(nn.Module):
-    """X' = attention(LN X) + X;  X = FFN(LN X') + X'  (section III-B, step 4)."""
+    """Pre-norm block, X' = attention(LN X) + X and FFN(LN X') + X' (section III-B, step 4)."""
 
     def __init__(self, attention: nn.Module, *, width: int, expansion: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class PreNormBlock(nn.Module):
 
 
 class LocalBranch(nn.Module):
-    """Vision transformer over patches: (B, C, H, W) to (B, local_units / tokens, H / patch, W / patch)."""
+    """Vision transformer over patches; maps (B, C, H, W) to (B, units / tokens, H / patch, W / patch)."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class LocalBranch(nn.Module):
         self.side = size_px // patch
         tokens = self.side**2
         if units % tokens:
-            raise ValueError(f"local_units must divide by the {tokens} patches of {size_px} px, got {units}")
+            raise ValueError(f"local_units must be divisible by the {tokens} patches of {size_px} px, got {units}")
         self.patch = patch
         self.embed = nn.Linear(in_channels * patch**2, width)
         self.position = nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
-        place = {"width": width, "heads": heads, "height": self.side, "width_px": self.side}
+        grid = {"width": width, "heads": heads, "height": self.side, "width_px": self.side}
         self.blocks = nn.Sequential(
-            *(block(SelfAttention(**place), width=width, expansion=expansion) for _ in range(layers))
+            *(block(SelfAttention(**grid), width=width, expansion=expansion) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.head = nn.Linear(tokens * width, units)
@@ -80,7 +80,7 @@ class LocalBranch(nn.Module):
 
 
 class NonLocalBranch(nn.Module):
-    """Non-local coherence branch: every pixel a token, attention between them; (B, C, H, W) to (B, width, H, W)."""
+    """Non-local coherence branch, whose tokens are single pixels; maps (B, C, H, W) to (B, width, H, W)."""
 
     def __init__(
         self,
@@ -96,9 +96,9 @@ class NonLocalBranch(nn.Module):
     ) -> None:
         super().__init__()
         self.embed = nn.Conv2d(in_channels, width, 1)
-        place = {"width": width, "heads": heads, "height": size_px, "width_px": size_px}
+        grid = {"width": width, "heads": heads, "height": size_px, "width_px": size_px}
         self.blocks = nn.Sequential(
-            *(block(attention(**place), width=width, expansion=expansion) for _ in range(layers))
+            *(block(attention(**grid), width=width, expansion=expansion) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
 
@@ -109,12 +109,12 @@ class NonLocalBranch(nn.Module):
 
 
 class ConvolutionDecoder(nn.Sequential):
-    """BatchNorm(ReLU(ConvTranspose)) per doubling (Eq. 11), then one more at full size without either.
+    """BatchNorm(ReLU(ConvTranspose)) per upsampling (Eq. 11), then one transposed convolution at full size.
 
     Args:
         grid: side of the fused map.
-        widths: channels of the fused map, then of each doubling.
-        out_channels: of the output.
+        widths: channels after each upsampling; the fused map has widths[0].
+        out_channels: channels of the output.
     """
 
     def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
@@ -126,7 +126,7 @@ class ConvolutionDecoder(nn.Sequential):
 
 
 class DenseDecoder(nn.Sequential):
-    """One fully connected layer from the fused map to the output: the ablation without convolutional decoder."""
+    """One fully connected layer from the fused map to the output, for the ablation without a convolutional decoder."""
 
     def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
         side = grid * 2 ** len(widths)
@@ -135,28 +135,28 @@ class DenseDecoder(nn.Sequential):
 
 
 class PPN(nn.Module):
-    """PPN by the paper's equations; fusion happens at the patch grid, where the decoder's three doublings start.
+    """PPN by the paper's equations; the branches are fused on the patch grid, where the decoder starts.
 
-    1,589,350 parameters at 32 px with the values of conf/model/ppn.yaml.
+    It has 1,589,350 parameters at 32 px with the values of conf/model/ppn.yaml.
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must divide by the patch.
-        in_channels: channels of the input transform; the CLI passes them.
-        phase_channels: channels of the phase representation; the CLI passes them.
-        patch: side of a patch of the local branch; the decoder doubles log2(patch) times.
+        size_px: side of a pattern, px, taken from the data; must be divisible by the patch.
+        in_channels: channels of the network input, taken from the input transform.
+        phase_channels: channels of the phase output, taken from the phase representation.
+        patch: side of a patch of the local branch, px; must be 2**len(decoder_widths).
         width: embedding width D of both branches.
-        heads: attention heads of both.
-        layers: transformer blocks of each.
-        expansion: width of the feed-forward layer over D.
-        local_units: units of the dense layer that ends the local branch, shared out over the patch grid.
-        block: transformer block of both branches, around an attention.
+        heads: attention heads of both branches.
+        layers: transformer blocks of each branch.
+        expansion: width of the feed-forward layers as a multiple of D.
+        local_units: units of the dense layer that ends the local branch, distributed over the patch grid.
+        block: transformer block of both branches, called with an attention.
         attention: attention of the non-local branch; None leaves the branch out.
-        decoder: from the fused map to an image; one for amplitude, one for phase.
-        decoder_widths: channels after each doubling.
-        initialisation: glorot or framework.
+        decoder: decoder from the fused map to an image; one each for amplitude and phase.
+        decoder_widths: channels after each upsampling.
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: sizes that do not divide.
+        ValueError: If the size, the patch, local_units or the width is not divisible as required.
     """
 
     def __init__(
@@ -179,9 +179,9 @@ class PPN(nn.Module):
     ) -> None:
         super().__init__()
         if patch != 2 ** len(decoder_widths):
-            raise ValueError(f"patch must be 2**{len(decoder_widths)}, one doubling per decoder width, got {patch}")
+            raise ValueError(f"patch must be 2**{len(decoder_widths)}, a factor of 2 per decoder width, got {patch}")
         if size_px % patch:
-            raise ValueError(f"PPN needs patterns whose side divides by {patch}, got {size_px} px; crop or pad")
+            raise ValueError(f"PPN needs patterns whose side is divisible by {patch}, got {size_px} px; crop or pad")
         if width % heads:
             raise ValueError(f"heads must divide the width {width}, got {heads}")
         branch = {"size_px": size_px, "in_channels": in_channels, "width": width, "heads": heads, "layers": layers}
@@ -199,11 +199,11 @@ class PPN(nn.Module):
         features = self.local(diffraction)  # (B, C, H / patch, W / patch)
         if self.polar:
             features = torch.cat((features, self.pool(self.polar(diffraction))), dim=1)
-        fused = self.fuse(features)  # Eq. 10 at the patch grid
+        fused = self.fuse(features)  # Eq. 10, at the patch grid
         return self.amplitude(fused), self.phase(fused)  # (B, 1, H, W), (B, phase_channels, H, W), unbounded
 
     def diagnostics(self) -> dict[str, float]:
-        """Learned centres (Eq. 5), pixels: logged every epoch."""
+        """Return the learned centres (Eq. 5) in pixels, which are logged every epoch."""
         attentions = [block.attention for block in self.polar.blocks] if self.polar else []
         return {
             f"center_{axis}_px_block{k}": value

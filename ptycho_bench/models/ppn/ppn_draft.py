@@ -1,4 +1,4 @@
-"""What PPN's earlier draft has in place of PPN's block and polar attention (there called PCA)."""
+"""Transformer block and polar attention (there called PCA) of the earlier draft of PPN."""
 
 import math
 
@@ -11,7 +11,7 @@ from ptycho_bench.models.ppn.ppn import PreNormBlock
 
 
 class DraftBlock(PreNormBlock):
-    """X + FFN(LN(X + attention(LN X))): Eq. 4 of the draft, whose second residual starts at X."""
+    """X + FFN(LN(X + attention(LN X))), Eq. 4 of the draft: its second residual connection starts at X."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         attended = tokens + self.attention(self.attention_norm(tokens))
@@ -19,9 +19,9 @@ class DraftBlock(PreNormBlock):
 
 
 def draft_weights(height: int, width: int) -> Tensor:
-    """R + Theta of each pixel (Eqs. 10 and 11): radius by half the diagonal plus angle by pi, (N,), row by row.
+    """Return R + Theta of each pixel (Eqs. 10 and 11): radius / half diagonal + angle / pi, (N,) in row-major order.
 
-    Pixels count from 1, as printed, so that pixel (H / 2, W / 2) is the centre.
+    Pixels are counted from 1, as printed, so that pixel (H / 2, W / 2) is the centre.
     """
     down = torch.arange(1.0, height + 1)[:, None] - height / 2
     right = torch.arange(1.0, width + 1)[None, :] - width / 2
@@ -30,14 +30,14 @@ def draft_weights(height: int, width: int) -> Tensor:
 
 
 class AdditivePolarAttention(nn.Module):
-    """softmax(L * R + L * Theta) V with L = Q K^T / sqrt(d) (Eqs. 7-9): fixed centre.
+    """softmax(L * R + L * Theta) V with L = Q K^T / sqrt(d) and a fixed centre (Eqs. 7-9).
 
-    The draft writes R and Theta as N x N matrices but defines them by the indices of one pixel; here that is the key,
-    so that they weight the keys.
+    The draft writes R and Theta as N x N matrices but defines them by the indices of a single pixel. Here this pixel is
+    the key, so that R and Theta weight the keys.
 
     Args:
-        width: channels; must divide by heads.
-        heads: attention heads, each width / heads wide.
+        width: channels; must be divisible by heads.
+        heads: attention heads, each of width / heads channels.
         height: rows of the pattern.
         width_px: columns of the pattern.
     """
@@ -51,7 +51,7 @@ class AdditivePolarAttention(nn.Module):
         self.register_buffer("weights", draft_weights(height, width_px)[:, None], persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, N, width) to (B, N, width), pixels row by row."""
+        """Map tokens (B, N, width), pixels in row-major order, to (B, N, width)."""
         query, key, value = (split_heads(layer(tokens), self.heads) for layer in (self.query, self.key, self.value))
         mixed = F.scaled_dot_product_attention(query, key * self.weights.to(key.dtype), value)
         return self.out(mixed.transpose(1, 2).flatten(2))

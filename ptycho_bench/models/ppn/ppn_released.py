@@ -1,8 +1,8 @@
-"""PPN as its public code has it, which is not what the paper prints (johncolddd/PPN, models/ppn.py).
+"""PPN as in its public code, which differs from the paper (johncolddd/PPN, models/ppn.py).
 
-The pattern is tiled to three identical channels, over which the polar branch's first layer norm leaves nothing but its
-bias: the branch is blind to the data. A test shows it. Kept because its numbers are what the code gives; `ppn` is the
-network of the equations.
+The pattern is repeated in three identical channels. The first layer norm of the polar branch normalises over these
+channels, so that only its bias remains and the branch does not depend on the data, as a test shows. This network is
+kept to reproduce the results of the public code; `ppn` is the network of the paper's equations.
 """
 
 import math
@@ -19,7 +19,7 @@ SIZE_PX, PATCH, TILED, WIDTH, HEADS, LAYERS, UNITS = 32, 8, 3, 32, 2, 2, 2048
 
 
 class WideAttention(nn.Module):
-    """Self-attention whose heads are each as wide as the tokens: the inner width is heads x width."""
+    """Self-attention whose heads are each as wide as the tokens, so that the inner width is heads x width."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class WideAttention(nn.Module):
 
 
 class LocalBlock(nn.Module):
-    """Norm first, residuals from the normed values, one dense layer as feed-forward."""
+    """Pre-norm block whose residual connections start at the normalised values, with one dense feed-forward layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,19 +46,19 @@ class LocalBlock(nn.Module):
 
 
 class ReleasedPoCA(nn.Module):
-    """Polar attention with the key's radius alone, about the pattern's middle; the centre gets no gradient.
+    """Polar attention that uses only the radius of the key, about the middle of the pattern; the centre is not learned.
 
-    The modulation cos(theta_m - theta_n) / (1 + r_n) is a product of query and key parts, so it rides in a doubled head
-    width and plain attention serves.
+    The modulation cos(theta_m - theta_n) / (1 + r_n) is a sum of two products of a query part and a key part. It is
+    therefore contained in queries and keys of twice the width, and standard attention can be used.
     """
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.query, self.key, self.value = (nn.Linear(in_channels, WIDTH) for _ in range(3))
         self.out = nn.Linear(WIDTH, WIDTH)
-        self.center_shift = nn.Parameter(torch.zeros(2))  # built into constants there: it never learns
-        place = torch.arange(SIZE_PX) - SIZE_PX / 2
-        offset = torch.cartesian_prod(place, place)
+        self.center_shift = nn.Parameter(torch.zeros(2))  # never changes: the public code reads it once
+        axis = torch.arange(SIZE_PX) - SIZE_PX / 2
+        offset = torch.cartesian_prod(axis, axis)
         distance = offset.norm(dim=1)
         radius = torch.log(distance + 1e-6) / torch.log(distance.max())  # -4.43 at the middle: its weight is -0.29
         angle = torch.atan2(offset[:, 0], offset[:, 1])
@@ -68,21 +68,21 @@ class ReleasedPoCA(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         query, key, value = (split_heads(layer(tokens), HEADS).float() for layer in (self.query, self.key, self.value))
-        direction = self.direction + 0 * self.center_shift.sum()  # no part of the result, but of the graph
+        direction = self.direction + 0 * self.center_shift.sum()  # in the graph, but without influence on the result
         with full_precision(tokens.device):
-            query, key = self.turned(query, direction), self.turned(key, direction * self.key_weight)
+            query, key = self.widened(query, direction), self.widened(key, direction * self.key_weight)
             scale = 1 / math.sqrt(WIDTH // HEADS)
             mixed = F.scaled_dot_product_attention(query, key, value, scale=scale)
         return self.out(mixed.transpose(1, 2).flatten(2))
 
     @staticmethod
-    def turned(tokens: Tensor, direction: Tensor) -> Tensor:
-        """(B, heads, N, d) times each component of (N, 2): (B, heads, N, 2 d)."""
+    def widened(tokens: Tensor, direction: Tensor) -> Tensor:
+        """Multiply tokens (B, heads, N, d) by each component of the direction (N, 2); return (B, heads, N, 2 d)."""
         return (tokens.unsqueeze(-1) * direction[:, None, :]).flatten(-2)
 
 
 class PolarBlock(nn.Module):
-    """LN, attention, LN, 1 x 1 convolution, ReLU: no residual, no feed-forward."""
+    """LN, attention, LN, 1 x 1 convolution and ReLU, without residual connection or feed-forward layer."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -99,17 +99,17 @@ class PolarBlock(nn.Module):
 
 
 class PPNReleased(nn.Module):
-    """1,602,828 parameters and 896 batch-norm statistics: 6.118 MiB. Patterns of 32 px alone.
+    """PPN of the public code, for patterns of 32 px; 1,602,828 parameters and 896 batch-norm statistics (6.118 MiB).
 
     Args:
-        size_px: side of a pattern; the CLI passes it. Must be 32.
-        in_channels: channels of the input transform; the CLI passes them. Must be 1.
-        phase_channels: channels of the phase representation; the CLI passes them.
-        decoder_widths: channels after each doubling.
-        initialisation: glorot or framework.
+        size_px: side of a pattern, px, taken from the data; must be 32.
+        in_channels: channels of the network input, taken from the input transform; must be 1.
+        phase_channels: channels of the phase output, taken from the phase representation.
+        decoder_widths: channels after each upsampling.
+        initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: another size, or more than one input channel.
+        ValueError: If the size is not 32 px, or if there is more than one input channel.
     """
 
     def __init__(
@@ -134,14 +134,14 @@ class PPNReleased(nn.Module):
         initialise(self, initialisation)
 
     def local_features(self, tiled: Tensor) -> Tensor:
-        """(B, 3, 32, 32) to (B, 128, 4, 4)."""
+        """Compute the features (B, 128, 4, 4) of the local branch from (B, 3, 32, 32)."""
         patches = F.pixel_unshuffle(tiled, PATCH).flatten(2).transpose(1, 2)
         units = F.relu(self.head(self.local(self.embed(patches) + self.position).flatten(1)))
         grid = SIZE_PX // PATCH
         return units.view(-1, grid, grid, UNITS // grid**2).permute(0, 3, 1, 2)
 
     def polar_features(self, tiled: Tensor) -> Tensor:
-        """(B, 3, 32, 32) to (B, 128, 4, 4): the same for every pattern, but for rounding."""
+        """Compute the features (B, 128, 4, 4) of the polar branch, the same for every pattern up to rounding."""
         tokens = self.polar(tiled.flatten(2).transpose(1, 2))
         features = tokens.transpose(1, 2).unflatten(2, (SIZE_PX, SIZE_PX))
         return self.pool(F.relu(self.lift(features)))

@@ -1,1 +1,1 @@
-"""Simulated specimens, as complex transmission functions."""
+"""Simulated specimens: complex transmission functions."""

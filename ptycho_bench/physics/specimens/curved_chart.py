@@ -1,6 +1,6 @@
-"""A test object of curves: rings, arcs, spirals and letters, unlike the bars of `ltem_chart`; never trained on.
+"""A test object of curves (rings, arcs, spirals and letters), unlike the bars of `ltem_chart`; never used for training.
 
-It stands for the logo of PPN's Fig. 6 and its draft's Table II.
+It stands in for the logo in Fig. 6 of PPN and in Table II of its draft.
 """
 
 import math
@@ -15,21 +15,21 @@ CHART_PX = 512
 
 
 class Stroke(NamedTuple):
-    """A line drawn through points: real (n, 2) as (y, x), and its width; px of 512."""
+    """A line through points, real (n, 2) as (y, x), and its width, both in px of a chart of 512 px."""
 
     points: Tensor
     width: float
 
 
 def arc(y: float, x: float, radius: float, start_deg: float, end_deg: float, width: float) -> Stroke:
-    """Part of a circle, angles from the x axis towards y (downwards)."""
+    """Return an arc of a circle; angles run from the x axis towards the y axis, which points down."""
     return spiral(y, x, radius, radius, start_deg, end_deg, width)
 
 
 def spiral(
     y: float, x: float, first_radius: float, last_radius: float, start_deg: float, end_deg: float, width: float
 ) -> Stroke:
-    """Archimedean spiral about (y, x)."""
+    """Return an Archimedean spiral about (y, x); angles as in `arc`."""
     count = max(8, round(abs(end_deg - start_deg) / 4))
     angle = torch.linspace(math.radians(start_deg), math.radians(end_deg), count)
     radius = torch.linspace(first_radius, last_radius, count)
@@ -37,12 +37,12 @@ def spiral(
 
 
 def alternating(k: int, start_deg: float, end_deg: float) -> tuple[float, float]:
-    """Both angles, swapped for odd k: the stroke is magnetised the other way, so that the phases do not add up."""
+    """Return both angles, swapped for odd k: neighbours have opposite magnetisation, so phases do not accumulate."""
     return (end_deg, start_deg) if k % 2 else (start_deg, end_deg)
 
 
 def half_turn(y: float, x: float, first: float, last: float, turn: int, turns: int, width: float) -> Stroke:
-    """One of the half turns of a spiral from the first radius to the last, magnetised in alternation."""
+    """Return one half turn of a spiral from the first radius to the last; half turns alternate in magnetisation."""
     inner, outer = (first + (last - first) * k / turns for k in (turn, turn + 1))
     angles = 180 * turn, 180 * (turn + 1)
     if turn % 2:
@@ -50,8 +50,8 @@ def half_turn(y: float, x: float, first: float, last: float, turn: int, turns: i
     return spiral(y, x, inner, outer, *angles, width)
 
 
-def letter(name: str, top: float, left: float, height: float, width: float) -> list[Stroke]:
-    """A capital of PTYCHO, 0.6 of its height wide, by straight strokes and arcs."""
+def letter_strokes(name: str, top: float, left: float, height: float, width: float) -> list[Stroke]:
+    """Return the straight strokes and arcs of a capital letter of PTYCHO, 0.6 times as wide as high."""
 
     def line(*points: tuple[float, float]) -> Stroke:
         return Stroke(torch.tensor([(top + height * y, left + height * x) for y, x in points]), width)
@@ -76,49 +76,49 @@ def letter(name: str, top: float, left: float, height: float, width: float) -> l
 
 
 def chart_strokes() -> list[Stroke]:
-    """Strokes of the chart."""
+    """Return the strokes of the chart."""
     strokes = []
     for k, (radius, width) in enumerate(((88, 12), (64, 9), (44, 7), (28, 5), (14, 4))):
         strokes.append(arc(120, 120, radius, *alternating(k, 0, 360), width))
     for k in range(7):
         strokes.append(arc(200, 300, 36 + 22 * k, *alternating(k, -88, -6 - 8 * k), 10 - k))
-    for turn in range(9):  # half turns
+    for turn in range(9):
         strokes.append(half_turn(392, 120, 6, 92, turn, 9, 8))
     for turn in range(7):
         strokes.append(half_turn(436, 430, 58, 8, turn, 7, 5))
     for k in range(5):
         strokes.append(arc(336 + 18 * (k % 2), 262 + 44 * k, 26, *alternating(k, 200, 340), 4 + k))
     for k, name in enumerate("PTYCHO"):
-        strokes += letter(name, 228, 40 + 74 * k, 66, 10)
-        strokes += letter(name, 368, 236 + 22 * k, 22, 4)
-        strokes += letter(name, 408, 236 + 20 * k, 34 - 4 * k, 5 - 0.5 * k)
+        strokes += letter_strokes(name, 228, 40 + 74 * k, 66, 10)
+        strokes += letter_strokes(name, 368, 236 + 22 * k, 22, 4)
+        strokes += letter_strokes(name, 408, 236 + 20 * k, 34 - 4 * k, 5 - 0.5 * k)
     return strokes
 
 
 def curved_chart(*, size_px: int, film: Film) -> Tensor:
-    """Curves cut from a permalloy film, each magnetised along its length.
+    """Return the transmission of curves cut from a permalloy film, each magnetised along its length.
 
     Args:
-        size_px: side of the square field; strokes scale with it (512 is the chart's own size).
-        film: what it is cut from.
+        size_px: side of the square field; strokes scale with it (the chart is designed at 512).
+        film: the film that the chart is cut from.
 
     Returns:
         Complex64 (size_px, size_px).
 
     Raises:
-        ValueError: size_px under 64, where strokes vanish.
+        ValueError: If size_px is below 64, where strokes vanish.
     """
     if size_px < 64:
         raise ValueError(f"size_px must be at least 64, got {size_px}; smaller charts lose their strokes")
     pattern = torch.zeros(size_px, size_px)
     magnetisation = torch.zeros(2, size_px, size_px)
     for stroke in chart_strokes():
-        draw(stroke, size_px / CHART_PX, pattern, magnetisation)
+        draw_stroke(stroke, size_px / CHART_PX, pattern, magnetisation)
     return film.transmission(pattern, magnetisation)
 
 
-def draw(stroke: Stroke, scale: float, pattern: Tensor, magnetisation: Tensor) -> None:
-    """Lay a stroke into pattern (H, W) and magnetisation (2, H, W), in place; the later of two that cross counts."""
+def draw_stroke(stroke: Stroke, scale: float, pattern: Tensor, magnetisation: Tensor) -> None:
+    """Draw a stroke into pattern (H, W) and magnetisation (2, H, W), in place; it overwrites the strokes it crosses."""
     points, reach = stroke.points * scale, stroke.width * scale / 2
     low = (points.amin(dim=0) - reach).floor().clamp(min=0).long().tolist()
     high = (points.amax(dim=0) + reach).ceil().long().tolist()

@@ -1,4 +1,4 @@
-"""A thin magnetic film as Lorentz electron microscopy sees it."""
+"""Transmission of a thin magnetic film in Lorentz electron microscopy."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FLUX_QUANTUM_T_M2 = PLANCK_J_S / (2 * ELECTRON_C)
 
 
 def interaction_constant(voltage_v: float) -> float:
-    """Phase an electron gains per volt of inner potential and metre of path, rad / (V m), relativistic.
+    """Relativistic phase shift of an electron per volt of inner potential and metre of path, rad / (V m).
 
     >>> round(interaction_constant(300e3) * 1e-9, 6)
     0.006526
@@ -23,17 +23,17 @@ def interaction_constant(voltage_v: float) -> float:
 
 
 def magnetic_phase(magnetisation: Tensor, *, thickness_m: float, pixel_size_m: float, induction_t: float) -> Tensor:
-    """Aharonov-Bohm phase of a thin film's in-plane magnetisation, computed in Fourier space.
+    """Compute the Aharonov-Bohm phase of the in-plane magnetisation of a thin film in Fourier space.
 
     phi(q) = (i pi B0 t / phi0) (m x q)_z / |q|^2 with angular frequency q and the flux quantum phi0 = h / 2e
     (Beleggia and Zhu, doi:10.1080/0141861021000055687). The field is padded to twice its size, so that the stray
-    phase of one edge does not return at the other.
+    phase of one edge does not wrap around to the opposite one.
 
     Args:
         magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
         thickness_m: film thickness.
         pixel_size_m: side of a pixel.
-        induction_t: saturation induction mu0 Ms.
+        induction_t: saturation induction B0 = mu0 Ms.
 
     Returns:
         Real (H, W), radians.
@@ -51,7 +51,7 @@ def magnetic_phase(magnetisation: Tensor, *, thickness_m: float, pixel_size_m: f
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """A thin film and the microscope that looks at it.
+    """A thin film and the imaging conditions of the microscope.
 
     Args:
         pixel_size_m: side of a pixel.
@@ -59,12 +59,12 @@ class Film:
         inner_potential_v: mean inner potential.
         induction_t: saturation induction mu0 Ms.
         voltage_v: accelerating voltage.
-        amplitude: modulus of the film's transmission, (0, 1); the support's is 1.
-        phase_offset_rad: constant added to the phase before it is scaled; it decides where a wrapped phase wraps.
-        scaling: see `objects.rescale`.
+        amplitude: modulus of the film's transmission, (0, 1); that of the support is 1.
+        phase_offset_rad: constant added to the phase before scaling; it determines where a wrapped phase wraps.
+        scaling: `published`, `wrapped` or `none`, see `objects.rescale`.
 
     Raises:
-        ValueError: an amplitude outside (0, 1).
+        ValueError: If the amplitude is outside (0, 1).
     """
 
     pixel_size_m: float
@@ -78,16 +78,16 @@ class Film:
 
     def __post_init__(self) -> None:
         if not 0 < self.amplitude < 1:
-            raise ValueError(f"film.amplitude must lie in (0, 1), got {self.amplitude}; the support transmits 1")
+            raise ValueError(f"film.amplitude must lie in (0, 1), got {self.amplitude}; that of the support is 1")
 
     def transmission(self, pattern: Tensor, magnetisation: Tensor) -> Tensor:
-        """Transmission of a patterned film on a clear support.
+        """Compute the transmission of a patterned film on a clear support.
 
-        Amplitude has two levels; phase is the electrostatic part (interaction constant x inner potential x thickness)
-        plus the magnetic part.
+        The amplitude has two levels. The phase is the sum of an electrostatic part (interaction constant x inner
+        potential x thickness) and a magnetic part.
 
         Args:
-            pattern: real (H, W), 1 where there is film, else 0.
+            pattern: real (H, W), 1 on the film and 0 elsewhere.
             magnetisation: real (2, H, W), direction (y, x) of modulus 0 or 1.
 
         Returns:

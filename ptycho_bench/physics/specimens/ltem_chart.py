@@ -1,4 +1,4 @@
-"""The procedural LTEM chart: bar triplets of falling size, chevrons and squares, after the 1951 USAF target."""
+"""Procedural LTEM chart, after the 1951 USAF target: bar triplets of decreasing size, chevrons and squares."""
 
 import math
 
@@ -9,13 +9,13 @@ from ptycho_bench.physics.specimens.film import Film
 
 CHART_PX = 512
 
-VORTEX = math.nan  # in place of a direction: a flux-closing square
+VORTEX = math.nan  # instead of a direction: a flux-closure square
 
 
 def chart_elements() -> list[tuple[float, float, float, float, float, float]]:
-    """Film elements of the chart after the 1951 USAF target: (top, left, height, width, m_y, m_x), in px of 512.
+    """Return the film elements of the chart as (top, left, height, width, m_y, m_x), in px of a chart of 512 px.
 
-    Bars are magnetised along their length, as shape anisotropy asks, in a fixed pattern of both directions.
+    Bars are magnetised along their length, as shape anisotropy favours, in a fixed pattern of both directions.
     """
     elements = []
 
@@ -49,17 +49,19 @@ def chart_elements() -> list[tuple[float, float, float, float, float, float]]:
 
 
 def ltem_chart(*, size_px: int, film: Film) -> Tensor:
-    """Resolution chart cut from a permalloy film: bars magnetised along their length, and flux-closing squares.
+    """Return the transmission of the chart, cut from a permalloy film.
+
+    Bars are magnetised along their length; squares are in a flux-closure state.
 
     Args:
-        size_px: side of the square field; elements scale with it (512 is the chart's own size).
-        film: what it is cut from.
+        size_px: side of the square field; elements scale with it (the chart is designed at 512).
+        film: the film that the chart is cut from.
 
     Returns:
         Complex64 (size_px, size_px).
 
     Raises:
-        ValueError: size_px under 64, where bars vanish.
+        ValueError: If size_px is below 64, where bars vanish.
     """
     if size_px < 64:
         raise ValueError(f"size_px must be at least 64, got {size_px}; smaller charts lose their bars")
@@ -79,7 +81,7 @@ def ltem_chart(*, size_px: int, film: Film) -> Tensor:
 
 
 def flux_closure(height: int, width: int) -> Tensor:
-    """Landau state of a rectangle: four domains, each along its nearest edge; real (2, height, width) as (y, x)."""
+    """Return the Landau state of a rectangle, four domains parallel to their nearest edges; real (2, height, width)."""
     y = torch.linspace(-1, 1, height)[:, None].expand(height, width)
     x = torch.linspace(-1, 1, width)[None, :].expand(height, width)
     along_x = y.abs() >= x.abs()

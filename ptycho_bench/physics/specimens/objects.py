@@ -1,4 +1,4 @@
-"""Test objects: amplitude and phase to a complex transmission function."""
+"""Complex transmission functions from amplitude and phase."""
 
 import math
 
@@ -7,14 +7,17 @@ from torch import Tensor
 
 
 def transmission(amplitude: Tensor, phase: Tensor) -> Tensor:
-    """Complex transmission function amplitude * exp(i phase).
+    """Return the complex transmission function amplitude * exp(i phase).
 
     Args:
         amplitude: real (..., H, W), not negative.
         phase: real (..., H, W), radians.
 
+    Returns:
+        Complex (..., H, W).
+
     Raises:
-        ValueError: the shapes differ, or the amplitude is negative somewhere.
+        ValueError: If the shapes differ or the amplitude is negative anywhere.
     """
     if amplitude.shape != phase.shape:
         raise ValueError(f"amplitude is {tuple(amplitude.shape)}, phase {tuple(phase.shape)}; give both the same shape")
@@ -24,21 +27,24 @@ def transmission(amplitude: Tensor, phase: Tensor) -> Tensor:
 
 
 def wrap_phase(phase: Tensor) -> Tensor:
-    """Phase in radians brought to [-pi, pi)."""
+    """Wrap a phase in radians to [-pi, pi)."""
     return torch.remainder(phase + math.pi, 2 * math.pi) - math.pi
 
 
 def rescale(amplitude: Tensor, phase: Tensor, *, scaling: str) -> tuple[Tensor, Tensor]:
-    """Amplitude and phase as an experiment uses them.
+    """Scale amplitude and phase to the ranges that an experiment uses.
 
     Args:
         amplitude: real (H, W).
         phase: real (H, W), radians.
-        scaling: `published`: amplitude 0.5 + 0.5 minmax, phase -(pi/3) (phase + pi) / (2 pi), as the PPN code does;
-            `wrapped`: same amplitude, phase at its full span, wrapped; `none`: both as they are.
+        scaling: `published`: amplitude 0.5 + 0.5 minmax, phase -(pi/3) (phase + pi) / (2 pi), as in the PPN code;
+            `wrapped`: the same amplitude, and the phase at its full span, wrapped; `none`: both unchanged.
+
+    Returns:
+        Amplitude, real (H, W), and phase, real (H, W), radians.
 
     Raises:
-        ValueError: an unknown scaling, or `published` of an amplitude with one value only.
+        ValueError: If the scaling is unknown, or the amplitude is constant and the scaling is not `none`.
     """
     if scaling == "none":
         return amplitude, phase
@@ -46,7 +52,7 @@ def rescale(amplitude: Tensor, phase: Tensor, *, scaling: str) -> tuple[Tensor, 
         raise ValueError(f"scaling must be published, wrapped or none, got {scaling!r}")
     span = amplitude.max() - amplitude.min()
     if span == 0:
-        raise ValueError(f"amplitude is {amplitude.max():g} everywhere and has no range; use scaling: none")
+        raise ValueError(f"amplitude is {amplitude.max():g} everywhere, so it has no range to scale; use scaling: none")
     amplitude = 0.5 + 0.5 * (amplitude - amplitude.min()) / span
     if scaling == "wrapped":
         return amplitude, wrap_phase(phase)

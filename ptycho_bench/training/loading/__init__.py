@@ -1,1 +1,1 @@
-"""Batches of training samples, from memory or streamed from a file."""
+"""Batches of training samples, kept in memory or streamed from a file."""

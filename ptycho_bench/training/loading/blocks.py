@@ -1,4 +1,4 @@
-"""A part of one or several scans in blocks of neighbouring scan points, each read and prepared when asked for."""
+"""A part of one or several scans as blocks of neighbouring scan points, each read and prepared on request."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -17,28 +17,32 @@ from ptycho_bench.network.sample import Target
 class Samples(NamedTuple):
     """Prepared samples.
 
-    network_input: (B, C, H, W), after the input transform, with the neighbours a network sees.
-    target: of B samples.
+    network_input: (B, C, H, W) patterns after the input transform, with the neighbours that a network sees.
+    target: targets of B samples.
     """
 
     network_input: Tensor
     target: Target
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Samples":
-        """Every tensor there is, changed."""
+        """Apply a function to every tensor that is not None."""
         return Samples(change(self.network_input), self.target.map(change))
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors that are not None."""
+        return [tensor for tensor in (self.network_input, *self.target) if tensor is not None]
 
 
 class ScanPart:
     """Training or validation points of one scan.
 
     Args:
-        scan: the scan; its frames may lie in a file.
-        points: int64 (N,), rising: the points of this part.
-        known: int64 (M,), rising: the points whose patterns may be seen, as neighbours too.
-        network: whose input transform and representations are applied, on the CPU.
-        with_intensity: keep the measured patterns for a loss that compares with them.
-        number: of the scan, where there are several; or None.
+        scan: scan, whose frames may be stored in a file.
+        points: int64 (N,), rising: indices of the scan points in this part.
+        known: int64 (M,), rising: indices of the scan points whose patterns may be seen, also as neighbours.
+        network: network whose input transform and representations are applied, on the CPU.
+        with_intensity: keep the measured patterns, for a loss that compares with them.
+        number: index of the scan if there are several; or None.
     """
 
     def __init__(
@@ -60,7 +64,7 @@ class ScanPart:
 
     @torch.no_grad()
     def read(self, part: slice) -> Samples:
-        """Some consecutive points; each pattern they see is read once, in the order of the file."""
+        """Read and prepare consecutive points; each pattern they see is read once, in the order of the file."""
         points, seen = self.points[part], self.seen[part]
         places, seen = compact_table(seen)
         intensity = self.scan.patterns(self.known[places])
@@ -73,11 +77,11 @@ class ScanPart:
 
 
 class PartBlocks:
-    """Blocks of one part over all scans, by number.
+    """Numbered blocks of one part over all scans.
 
     Args:
-        parts: each scan's.
-        size: samples of a block; a scan's last may have fewer.
+        parts: the part's points in each scan.
+        size: number of samples in a block; the last block of a scan may have fewer.
     """
 
     def __init__(self, parts: Sequence[ScanPart], size: int) -> None:
@@ -89,7 +93,7 @@ class PartBlocks:
         return len(self.blocks)
 
     def read(self, number: int) -> Samples:
-        """A block's samples."""
+        """Read and prepare the samples of a block."""
         part, points = self.blocks[number]
         return part.read(points)
 
@@ -97,14 +101,18 @@ class PartBlocks:
 def scan_parts(
     scans: Sequence[SplitScan], networks: Sequence[PtychoNetwork], name: str, *, with_intensity: bool
 ) -> list[ScanPart]:
-    """`train` or `validation` of each scan, and for each the network it is prepared for."""
+    """Return the `train` or `validation` part of each scan.
+
+    Args:
+        scans: scans with their splits.
+        networks: for each scan, the network whose input transform and representations are applied to it.
+        name: `train` or `validation`.
+        with_intensity: keep the measured patterns, for a loss that compares with them.
+    """
     parts = []
-    for number, ((_, scan, split), network) in enumerate(zip(scans, networks, strict=True)):
+    for index, ((_, scan, split), network) in enumerate(zip(scans, networks, strict=True)):
         known = np.sort(np.concatenate((split.train, split.validation)))
+        number = index if len(scans) > 1 else None
         points = getattr(split, name)
-        parts.append(
-            ScanPart(
-                scan, points, known, network, with_intensity=with_intensity, number=number if len(scans) > 1 else None
-            )
-        )
+        parts.append(ScanPart(scan, points, known, network, with_intensity=with_intensity, number=number))
     return parts

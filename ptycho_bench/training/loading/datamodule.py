@@ -1,4 +1,4 @@
-"""Scans as Lightning sees them: batches of samples that are kept on the device, or stream from the file."""
+"""Lightning's view of one or several scans: batches kept on the device or streamed from a file."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ import torch
 from ptycho_bench.data.split import SplitScan
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.training.loading.batches import BatchLoader
-from ptycho_bench.training.loading.from_file import StreamedSamples, StreamLoader
-from ptycho_bench.training.loading.in_memory import ResidentSamples
+from ptycho_bench.training.loading.from_file import FileLoader, FileSamples
+from ptycho_bench.training.loading.in_memory import InMemorySamples
 
 
 class PtychoDataModule(L.LightningDataModule):
-    """Training and validation batches of one scan, or mixed of several.
+    """Training and validation batches of one scan, or mixed from several.
 
     Args:
-        scans: one or more, each with its split.
-        networks: for each scan the network whose input transform and representations are applied to it.
-        with_intensity: keep the measured patterns for a loss that compares with them.
-        batch_size: samples of one step, over all processes.
-        seed: of the order of the training samples.
-        streamed: read samples from the scans in every epoch; False: prepare all once and keep them.
+        scans: one or more scans with their splits.
+        networks: for each scan, the network whose input transform and representations are applied to it.
+        with_intensity: keep the measured patterns, for a loss that compares with them.
+        batch_size: number of samples in one step, over all processes.
+        seed: seed of the order of the training samples.
+        streamed: read the samples from the scans in every epoch; False prepares them once and keeps them in memory.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class PtychoDataModule(L.LightningDataModule):
         streamed: bool,
     ) -> None:
         super().__init__()
-        kept = StreamedSamples if streamed else ResidentSamples
-        self.samples = kept(scans, networks, with_intensity=with_intensity)
+        kind = FileSamples if streamed else InMemorySamples
+        self.samples = kind(scans, networks, with_intensity=with_intensity)
         self.batch_size, self.seed, self.streamed = batch_size, seed, streamed
 
-    def loader(self, part: str, seed: int | None) -> BatchLoader | StreamLoader:
-        """Batches of one part, on the trainer's device."""
+    def loader(self, part: str, seed: int | None) -> BatchLoader | FileLoader:
+        """Return batches of `train` or `validation` on the trainer's device; None as seed keeps the order."""
         return self.samples.loader(
             part,
             self.trainer.strategy.root_device,
@@ -51,11 +51,11 @@ class PtychoDataModule(L.LightningDataModule):
             world_size=self.trainer.world_size,
         )
 
-    def train_dataloader(self) -> BatchLoader | StreamLoader:
+    def train_dataloader(self) -> BatchLoader | FileLoader:
         return self.loader("train", self.seed)
 
-    def val_dataloader(self) -> BatchLoader | StreamLoader:
+    def val_dataloader(self) -> BatchLoader | FileLoader:
         return self.loader("validation", None)
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
-        return batch  # it lies there already
+        return batch  # the loaders already put it on the device

@@ -1,4 +1,4 @@
-"""Scans that fit: transformed and encoded once, kept on the device."""
+"""Batches of scans that fit into memory: patterns are transformed and encoded once and kept on the device."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,23 @@ from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.sample import Target
 from ptycho_bench.training.loading.batches import BatchLoader
 
-Parts = dict[str, tuple[Tensor, Target]]
+Parts = dict[str, tuple[Tensor, Target]]  # for `train` and `validation`: indices of the patterns seen, targets
 
 
-def prepare(scan: PtychoScan, split: Split, network: PtychoNetwork, *, with_intensity: bool) -> tuple[Tensor, Parts]:
-    """One scan's patterns (M, C, H, W), and of `train` and `validation` what each sample sees of them, and its target.
+def prepare_scan(
+    scan: PtychoScan, split: Split, network: PtychoNetwork, *, with_intensity: bool
+) -> tuple[Tensor, Parts]:
+    """Transform the patterns of a scan and encode its targets.
 
     Args:
-        scan: the scan.
-        split: its parts; no pattern outside training and validation is seen, not as a neighbour.
-        network: whose input transform and representations are applied.
-        with_intensity: keep the measured patterns for a loss that compares with them.
+        scan: scan with amplitude and phase.
+        split: its parts; patterns outside training and validation are not used, not even as neighbours.
+        network: network whose input transform and representations are applied.
+        with_intensity: keep the measured patterns, for a loss that compares with them.
+
+    Returns:
+        Transformed patterns (M, C, H, W), and for `train` and `validation` the indices of the patterns that each sample
+        sees, int64 (N, K), and its target.
     """
     known = np.sort(np.concatenate((split.train, split.validation)))
     transform = network.input_transform
@@ -38,8 +44,8 @@ def prepare(scan: PtychoScan, split: Split, network: PtychoNetwork, *, with_inte
     return transform(intensity), parts
 
 
-def together(prepared: Sequence[tuple[Tensor, Parts]]) -> tuple[Tensor, Parts]:
-    """Several prepared scans as one: a neighbourhood stays inside its scan, and each target knows which that is."""
+def concatenate(prepared: Sequence[tuple[Tensor, Parts]]) -> tuple[Tensor, Parts]:
+    """Join several prepared scans; neighbourhoods stay within their scan, and `Target.scan` names it."""
     first, joined = 0, {"train": [], "validation": []}
     for number, (patterns, parts) in enumerate(prepared):
         for name, (seen, target) in parts.items():
@@ -54,24 +60,30 @@ def together(prepared: Sequence[tuple[Tensor, Parts]]) -> tuple[Tensor, Parts]:
     return torch.cat([patterns for patterns, _ in prepared]), parts
 
 
-class ResidentSamples:
-    """Training and validation samples in memory, on the device from the first loader on.
+class InMemorySamples:
+    """Training and validation samples in memory; the first loader moves them to its device.
 
     Args:
-        scans: one or more, each with its split.
-        networks: for each scan the network whose input transform and representations are applied to it.
-        with_intensity: keep the measured patterns for a loss that compares with them.
+        scans: one or more scans with their splits.
+        networks: for each scan, the network whose input transform and representations are applied to it.
+        with_intensity: keep the measured patterns, for a loss that compares with them.
     """
 
     def __init__(self, scans: Sequence[SplitScan], networks: Sequence[PtychoNetwork], *, with_intensity: bool) -> None:
         prepared = [
-            prepare(part.scan, part.split, network, with_intensity=with_intensity)
+            prepare_scan(part.scan, part.split, network, with_intensity=with_intensity)
             for part, network in zip(scans, networks, strict=True)
         ]
-        self.patterns, self.parts = prepared[0] if len(prepared) == 1 else together(prepared)
+        self.patterns, self.parts = prepared[0] if len(prepared) == 1 else concatenate(prepared)
 
     def loader(self, part: str, device: torch.device, **order: object) -> BatchLoader:
-        """Batches of `train` or `validation` on a device; see `BatchLoader` for what orders them."""
+        """Return batches of `train` or `validation` on a device.
+
+        Args:
+            part: `train` or `validation`.
+            device: device of the batches.
+            order: batch size, order and processes, see `BatchLoader`.
+        """
         self.patterns = self.patterns.to(device)
         seen, target = self.parts[part]
         self.parts[part] = seen.to(device), target.map(lambda tensor: tensor.to(device))

@@ -1,4 +1,4 @@
-"""What a background thread makes while the caller works."""
+"""An iterator whose items a background thread prepares while the caller works."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,29 +9,29 @@ Item = TypeVar("Item")
 
 
 class Failure(NamedTuple):
-    """What ended the thread early.
+    """Put into the queue if the thread failed.
 
-    error: to be raised in the caller.
+    error: exception to raise in the caller.
     """
 
     error: BaseException
 
 
 class End:
-    """Stands behind the last item."""
+    """Put into the queue after the last item."""
 
 
 def prefetched(make: Callable[[], Iterator[Item]], depth: int) -> Iterator[Item]:
-    """Items of an iterator that runs in a thread of its own, at most `depth` of them ahead.
+    """Yield the items of an iterator that runs in a thread of its own, at most `depth` items ahead.
 
-    The thread has ended when this iterator has: after the last item, an error, or `close`.
+    The thread has ended when this iterator has, be it after the last item, an error or `close`.
 
     Args:
-        make: gives the iterator; called in the thread.
-        depth: items that wait at most; one more is in the making.
+        make: returns the iterator; called in the thread.
+        depth: largest number of items that wait in the queue, while one more is being made.
 
     Raises:
-        Exception: whatever the iterator raised, in the caller.
+        Exception: Whatever the iterator raised, in the caller.
     """
     waiting: Queue = Queue(maxsize=depth)
     stopped = threading.Event()
@@ -44,20 +44,20 @@ def prefetched(make: Callable[[], Iterator[Item]], depth: int) -> Iterator[Item]
             yield item
     finally:
         stopped.set()
-        while thread.is_alive():  # it may wait for a free place
+        while thread.is_alive():  # it may be waiting for room in the queue
             take_all(waiting)
             thread.join(timeout=0.02)
 
 
 def fill(waiting: Queue, make: Callable[[], Iterator], stopped: threading.Event) -> None:
-    """Put every item, then the end or what failed; leave off once `stopped`."""
+    """Put every item into the queue, then the end or the failure; return early once `stopped` is set."""
     try:
         for item in make():
             if stopped.is_set():
                 return
             waiting.put(item)
         waiting.put(End())
-    except BaseException as error:  # the caller raises it
+    except BaseException as error:  # raised again in the caller
         waiting.put(Failure(error))
 
 

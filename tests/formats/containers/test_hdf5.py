@@ -1,4 +1,4 @@
-"""HDF5 at large: frames through links, in blocks, and one line for whatever is wrong with a file."""
+"""HDF5 files: frames through links and in blocks, and one-line errors for damaged files."""
 
 import h5py
 import hdf5plugin
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.containers.hdf5 import dataset, hdf5_frames, opened
+from ptycho_bench.formats.containers.hdf5 import hdf5_frames, open_hdf5, require_dataset
 from tests.formats.samples import COUNTS, whole
 
 
@@ -25,17 +25,17 @@ def refused(path, key="entry/data/data"):
     return str(error.value)
 
 
-def test_frames_come_back_and_no_file_stays_open(path):
+def test_frames_are_read_and_the_file_is_closed(path):
     frames, raster = hdf5_frames(path, "entry/data/data")
     assert raster is None
     np.testing.assert_array_equal(whole(frames), COUNTS)
     np.testing.assert_array_equal(whole(frames), COUNTS)
-    with h5py.File(path, "a") as handle:  # HDF5 refuses to write into a file that is still open for reading
+    with h5py.File(path, "a") as handle:  # HDF5 refuses to write to a file that is open for reading
         handle["more"] = 1
 
 
 @pytest.mark.parametrize("block_frames", [1, 2, 4, 100])
-def test_a_raster_is_flattened_row_by_row_whatever_a_block_holds(path, monkeypatch, block_frames):
+def test_a_raster_is_flattened_row_by_row_for_any_size_of_block(path, monkeypatch, block_frames):
     monkeypatch.setattr("ptycho_bench.data.frames.BLOCK_BYTES", block_frames * COUNTS[0].nbytes)
     with h5py.File(path, "a") as handle:
         handle["cube"] = COUNTS.reshape(2, 3, 8, 8)
@@ -45,7 +45,7 @@ def test_a_raster_is_flattened_row_by_row_whatever_a_block_holds(path, monkeypat
     np.testing.assert_array_equal(whole(frames), COUNTS)
 
 
-def test_axes_of_length_one_are_no_raster(path):
+def test_axes_of_length_one_do_not_form_a_raster(path):
     with h5py.File(path, "a") as handle:
         handle["one"] = COUNTS[None]
         handle["channel"] = COUNTS[..., None]
@@ -63,7 +63,7 @@ def test_frames_may_come_last(path):
     np.testing.assert_array_equal(whole(frames), COUNTS)
 
 
-def test_bytes_come_in_this_machines_order(path):
+def test_frames_have_native_byte_order(path):
     with h5py.File(path, "a") as handle:
         handle["big"] = COUNTS.astype(">u2")
     frames, _ = hdf5_frames(path, "big")
@@ -71,7 +71,7 @@ def test_bytes_come_in_this_machines_order(path):
     np.testing.assert_array_equal(whole(frames), COUNTS)
 
 
-def test_data_sets_after_each_other_are_joined_in_natural_order(tmp_path):
+def test_several_data_sets_are_joined_in_natural_order(tmp_path):
     for number in range(12):
         with h5py.File(tmp_path / f"part_{number}.h5", "w") as part:
             part["data"] = np.full((1, 4, 4), number, np.uint32)
@@ -82,7 +82,7 @@ def test_data_sets_after_each_other_are_joined_in_natural_order(tmp_path):
     assert whole(frames)[:, 0, 0].tolist() == list(range(12))
 
 
-def test_a_linked_file_that_moved_is_found_beside_its_master(tmp_path):
+def test_a_linked_file_that_moved_is_found_in_the_folder_of_its_master(tmp_path):
     with h5py.File(tmp_path / "part.h5", "w") as part:
         part["data"] = COUNTS
     with h5py.File(tmp_path / "master.h5", "w") as handle:
@@ -113,28 +113,28 @@ def test_links_in_a_circle_are_refused(path):
     assert "circle" in refused(path, "a")
 
 
-def test_a_missing_key_names_the_nearest(path):
+def test_the_error_for_a_missing_key_names_the_nearest(path):
     assert "nearest: entry/data/data" in refused(path, "entry/data/dta")
     assert "nearest: entry/data/data" in refused(path, "entry_1/data_1/data")
     assert "it has entry" in refused(path, "zzz")
 
 
-def test_a_group_is_no_data_set(path):
-    assert "is a group; name one of its data" in refused(path, "entry/data")
+def test_a_group_is_not_a_data_set(path):
+    assert "is a group; name one of its members: data" in refused(path, "entry/data")
 
 
 @pytest.mark.parametrize(
-    ("stored", "said"),
+    ("stored", "message"),
     [(np.zeros((0, 8, 8)), "shape (0, 8, 8)"), (np.arange(5), "shape (5,)"), (h5py.Empty("f"), "empty")],
     ids=["no frames", "a list", "nothing"],
 )
-def test_what_holds_no_frames_is_refused(path, stored, said):
+def test_a_data_set_without_frames_is_refused(path, stored, message):
     with h5py.File(path, "a") as handle:
         handle["odd"] = stored
-    assert said in refused(path, "odd")
+    assert message in refused(path, "odd")
 
 
-def test_text_is_no_frame(path):
+def test_text_is_refused(path):
     with h5py.File(path, "a") as handle:
         handle["text"] = [["a", "b"]]
     assert "real numbers" in refused(path, "text")
@@ -146,11 +146,11 @@ def test_compressed_detector_frames_are_read(path):
     np.testing.assert_array_equal(whole(hdf5_frames(path, "packed")[0]), COUNTS)
 
 
-def test_a_filter_that_is_not_installed_is_named_with_its_package(path, monkeypatch):
+def test_the_error_for_a_missing_filter_names_its_package(path, monkeypatch):
     monkeypatch.setattr("ptycho_bench.formats.containers.filters.import_plugin", lambda: None)
     created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     created.set_chunk((1, 8, 8))
-    created.set_filter(40321, h5py.h5z.FLAG_OPTIONAL)  # registered by nobody
+    created.set_filter(40321, h5py.h5z.FLAG_OPTIONAL)  # not a registered filter
     with h5py.File(path, "a") as handle:
         space = h5py.h5s.create_simple(COUNTS.shape)
         kept = h5py.h5d.create(handle.id, b"packed", h5py.h5t.NATIVE_UINT16, space, created)
@@ -180,10 +180,10 @@ def test_parts_with_frames_of_different_size_are_refused(path):
     assert "4 x 4, 8 x 8 px" in refused(path, "entry/data/data*")
 
 
-def test_a_data_set_in_another_file_stays_readable_while_asked_for(tmp_path):
+def test_a_data_set_in_another_file_can_be_read(tmp_path):
     with h5py.File(tmp_path / "part.h5", "w") as part:
         part["deep/data"] = COUNTS
     with h5py.File(tmp_path / "master.h5", "w") as handle:
         handle["chunks/0"] = h5py.ExternalLink("part.h5", "/deep")
-    with opened(tmp_path / "master.h5") as handle:
-        np.testing.assert_array_equal(dataset(handle, "chunks/0/data")[()], COUNTS)
+    with open_hdf5(tmp_path / "master.h5") as handle:
+        np.testing.assert_array_equal(require_dataset(handle, "chunks/0/data")[()], COUNTS)

@@ -1,4 +1,4 @@
-"""Members of .npz files: unpacked block by block, in any layout, never unpickled."""
+"""Members of .npz files: decompressed block by block, in any layout, never unpickled."""
 
 import bz2
 import tracemalloc
@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.containers.npz import npy_frames, npz_frames, npz_names, open_npy, opened_npz
+from ptycho_bench.formats.containers.npz import npy_frames, npz_frames, npz_names, open_npy, open_npz
 from tests.formats.samples import COUNTS, complex_array, whole
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_a_member_comes_back_again_and_again(tmp_path, save):
+def test_a_member_can_be_read_several_times(tmp_path, save):
     save(tmp_path / "scan.npz", data=COUNTS, other=np.arange(3))
     frames, raster = npz_frames(tmp_path / "scan.npz", "data")
     assert raster is None
@@ -21,7 +21,7 @@ def test_a_member_comes_back_again_and_again(tmp_path, save):
     assert npz_names(tmp_path / "scan.npz") == {"data", "other"}
 
 
-def test_bz2_is_unpacked_on_the_way(tmp_path):
+def test_bz2_is_decompressed(tmp_path):
     np.savez(tmp_path / "scan.npz", data=COUNTS)
     packed = tmp_path / "packed.npz.bz2"
     packed.write_bytes(bz2.compress((tmp_path / "scan.npz").read_bytes()))
@@ -48,16 +48,16 @@ def test_frames_may_come_last(tmp_path):
     np.testing.assert_array_equal(whole(npz_frames(tmp_path / "scan.npz", "data", frames_first=False)[0]), COUNTS)
 
 
-def test_arrays_and_numbers_come_whole(tmp_path):
+def test_whole_arrays_and_numbers_are_read(tmp_path):
     np.savez(tmp_path / "scan.npz", probe=np.asfortranarray(complex_array(3, 4)), energy=8.8, empty=np.zeros(0))
-    with opened_npz(tmp_path / "scan.npz") as archive:
+    with open_npz(tmp_path / "scan.npz") as archive:
         np.testing.assert_array_equal(archive.array("probe"), complex_array(3, 4))
         assert archive.array("empty").shape == (0,)
         assert archive.number("energy") == 8.8
         assert archive.number("absent") is None
 
 
-def test_only_a_block_is_in_memory(tmp_path, monkeypatch):
+def test_only_one_block_is_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("ptycho_bench.data.frames.BLOCK_BYTES", 2**20)
     np.savez_compressed(tmp_path / "large.npz", data=np.zeros((1024, 128, 128), np.uint16))  # 32 MiB
     frames, _ = npz_frames(tmp_path / "large.npz", "data")
@@ -69,7 +69,7 @@ def test_only_a_block_is_in_memory(tmp_path, monkeypatch):
     assert peak < 4 * 2**20
 
 
-def test_blocks_can_be_written_into(tmp_path):
+def test_blocks_are_writable_copies(tmp_path):
     np.savez(tmp_path / "scan.npz", data=COUNTS)
     np.save(tmp_path / "scan.npy", COUNTS)
     for frames, _ in (npz_frames(tmp_path / "scan.npz", "data"), npy_frames(tmp_path / "scan.npy")):
@@ -84,7 +84,7 @@ def test_python_objects_are_never_unpickled(tmp_path):
 
     np.savez(tmp_path / "trap.npz", data=np.array([Trap()], dtype=object))
     np.save(tmp_path / "trap.npy", np.array([Trap()], dtype=object))
-    with opened_npz(tmp_path / "trap.npz") as archive, pytest.raises(DataError, match="never unpickled"):
+    with open_npz(tmp_path / "trap.npz") as archive, pytest.raises(DataError, match="never unpickled"):
         archive.array("data")
     with pytest.raises(DataError, match="never unpickled"):
         npz_frames(tmp_path / "trap.npz", "data")
@@ -93,7 +93,7 @@ def test_python_objects_are_never_unpickled(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_missing_member_names_the_nearest(tmp_path):
+def test_the_error_for_a_missing_member_names_the_nearest(tmp_path):
     np.savez(tmp_path / "scan.npz", diffraction=COUNTS)
     with pytest.raises(DataError, match="nearest: diffraction"):
         npz_frames(tmp_path / "scan.npz", "difraction")
@@ -114,7 +114,7 @@ def test_a_truncated_file_is_refused(tmp_path, name):
     assert npz_names(tmp_path / name) == set()
 
 
-def test_a_flipped_byte_is_noticed(tmp_path):
+def test_a_flipped_byte_is_detected(tmp_path):
     np.savez(tmp_path / "scan.npz", data=COUNTS)
     content = bytearray((tmp_path / "scan.npz").read_bytes())
     content[400] ^= 0xFF
@@ -123,7 +123,7 @@ def test_a_flipped_byte_is_noticed(tmp_path):
         whole(npz_frames(tmp_path / "scan.npz", "data")[0])
 
 
-def test_a_member_shorter_than_it_says_is_refused(tmp_path):
+def test_a_member_shorter_than_its_header_states_is_refused(tmp_path):
     import io
     import zipfile
 
@@ -141,10 +141,10 @@ def test_an_empty_file_is_refused(tmp_path):
         npz_frames(tmp_path / "scan.npz", "data")
 
 
-def test_complex_frames_are_welcome_only_where_asked_for(tmp_path):
+def test_complex_frames_are_accepted_only_on_request(tmp_path):
     np.savez(tmp_path / "scan.npz", Y=complex_array(2, 4, 4))
     np.testing.assert_array_equal(
-        whole(npz_frames(tmp_path / "scan.npz", "Y", complex_too=True)[0]), complex_array(2, 4, 4)
+        whole(npz_frames(tmp_path / "scan.npz", "Y", allow_complex=True)[0]), complex_array(2, 4, 4)
     )
     with pytest.raises(DataError, match="real numbers"):
         npz_frames(tmp_path / "scan.npz", "Y")

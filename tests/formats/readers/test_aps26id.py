@@ -1,4 +1,4 @@
-"""The APS 26-ID scan: patterns reduced as PtychoNN reduces them, labels from complex numbers, a raster of 3 px."""
+"""The APS 26-ID scan: patterns reduced as PtychoNN does, labels from complex numbers, a raster of 3 px."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def reduced(pattern):
     return small
 
 
-def test_patterns_are_cropped_resized_and_cut_off_one_like_the_other(path, monkeypatch):
+def test_every_pattern_is_cropped_resized_and_thresholded_in_the_same_way(path, monkeypatch):
     monkeypatch.setattr("ptycho_bench.formats.readers.aps26id.FRAMES_AT_ONCE", 4)
     raw = reader("aps26id", **SMALL).read([path])
     expected = np.stack([reduced(pattern) for pattern in RAW.reshape(-1, 24, 24)])
@@ -42,15 +42,15 @@ def test_the_published_sizes_are_the_default(tmp_path):
     assert (raw.raster, raw.pixel_size_m) == ((2, 2), 1e-8)
 
 
-def test_reduced_patterns_are_left_as_they_are(tmp_path):
-    stored = np.random.default_rng(1).random((2, 3, 6, 6))  # below the threshold, and kept
+def test_reduced_patterns_are_not_changed(tmp_path):
+    stored = np.random.default_rng(1).random((2, 3, 6, 6))  # below the threshold, but kept
     np.savez(tmp_path / "20191008_39_diff_reduced.npz", stored)
     raw = reader("aps26id", **SMALL).read([str(tmp_path / "20191008_39_diff_reduced.npz")])
     np.testing.assert_array_equal(whole(raw.frames), stored.reshape(6, 6, 6))
-    assert any("reduced already" in note for note in raw.notes)
+    assert any("already have this size" in note for note in raw.notes)
 
 
-def test_no_resizing_is_a_choice(path):
+def test_resizing_can_be_switched_off(path):
     raw = reader("aps26id", crop_px=4, resize_px=None, threshold=0.0).read([path])
     np.testing.assert_allclose(whole(raw.frames), RAW.reshape(6, 24, 24)[:, 4:-4, 4:-4])
 
@@ -65,11 +65,11 @@ def test_labels_are_modulus_and_angle(path, tmp_path):
         np.testing.assert_allclose(whole(raw.phase), np.angle(labels).reshape(6, 6, 6), rtol=1e-6)
         assert "solved" in raw.origin
     np.save(tmp_path / "20191008_39_amp_pha_10nm_full.npy", labels[:1])
-    with pytest.raises(DataError, match=r"labels of shape \(3, 6, 6\) for patterns of \(6, 6, 6\)"):
+    with pytest.raises(DataError, match=r"labels have shape \(3, 6, 6\), but patterns have \(6, 6, 6\)"):
         reader("aps26id", **SMALL).read(files)
 
 
-def test_another_stack_is_not_taken_for_it(tmp_path):
+def test_another_stack_is_not_recognised(tmp_path):
     np.save(tmp_path / "cube.npy", RAW)
     np.savez(tmp_path / "some_diff.npz", data=RAW)
     assert not reader("aps26id").recognises([str(tmp_path / "cube.npy")])
@@ -77,7 +77,7 @@ def test_another_stack_is_not_taken_for_it(tmp_path):
 
 
 def test_patterns_too_small_for_the_crop_are_refused(path):
-    with pytest.raises(DataError, match="cropping 32 px off each side leaves -40, 64 are needed"):
+    with pytest.raises(DataError, match="cropping 32 px off each side leaves -40 px, but at least 64 are needed"):
         reader("aps26id").read([path])
 
 

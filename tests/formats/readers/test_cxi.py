@@ -1,4 +1,4 @@
-"""CXI and its NeXus form: which key counts, in which unit, with which sign."""
+"""CXI and its NeXus form: which key is used, in which unit, with which sign."""
 
 import h5py
 import numpy as np
@@ -27,7 +27,7 @@ def path(tmp_path):
 
 
 def changed(path, **entries):
-    """The file with keys (__ for /) replaced, or removed where None."""
+    """Replace keys of the file, with __ for /, or remove them if the value is None; return the path in a list."""
     with h5py.File(path, "a") as handle:
         for name, value in entries.items():
             key = "entry_1/" + name.replace("__", "/")
@@ -59,17 +59,17 @@ def test_the_specimens_translation_is_the_beams_negated(path):
     np.testing.assert_allclose(raw.positions_m, -XYZ[:, [1, 0]])
 
 
-def test_the_first_key_of_positions_counts(path):
+def test_the_first_key_of_positions_is_used(path):
     other = np.full((6, 3), 7.0)
     files = changed(path, data_1__translation=None, instrument_1__detector_1__translation=other)
     np.testing.assert_allclose(reader("cxi").read(files).positions_m, XYZ[:, [1, 0]])
     files = changed(path, sample_1__geometry_1__translation=None)
     np.testing.assert_allclose(reader("cxi").read(files).positions_m, other[:, :2])
-    files = changed(path, instrument_1__detector_1__translation=np.zeros(3))  # the detector's own place
+    files = changed(path, instrument_1__detector_1__translation=np.zeros(3))  # position of the detector itself
     assert reader("cxi").read(files).positions_m is None
 
 
-def test_positions_may_lie_the_other_way_or_be_a_raster_or_in_micrometres(path):
+def test_positions_may_be_transposed_or_a_raster_or_in_micrometres(path):
     files = changed(path, sample_1__geometry_1__translation=XYZ.T)
     np.testing.assert_allclose(reader("cxi").read(files).positions_m, XYZ[:, [1, 0]])
     files = changed(path, sample_1__geometry_1__translation=XYZ.reshape(2, 3, 3) * 1e6)
@@ -85,37 +85,37 @@ def test_a_raster_has_four_axes_in_nexus_files(path):
     np.testing.assert_array_equal(whole(raw.frames), COUNTS)
 
 
-def test_energy_in_ev_where_joule_belongs_is_taken_and_said(path):
+def test_an_energy_in_ev_instead_of_joules_is_accepted_with_a_note(path):
     raw = reader("cxi").read(changed(path, instrument_1__source_1__energy=8800.0))
     assert raw.energy_ev == 8800
-    assert any("eV, by its magnitude" in note for note in raw.notes)
+    assert any("taken as eV because of its magnitude" in note for note in raw.notes)
 
 
-def test_the_beams_energy_counts_before_the_machines(path):
+def test_the_energy_of_the_beam_takes_precedence_over_that_of_the_accelerator(path):
     files = changed(path, instrument_1__source_1__energy=3e9, instrument_1__beam_1__energy=8.8)
     with h5py.File(path, "a") as handle:
         handle["entry_1/instrument_1/beam_1/energy"].attrs["units"] = "keV"
     assert reader("cxi").read(files).energy_ev == pytest.approx(8800)
 
 
-def test_the_machines_energy_alone_is_left_out_and_said(path):
+def test_the_energy_of_the_accelerator_alone_is_ignored_with_a_note(path):
     raw = reader("cxi").read(changed(path, instrument_1__source_1__energy=3e9))
     assert raw.energy_ev is None
     assert any("3e+09" in note and "geometry.energy_ev" in note for note in raw.notes)
 
 
-def test_a_wavelength_stands_for_the_energy(path):
+def test_a_wavelength_replaces_a_missing_energy(path):
     files = changed(path, instrument_1__source_1__energy=None, instrument_1__source_1__wavelength=1.4089e-10)
     assert reader("cxi").read(files).energy_ev == pytest.approx(8800, rel=1e-3)
 
 
-def test_the_detectors_corner_stands_for_its_distance(path):
+def test_the_corner_of_the_detector_replaces_a_missing_distance(path):
     corner = np.array([1e-3, 1e-3, -1.5])
     files = changed(path, instrument_1__detector_1__distance=None, instrument_1__detector_1__corner_position=corner)
     assert reader("cxi").read(files).distance_m == 1.5
 
 
-def test_any_mask_bit_is_bad_but_the_one_of_signal(path):
+def test_every_mask_bit_except_that_of_signal_marks_a_bad_pixel(path):
     mask = np.zeros((8, 8), np.uint32)
     mask[0, :4] = 1, 4, 8, 0x1000
     raw = reader("cxi").read(changed(path, instrument_1__detector_1__mask=mask))
@@ -123,15 +123,15 @@ def test_any_mask_bit_is_bad_but_the_one_of_signal(path):
     assert np.argwhere(raw.mask).tolist() == [[0, 0], [0, 1], [0, 2]]
 
 
-def test_a_mask_of_each_frame_counts_for_all(path):
+def test_masks_of_single_frames_are_combined(path):
     mask = np.zeros((6, 8, 8), np.uint32)
     mask[2, 1, 1] = mask[5, 3, 3] = 1
     raw = reader("cxi").read(changed(path, instrument_1__detector_1__mask=mask))
     assert np.argwhere(raw.mask).tolist() == [[1, 1], [3, 3]]
-    assert any("bad in one" in note for note in raw.notes)
+    assert any("bad in one frame" in note for note in raw.notes)
 
 
-def test_image_1_is_a_probe_only_beside_an_object(path):
+def test_image_1_is_a_probe_only_if_there_is_an_object(path):
     probe, obj = complex_array(2, 8, 8), complex_array(20, 24)
     assert reader("cxi").read(changed(path, image_1__data=probe)).probe is None
     raw = reader("cxi").read(changed(path, image_2__data=obj))
@@ -142,7 +142,7 @@ def test_image_1_is_a_probe_only_beside_an_object(path):
     np.testing.assert_array_equal(raw.probe, 2 * probe[:1])
 
 
-def test_ptychodus_files_apart_are_read_in_either_order(path, tmp_path):
+def test_separate_files_of_ptychodus_are_read_in_either_order(path, tmp_path):
     product = str(tmp_path / "product.cxi")
     with h5py.File(product, "w") as handle:
         handle["entry_1/image_1/data"] = complex_array(1, 2, 8, 8)
@@ -164,11 +164,11 @@ def test_ptychodus_files_apart_are_read_in_either_order(path, tmp_path):
 
 
 def test_pixels_that_are_not_square_are_refused(path):
-    with pytest.raises(DataError, match=r"7\.5e-05 m high, 5e-05 m wide"):
+    with pytest.raises(DataError, match=r"7\.5e-05 m high and 5e-05 m wide"):
         reader("cxi").read(changed(path, instrument_1__detector_1__x_pixel_size=50e-6))
 
 
-def test_a_file_without_patterns_names_the_nearest_key(path):
+def test_the_error_for_missing_patterns_names_the_nearest_key(path):
     files = changed(path, data_1__data=None, instrument_1__detector_1__data=None, data_1__dat=COUNTS)
     with pytest.raises(DataError, match="nearest: entry_1/data_1/dat"):
         reader("cxi").read(files)

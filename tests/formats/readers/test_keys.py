@@ -1,4 +1,4 @@
-"""Any file by its keys: units, axes, signs, masks, index, and positions from a table."""
+"""Any file by its keys: units, axes, signs, masks, indices, and positions from a table."""
 
 import h5py
 import numpy as np
@@ -27,7 +27,7 @@ def path(tmp_path):
 BASE = {"diffraction": "entry/data/data_*", "positions": "motors/both"}
 
 
-def test_everything_named_is_read_in_its_unit(path):
+def test_every_named_key_is_read_in_its_unit(path):
     keys = reader(
         "keys", **BASE, energy="energy", distance="z", distance_unit="mm", detector_pixel="pixel",
         detector_pixel_unit="um", mask="mask", mask_good_value=1, probe="probe", object="object",
@@ -47,7 +47,7 @@ def test_everything_named_is_read_in_its_unit(path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "turn"),
+    ("changes", "expected"),
     [
         ({}, lambda p: p),
         ({"swap_axes": True}, lambda p: p[:, ::-1]),
@@ -55,15 +55,15 @@ def test_everything_named_is_read_in_its_unit(path):
         ({"flip_x": True}, lambda p: p * [1, -1]),
         ({"swap_axes": True, "flip_y": True}, lambda p: p[:, ::-1] * [-1, 1]),
     ],
-    ids=["as stored", "swapped", "rows turned", "columns turned", "swapped, then turned"],
+    ids=["as stored", "swapped", "rows flipped", "columns flipped", "swapped, then flipped"],
 )
-def test_axes_and_signs_are_turned_as_asked(path, changes, turn):
+def test_axes_are_swapped_and_signs_changed_as_requested(path, changes, expected):
     raw = reader("keys", **BASE, positions_unit="px", **changes).read([path])
-    np.testing.assert_array_equal(raw.positions_px, turn(PLACES))
+    np.testing.assert_array_equal(raw.positions_px, expected(PLACES))
     assert raw.positions_m is None
 
 
-def test_rows_and_columns_may_have_a_key_each(path):
+def test_rows_and_columns_may_have_separate_keys(path):
     keys = {"diffraction": "entry/data/data_*", "positions_y": "motors/y", "positions_x": "motors/x"}
     raw = reader("keys", **keys, positions_unit="mm").read([path])
     np.testing.assert_allclose(raw.positions_m, PLACES * 1e-3)
@@ -72,7 +72,7 @@ def test_rows_and_columns_may_have_a_key_each(path):
     assert any("taken as metres" in note for note in raw.notes)
 
 
-def test_frames_last_and_positions_the_other_way(path):
+def test_frames_may_come_last_and_positions_may_be_transposed(path):
     with h5py.File(path, "a") as handle:
         handle["last"], handle["across"] = np.moveaxis(COUNTS, 0, -1), PLACES.T
     raw = reader("keys", diffraction="last", positions="across", frames_first=False).read([path])
@@ -80,7 +80,7 @@ def test_frames_last_and_positions_the_other_way(path):
     np.testing.assert_array_equal(raw.positions_m, PLACES)
 
 
-def test_a_table_gives_the_positions(path, tmp_path):
+def test_positions_may_come_from_a_table(path, tmp_path):
     (tmp_path / "places.csv").write_text(
         "index,x_um,y_um\n" + "".join(f"{i},{x},{y}\n" for i, (y, x) in enumerate(PLACES))
     )
@@ -90,7 +90,7 @@ def test_a_table_gives_the_positions(path, tmp_path):
     assert raw.position_index.tolist() == list(range(6))
 
 
-def test_an_npz_is_read_alike(tmp_path):
+def test_an_npz_file_is_read_too(tmp_path):
     np.savez(tmp_path / "scan.npz", reciprocal=COUNTS.astype(np.int32), position=PLACES)
     files = [str(tmp_path / "scan.npz")]
     assert reader("mdw771").recognises(files)
@@ -100,13 +100,13 @@ def test_an_npz_is_read_alike(tmp_path):
     np.testing.assert_array_equal(raw.positions_m, PLACES)
 
 
-def test_a_key_map_without_keys_knows_no_file_and_says_what_it_needs(path):
+def test_a_key_map_without_keys_recognises_no_file_and_asks_for_a_key(path):
     assert not reader("keys").recognises([path])
     with pytest.raises(DataError, match=r"format.diffraction=KEY"):
         reader("keys").read([path])
 
 
-def test_a_missing_key_names_the_nearest(path):
+def test_the_error_for_a_missing_key_names_the_nearest(path):
     keys = reader("keys", **{**BASE, "positions": "motor/both"})
     assert not keys.recognises([path])
     with pytest.raises(DataError, match="nearest: motors/both"):
@@ -130,10 +130,10 @@ def test_impossible_arguments_are_refused(changes):
         reader("keys", **changes)
 
 
-def test_positions_that_do_not_pair_are_refused(path):
-    with pytest.raises(DataError, match="6 positions_y, 8 positions_x"):
+def test_positions_of_unequal_length_or_wrong_shape_are_refused(path):
+    with pytest.raises(DataError, match="6 positions_y, but 8 positions_x"):
         with h5py.File(path, "a") as handle:
             handle["eight"] = np.arange(8.0)
         reader("keys", diffraction="entry/data/data_*", positions_y="motors/y", positions_x="eight").read([path])
-    with pytest.raises(DataError, match=r"\(8, 8\); \(N, 2\)"):
+    with pytest.raises(DataError, match=r"\(8, 8\); it must be \(N, 2\)"):
         reader("keys", diffraction="entry/data/data_*", positions="mask").read([path])

@@ -1,4 +1,4 @@
-"""ptychodus' product and diffraction, and PtychoViT's pairs: joined later, reported as they are."""
+"""ptychodus' product and diffraction, and PtychoViT's pairs; indices are passed on unchanged and joined later."""
 
 import h5py
 import numpy as np
@@ -8,7 +8,7 @@ from ptycho_bench.data.errors import DataError
 from tests.formats.samples import COUNTS, complex_array, reader, whole
 
 Y, X = np.linspace(-2e-6, 2e-6, 6), np.linspace(0, 1e-6, 6)
-INDEX = np.array([0, 1, 2, 2, 7, 5])  # one twice, one without a frame: passed on as it is
+INDEX = np.array([0, 1, 2, 2, 7, 5])  # one is repeated, one has no frame
 
 
 def write_product(path, *, obj=None, index=INDEX, **attrs):
@@ -65,11 +65,11 @@ def test_product_and_diffraction_are_read_in_either_order(tmp_path, write, patte
         assert raw.detector_pixel_m == (75e-6 if patterns.endswith("h5") else None)
         assert np.argwhere(raw.mask).tolist() == [[3, 4]]
         assert raw.origin == "solved by ptychodus"
-        assert any("the first of 2 taken" in note for note in raw.notes)
+        assert any("only the first of 2 probes is kept" in note for note in raw.notes)
 
 
 @pytest.mark.parametrize("named", ["scan7_dp.hdf5", "scan7_para.hdf5"])
-def test_half_a_pair_finds_the_other(tmp_path, named):
+def test_one_file_of_a_pair_finds_the_other(tmp_path, named):
     write_product(tmp_path / "scan7_para.hdf5", index=None)
     with h5py.File(tmp_path / "scan7_dp.hdf5", "w") as handle:
         handle["dp"] = COUNTS.astype(np.float32)
@@ -82,40 +82,40 @@ def test_half_a_pair_finds_the_other(tmp_path, named):
     assert raw.quantity == "intensity"
 
 
-def test_a_product_alone_asks_for_its_diffraction(tmp_path):
+def test_the_error_for_a_product_alone_asks_for_its_diffraction(tmp_path):
     files = [write_product(tmp_path / "product.h5")]
     assert reader("ptychodus").recognises(files)
-    with pytest.raises(DataError, match=r"product.h5 is a product: diffraction missing: name its file too"):
+    with pytest.raises(DataError, match=r"product.h5 is a product, and its diffraction is missing; name that file too"):
         reader("ptychodus").read(files)
 
 
-def test_diffraction_alone_asks_for_its_product(tmp_path):
+def test_the_error_for_diffraction_alone_asks_for_its_product(tmp_path):
     files = [write_patterns(tmp_path / "diffraction.npz")]
     assert reader("ptychodus").recognises(files)
-    with pytest.raises(DataError, match="no positions: name the product"):
+    with pytest.raises(DataError, match="no positions; name the product"):
         reader("ptychodus").read(files)
 
 
-def test_an_index_that_is_the_same_throughout_joins_nothing(tmp_path):
+def test_a_constant_index_is_ignored(tmp_path):
     product = write_product(tmp_path / "product.h5", index=np.zeros(6, int))
     raw = reader("ptychodus").read([product, write_patterns(tmp_path / "d.h5")])
     assert raw.position_index is None
-    assert any("says nothing" in note for note in raw.notes)
+    assert any("probe_position_indexes is ignored" in note for note in raw.notes)
 
 
 @pytest.mark.parametrize(
-    ("obj", "said"),
+    ("obj", "reason"),
     [(np.full((1, 9, 9), 0.5 + 0j), "placeholder"), (complex_array(3, 9, 9), "one complex layer")],
     ids=["constant", "layers"],
 )
-def test_an_object_that_cannot_be_a_truth_is_left_out(tmp_path, obj, said):
+def test_an_object_that_cannot_be_a_label_is_ignored(tmp_path, obj, reason):
     product = write_product(tmp_path / "product.h5", obj=obj)
     raw = reader("ptychodus").read([product, write_patterns(tmp_path / "d.h5")])
     assert (raw.obj, raw.obj_centre, raw.origin) == (None, None, "imported")
-    assert any(said in note for note in raw.notes)
+    assert any(reason in note for note in raw.notes)
 
 
-def test_zero_means_not_known(tmp_path):
+def test_zero_means_unknown(tmp_path):
     product = write_product(tmp_path / "p.h5", probe_energy_eV=0.0, detector_object_distance_m=0.0)
     raw = reader("ptychodus").read([product, write_patterns(tmp_path / "d.h5")])
     assert (raw.energy_ev, raw.distance_m) == (None, None)

@@ -1,4 +1,4 @@
-"""PtychoNN's training files: which channel is which, which file is which."""
+"""PtychoNN's training files: the order of channels, and the names of files."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,9 @@ REAL = np.random.default_rng(2).random((6, 2, 8, 8)).astype(np.float32)
 
 
 def test_channel_0_is_the_phase_and_1_the_amplitude(tmp_path, monkeypatch):
-    monkeypatch.setattr("ptycho_bench.data.frames.BLOCK_BYTES", 5 * REAL[0, 0].nbytes)  # parts a pair of channels
+    monkeypatch.setattr(
+        "ptycho_bench.data.frames.BLOCK_BYTES", 5 * REAL[0, 0].nbytes
+    )  # a block splits a frame's channels
     np.savez(tmp_path / "train.npz", reciprocal=COUNTS, real=REAL)
     files = [str(tmp_path / "train.npz")]
     assert reader("ptychonn").recognises(files)
@@ -29,7 +31,7 @@ def test_a_single_channel_is_the_phase(tmp_path):
     assert raw.amplitude is None
 
 
-def test_test_arrays_are_told_by_their_names(tmp_path):
+def test_test_arrays_are_recognised_by_their_names(tmp_path):
     arrays = {"Y_phi_test": REAL[:, 0], "X_test": COUNTS.astype(np.float64), "Y_I_test": REAL[:, 1]}
     for name, array in arrays.items():
         np.save(tmp_path / f"{name}.npy", array[..., None])
@@ -39,7 +41,7 @@ def test_test_arrays_are_told_by_their_names(tmp_path):
     np.testing.assert_array_equal(whole(raw.frames), COUNTS)
     np.testing.assert_array_equal(whole(raw.phase), REAL[:, 0])
     np.testing.assert_array_equal(whole(raw.amplitude), REAL[:, 1])
-    with pytest.raises(DataError, match="no patterns among them"):
+    with pytest.raises(DataError, match="no file contains patterns"):
         reader("ptychonn").read(files[:1])
     with pytest.raises(DataError, match="leave it out"):
         reader("ptychonn").read([*files, "stray.npy"])
@@ -47,5 +49,5 @@ def test_test_arrays_are_told_by_their_names(tmp_path):
 
 def test_labels_of_another_shape_are_refused(tmp_path):
     np.savez(tmp_path / "train.npz", reciprocal=COUNTS, real=REAL[:, 0])
-    with pytest.raises(DataError, match=r"\(6, 8, 8\); \(N, 2, H, W\)"):
+    with pytest.raises(DataError, match=r"\(6, 8, 8\); it must be \(N, 2, H, W\)"):
         reader("ptychonn").read([str(tmp_path / "train.npz")])

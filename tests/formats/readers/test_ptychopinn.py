@@ -41,18 +41,18 @@ def test_whole_numbers_are_intensities(tmp_path, dtype):
     assert any("patterns.quantity=amplitude" in note for note in raw.notes)
 
 
-def test_frames_last_are_told_by_the_number_of_points(tmp_path):
+def test_frames_that_come_last_are_recognised_by_the_number_of_points(tmp_path):
     raw = write(tmp_path / "s.npz", diff3d=np.moveaxis(COUNTS, 0, -1))
     np.testing.assert_array_equal(whole(raw.frames), COUNTS)
     assert raw.probe is None
 
 
-def test_a_cube_that_can_be_read_both_ways_is_said(tmp_path):
+def test_an_ambiguous_cube_is_reported(tmp_path):
     raw = write(tmp_path / "s.npz", diff3d=COUNTS[:, :6, :6])
     np.testing.assert_array_equal(whole(raw.frames), COUNTS[:, :6, :6])
-    assert any("read as (N, H, W)" in note for note in raw.notes)
+    assert any("is read as (N, H, W)" in note for note in raw.notes)
 
 
-def test_patterns_that_fit_no_points_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"shape \(5, 8, 8\), and there are 6 coordinates"):
+def test_patterns_that_do_not_fit_the_points_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"shape \(5, 8, 8\), but there are 6 coordinates"):
         write(tmp_path / "s.npz", diff3d=COUNTS[:5])

@@ -1,4 +1,4 @@
-"""ptypy's prepared data in chunks, in the file or linked, and its reconstructions."""
+"""ptypy's prepared data, with its chunks in the file or linked, and its reconstructions."""
 
 import h5py
 import numpy as np
@@ -32,7 +32,7 @@ def write_result(path, **storages):
     return str(path)
 
 
-def test_chunks_follow_each_other_by_number(path):
+def test_chunks_are_joined_in_the_order_of_their_numbers(path):
     assert reader("ptypy").recognises([path])
     raw = reader("ptypy").read([path])
     np.testing.assert_array_equal(whole(raw.frames), COUNTS)
@@ -43,13 +43,13 @@ def test_chunks_follow_each_other_by_number(path):
     assert (raw.distance_m, raw.detector_pixel_m, raw.mask) == (2.2, 75e-6, None)
 
 
-def test_frames_that_the_file_skips_are_listed(path):
+def test_frames_missing_from_the_file_are_listed(path):
     assert any(
         "4 frames of the scan are not in the file: 2, 6, 7, 8" in note for note in reader("ptypy").read([path]).notes
     )
 
 
-def test_weights_are_mask_and_flat_field(path):
+def test_weights_contain_mask_and_flat_field(path):
     weights = np.ones((2, 8, 8))
     weights[1, 2, 3], weights[0, 5, 5] = 0, 0.5
     with h5py.File(path, "a") as handle:
@@ -57,10 +57,10 @@ def test_weights_are_mask_and_flat_field(path):
         handle["chunks/0/weights"] = weights
     raw = reader("ptypy").read([path])
     assert np.argwhere(raw.mask).tolist() == [[2, 3]]
-    assert any("weights from 0.5 to 1, a flat field: not applied" in note for note in raw.notes)
+    assert any("the weights, 0.5 to 1, contain a flat field, which is not applied" in note for note in raw.notes)
 
 
-def test_one_weight_for_all_frames_is_found(path):
+def test_one_weight_for_all_frames_is_read(path):
     with h5py.File(path, "a") as handle:
         handle["meta/weight2d"] = np.eye(8) == 0
     np.testing.assert_array_equal(reader("ptypy").read([path]).mask, np.eye(8) == 1)
@@ -93,13 +93,13 @@ def test_a_reconstruction_gives_probe_and_object(path, tmp_path):
 def test_a_reconstruction_alone_is_refused(tmp_path):
     result = write_result(tmp_path / "scan.ptyr")
     assert reader("ptypy").recognises([result])
-    with pytest.raises(DataError, match=r"ptypy result: probe and object only; name the .ptyd file too"):
+    with pytest.raises(DataError, match=r"ptypy result with probe and object only; name the .ptyd file too"):
         reader("ptypy").read([result])
 
 
 def test_a_reconstruction_of_several_scans_is_refused(path, tmp_path):
     result = write_result(tmp_path / "scan.ptyr", **{"obj/Sscan01G00": complex_array(1, 20, 24)})
-    with pytest.raises(DataError, match="2 objs: Sscan00G00, Sscan01G00"):
+    with pytest.raises(DataError, match="2 storages of obj: Sscan00G00, Sscan01G00"):
         reader("ptypy").read([path, result])
 
 

@@ -1,4 +1,4 @@
-"""py4DSTEM's data cubes and what their calibration gives."""
+"""py4DSTEM's data cubes and their calibration."""
 
 import h5py
 import numpy as np
@@ -26,12 +26,12 @@ def test_a_calibrated_cube_is_a_raster_in_metres(tmp_path):
     assert raw.raster == (2, 3)
     np.testing.assert_allclose(raw.positions_m[[1, 3]], [[0, 5e-10], [5e-10, 0]])
     assert raw.pixel_size_m == pytest.approx(1e-10 / (8 * 0.02))
-    assert raw.energy_ev is None  # electrons: the beam must be named with it
+    assert raw.energy_ev is None  # set only together with geometry.beam=electrons
     assert any("geometry.beam=electrons geometry.energy_ev=300000" in note for note in raw.notes)
     assert any("QR_rotation 0.3" in note for note in raw.notes)
 
 
-def test_a_cube_without_calibration_says_what_it_lacks(tmp_path):
+def test_missing_calibration_is_reported(tmp_path):
     raw = write(tmp_path / "cube.h5", R_pixel_size=1.0, R_pixel_units="pixels")
     assert (raw.raster, raw.positions_m, raw.pixel_size_m) == ((2, 3), None, None)
     assert any("positions.step_m" in note for note in raw.notes)

@@ -1,4 +1,4 @@
-"""TIFF files: many in natural order, stacks, compressed or not, negative gaps kept."""
+"""TIFF files: many in natural order, stacks, compressed or not, with gaps of negative values."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_a_stack_is_read_however_it_was_written(tmp_path, table, options, monkey
     np.testing.assert_allclose(raw.positions_m, np.stack([np.arange(6), 2 * np.arange(6)], axis=1) * 1e-6)
 
 
-def test_many_files_come_in_natural_order_named_or_by_a_pattern(tmp_path):
+def test_many_files_are_read_in_natural_order_by_name_or_by_a_pattern(tmp_path):
     for number in range(12):
         tifffile.imwrite(tmp_path / f"frame_{number}.tif", np.full((4, 4), number, np.uint16))
     by_name = [str(tmp_path / f"frame_{number}.tif") for number in reversed(range(12))]
@@ -47,7 +47,7 @@ def test_many_files_come_in_natural_order_named_or_by_a_pattern(tmp_path):
         assert raw.positions_m is None
 
 
-def test_gaps_of_minus_one_are_left_to_the_mask(tmp_path):
+def test_gaps_of_minus_one_are_kept_for_the_mask(tmp_path):
     stored = COUNTS.astype(np.int32)
     stored[:, 3] = -1
     tifffile.imwrite(tmp_path / "stack.tif", stored)
@@ -63,7 +63,7 @@ def test_frames_of_different_size_are_refused(tmp_path):
         reader("tiff").read([str(tmp_path / "frame_*.tif")])
 
 
-def test_what_is_no_tiff_is_refused(tmp_path):
+def test_files_of_another_kind_are_refused(tmp_path):
     (tmp_path / "frame.tif").write_text("no image")
     with pytest.raises(DataError, match=r"frame.tif cannot be read"):
         reader("tiff").read([str(tmp_path / "frame.tif")])

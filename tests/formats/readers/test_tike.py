@@ -1,4 +1,4 @@
-"""tike's .npz: zero frequency at the corner, row before column, the probe's axes of length one gone."""
+"""tike's .npz: zero frequency at the corner, row before column, axes of length 1 removed from the probe."""
 
 import bz2
 
@@ -12,7 +12,7 @@ SCAN = np.stack([np.arange(6.0), 10 + np.arange(6.0)], axis=1).astype(np.float32
 
 
 @pytest.mark.parametrize("ending", [".npz", ".npz.bz2"])
-def test_a_scan_is_read_with_its_corner_left_where_it_is(tmp_path, ending):
+def test_a_scan_is_read_with_its_zero_frequency_at_the_corner(tmp_path, ending):
     np.savez(tmp_path / "scan.npz", data=COUNTS[None], scan=SCAN[None], probe=complex_array(1, 1, 1, 2, 8, 8))
     path = tmp_path / f"scan{ending}"
     if ending.endswith("bz2"):
@@ -28,5 +28,5 @@ def test_a_scan_is_read_with_its_corner_left_where_it_is(tmp_path, ending):
 
 def test_several_scans_in_one_file_are_refused(tmp_path):
     np.savez(tmp_path / "scan.npz", data=np.stack([COUNTS] * 2), scan=np.stack([SCAN] * 2), probe=complex_array(8, 8))
-    with pytest.raises(DataError, match="holds 2 scans"):
+    with pytest.raises(DataError, match="contains 2 scans"):
         reader("tike").read([str(tmp_path / "scan.npz")])

@@ -1,3 +1,5 @@
+"""Polar coordinate attention: the tiled and the FlexAttention form against the reference, and Eqs. 5-8."""
+
 import math
 import subprocess
 import sys
@@ -22,10 +24,10 @@ def inputs(heads: int, height: int, width: int, dtype: torch.dtype = torch.float
     return [tensor.requires_grad_() for tensor in tensors]
 
 
-def outcome(
+def output_and_gradients(
     form, tensors: list[torch.Tensor], center: tuple[float, float], size: tuple[int, int]
 ) -> list[torch.Tensor]:
-    """Output and gradients to query, key, value and centre."""
+    """Return the output, and its gradients with respect to query, key, value and centre."""
     leaves = [tensor.detach().requires_grad_() for tensor in tensors]
     center_px = torch.tensor(center, dtype=tensors[0].dtype, device=tensors[0].device, requires_grad=True)
     out = form(*leaves, *polar_coordinates(center_px, *size))
@@ -33,37 +35,51 @@ def outcome(
     return [out, *torch.autograd.grad((out.square() * weight).sum(), [*leaves, center_px])]
 
 
-@pytest.mark.parametrize("center", [(4.0, 4.0), (3.7127, 5.2871), (2.0, 6.0)])
-@pytest.mark.parametrize("size", [(8, 8), (7, 9), (16, 16)])
-@pytest.mark.parametrize("tiling", [Tiling(rows=3, columns=5, elements=50), poca_tiles.CPU_TILING])
-@pytest.mark.parametrize("worth_a_thread", [1, 1 << 30])
-@pytest.mark.parametrize("strength", [1.0, 40.0])  # 40: powers of two of these logits would overflow
-def test_the_tiled_form_equals_the_reference_gradients_included(
-    monkeypatch, center, size, tiling, worth_a_thread, strength
+@pytest.fixture
+def three_threads():
+    """Let torch use three threads during a test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+SMALL_TILES = Tiling(rows=3, columns=5, elements=50)
+CASES = [
+    ((6, 6), (3.0, 3.0), SMALL_TILES),  # the centre is a pixel
+    ((5, 7), (3.7127, 2.2871), SMALL_TILES),
+    ((7, 9), (2.0, 6.0), poca_tiles.CPU_TILING),
+    ((16, 16), (8.7127, 7.2871), poca_tiles.CPU_TILING),
+]
+
+
+@pytest.mark.parametrize(("size", "center", "tiling"), CASES)
+@pytest.mark.parametrize("logits_per_thread", [1, 1 << 30])  # three threads, one thread
+@pytest.mark.parametrize("strength", [1.0, 40.0])  # with 40, powers of two of the logits would overflow
+def test_the_tiled_form_and_its_gradients_equal_the_reference(
+    monkeypatch, three_threads, size, center, tiling, logits_per_thread, strength
 ):
     monkeypatch.setattr(poca_tiles, "CPU_TILING", tiling)
-    monkeypatch.setattr(poca_tiles, "WORTH_A_THREAD", worth_a_thread)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(poca_tiles, "LOGITS_PER_THREAD", logits_per_thread)
     query, *others = inputs(5, *size)
     tensors = [strength * query, *others]
-    expected = outcome(poca_reference, tensors, center, size)
-    for got, wanted in zip(outcome(TiledPoCA.apply, tensors, center, size), expected, strict=True):
-        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-11)
+    expected = output_and_gradients(poca_reference, tensors, center, size)
+    for found, correct in zip(output_and_gradients(TiledPoCA.apply, tensors, center, size), expected, strict=True):
+        torch.testing.assert_close(found, correct, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize(
     "side", [32, pytest.param(64, marks=pytest.mark.slow), pytest.param(128, marks=pytest.mark.slow)]
 )
-def test_single_precision_stays_within_1e_5_of_double(side):
+def test_single_precision_agrees_with_double_to_1e_5(side):
     tensors, center = inputs(4 if side == 32 else 1, side, side), (side / 2 + 0.3127, side / 2 - 0.9129)
-    expected = outcome(TiledPoCA.apply if side > 64 else poca_reference, tensors, center, (side, side))
-    for got, wanted in zip(
-        outcome(TiledPoCA.apply, [t.float() for t in tensors], center, (side, side)), expected, strict=True
-    ):
-        assert (got.double() - wanted).norm() / wanted.norm() < 1e-5
+    correct = output_and_gradients(TiledPoCA.apply if side > 64 else poca_reference, tensors, center, (side, side))
+    single = output_and_gradients(TiledPoCA.apply, [t.float() for t in tensors], center, (side, side))
+    for found, expected in zip(single, correct, strict=True):
+        assert (found.double() - expected).norm() / expected.norm() < 1e-5
 
 
-def test_the_gradient_of_the_tiled_form_is_its_finite_difference():
+def test_the_gradients_of_the_tiled_form_agree_with_finite_differences():
     query, key, value = inputs(2, 3, 4)
     center = torch.tensor([1.3127, 2.0871], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
@@ -71,17 +87,17 @@ def test_the_gradient_of_the_tiled_form_is_its_finite_difference():
     )
 
 
-def test_no_map_of_all_pairs_is_kept_for_the_backward_pass():
-    kept = []
-    with saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor):
-        PoCA(width=8, heads=2, height=16, width_px=16)(torch.randn(3, 256, 8))
-        lean = max(kept)
-        PoCA(width=8, heads=2, height=16, width_px=16, attend=poca_reference)(torch.randn(3, 256, 8))
-    assert lean <= 3 * 256 * 8 * 3
-    assert max(kept) >= 256 * 256
+def test_no_map_of_all_pairs_is_stored_for_the_backward_pass():
+    saved = []
+    with saved_tensors_hooks(lambda tensor: saved.append(tensor.numel()) or tensor, lambda tensor: tensor):
+        PoCA(width=8, heads=2, height=16, width_px=16)(torch.zeros(3, 256, 8))
+        largest = max(saved)
+        PoCA(width=8, heads=2, height=16, width_px=16, attend=poca_reference)(torch.zeros(3, 256, 8))
+    assert largest <= 3 * 256 * 8 * 3
+    assert max(saved) >= 256 * 256
 
 
-def test_the_polar_map_is_equation_7_written_out():
+def test_the_polar_map_is_equation_7():
     center = torch.tensor([2.6, 1.9])
     radius, direction = polar_coordinates(center, 4, 5)
     phi = polar_map(radius, direction, radius, direction)
@@ -90,11 +106,11 @@ def test_the_polar_map_is_equation_7_written_out():
         (y_m, x_m), (y_n, x_n) = divmod(m, 5), divmod(n, 5)
         r_m = math.log(1 + math.hypot(y_m - 2.6, x_m - 1.9)) / math.log(1 + r_max)
         r_n = math.log(1 + math.hypot(y_n - 2.6, x_n - 1.9)) / math.log(1 + r_max)
-        turn = math.atan2(y_m - 2.6, x_m - 1.9) - math.atan2(y_n - 2.6, x_n - 1.9)
-        assert phi[m, n].item() == pytest.approx(math.cos(turn) / (1 + abs(r_m - r_n)), rel=1e-5)
+        angle = math.atan2(y_m - 2.6, x_m - 1.9) - math.atan2(y_n - 2.6, x_n - 1.9)
+        assert phi[m, n].item() == pytest.approx(math.cos(angle) / (1 + abs(r_m - r_n)), rel=1e-5)
 
 
-def test_a_pixel_at_the_centre_has_angle_zero_and_finite_gradients():
+def test_a_pixel_at_the_centre_has_angle_0_and_finite_gradients():
     center = torch.tensor([2.0, 2.0], requires_grad=True)
     radius, direction = polar_coordinates(center, 4, 4)
     assert radius[10] == 0
@@ -103,7 +119,7 @@ def test_a_pixel_at_the_centre_has_angle_zero_and_finite_gradients():
     assert gradient.isfinite().all()
 
 
-def test_the_learned_centre_moves_with_training_and_stays_within_its_bounds():
+def test_the_learned_centre_has_a_gradient_and_stays_within_its_bounds():
     attention = PoCA(width=8, heads=2, height=8, width_px=8)
     assert attention.center_px.tolist() == [4.0, 4.0]
     torch.manual_seed(0)
@@ -117,50 +133,46 @@ def test_the_learned_centre_moves_with_training_and_stays_within_its_bounds():
     assert attention.center_px.tolist() == [2.0, 2.0]
 
 
-def test_autocast_leaves_the_attention_itself_in_single_precision():
+def test_the_attention_itself_is_computed_in_single_precision_under_autocast():
     torch.manual_seed(0)
     attention, tokens = PoCA(width=8, heads=2, height=8, width_px=8), torch.randn(2, 64, 8)
     expected = attention(tokens)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        got = attention(tokens)
-    got.float().sum().backward()
-    assert (got.float() - expected).norm() / expected.norm() < 2e-2
+        found = attention(tokens)
+    found.float().sum().backward()
+    assert (found.float() - expected).norm() / expected.norm() < 2e-2
 
 
-def test_heads_must_divide_the_width():
+def test_a_width_that_is_not_divisible_by_the_heads_is_rejected():
     with pytest.raises(ValueError, match="heads must divide the width 8, got 3"):
         PoCA(width=8, heads=3, height=8, width_px=8)
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("size", [(8, 8), (7, 9)])
-def test_flex_attention_written_out_on_a_cpu_equals_the_reference_gradients_included(monkeypatch, size):
-    monkeypatch.setattr(flex_attention, "_validate_device", lambda *tensors: None)  # which refuses gradients on a CPU
-    tensors = inputs(5, *size)
-    expected = outcome(poca_reference, tensors, (3.7127, 5.2871), size)
-    for got, wanted in zip(outcome(FORMS["flex"], tensors, (3.7127, 5.2871), size), expected, strict=True):
-        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-11)
+def test_the_form_with_flex_attention_and_its_gradients_equal_the_reference_on_a_cpu(monkeypatch, size):
+    monkeypatch.setattr(flex_attention, "_validate_device", lambda *tensors: None)  # it forbids gradients on a CPU
+    tensors, center = inputs(5, *size), (3.7127, 5.2871)
+    expected = output_and_gradients(poca_reference, tensors, center, size)
+    for found, correct in zip(output_and_gradients(FORMS["flex"], tensors, center, size), expected, strict=True):
+        torch.testing.assert_close(found, correct, rtol=1e-9, atol=1e-11)
 
 
-def test_threads_that_start_later_keep_their_number_of_threads(monkeypatch):
-    monkeypatch.setattr(poca_tiles, "WORTH_A_THREAD", 1)
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        outcome(TiledPoCA.apply, inputs(5, 4, 4), (2.3127, 1.9), (4, 4))
-        with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+def test_threads_that_start_later_inherit_the_number_of_threads(monkeypatch, three_threads):
+    monkeypatch.setattr(poca_tiles, "LOGITS_PER_THREAD", 1)
+    output_and_gradients(TiledPoCA.apply, inputs(5, 4, 4), (2.3127, 1.9), (4, 4))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
 
 
-def test_no_pattern_at_all_has_no_attention():
-    out, *gradients = outcome(TiledPoCA.apply, [tensor[:0] for tensor in inputs(5, 4, 4)], (2.3127, 1.9), (4, 4))
+def test_an_empty_batch_gives_an_empty_output_and_no_gradients():
+    empty = [tensor[:0] for tensor in inputs(5, 4, 4)]
+    out, *gradients = output_and_gradients(TiledPoCA.apply, empty, (2.3127, 1.9), (4, 4))
     assert out.shape == (0, 16, 4)
     assert all(not gradient.any() for gradient in gradients)
 
 
-def test_the_plain_form_is_taken_where_there_are_no_numbers():
+def test_the_reference_is_used_on_the_meta_device():
     meta = [tensor.to("meta") for tensor in inputs(5, 4, 4)]
     with FlopCounterMode(display=False) as counted:
         FORMS["auto"](*meta, *(t.to("meta") for t in polar_coordinates(torch.zeros(2), 4, 4)))
@@ -169,7 +181,7 @@ def test_the_plain_form_is_taken_where_there_are_no_numbers():
 
 @pytest.mark.slow
 def test_memory_grows_linearly_with_the_number_of_pixels():
-    """64 px, batch 32: one map of the plain form is 64 x 4,096 x 4,096, 4.3 GB; in a process of its own."""
+    """Run 64 px and batch 32 in a separate process: one map of the reference would be 64 x 4,096 x 4,096, or 4.3 GB."""
     code = (
         "import resource, torch\n"
         "from ptycho_bench.models.ppn.poca import poca\n"
@@ -187,11 +199,11 @@ def test_memory_grows_linearly_with_the_number_of_pixels():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("form", ["tiled", "flex"])
 @pytest.mark.parametrize("size_px", [32, 64])
-def test_a_form_on_a_gpu_equals_the_reference_on_a_cpu_gradients_included(form, size_px):
+def test_a_form_and_its_gradients_on_a_gpu_equal_the_reference_on_a_cpu(form, size_px):
     generator = torch.Generator().manual_seed(0)
     tensors = [torch.randn(2, size_px**2, 16, generator=generator, dtype=torch.float64) for _ in range(3)]
     center = (size_px / 2 + 0.3127, size_px / 2 - 0.9129)
-    expected = outcome(poca_reference, tensors, center, (size_px, size_px))
-    on_gpu = outcome(FORMS[form], [t.cuda().float() for t in tensors], center, (size_px, size_px))
-    for got, wanted in zip(on_gpu, expected, strict=True):
-        assert (got.cpu().double() - wanted).norm() / wanted.norm() < 1e-5
+    correct = output_and_gradients(poca_reference, tensors, center, (size_px, size_px))
+    on_gpu = output_and_gradients(FORMS[form], [t.cuda().float() for t in tensors], center, (size_px, size_px))
+    for found, expected in zip(on_gpu, correct, strict=True):
+        assert (found.cpu().double() - expected).norm() / expected.norm() < 1e-5

@@ -1,4 +1,4 @@
-"""PPN's draft against its equations, written out in NumPy."""
+"""Networks of PPN's draft, compared with its equations in NumPy."""
 
 import math
 
@@ -14,7 +14,7 @@ def softmax(logits):
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def test_radius_and_angle_are_equations_10_and_11():
+def test_the_weights_are_the_sum_of_equations_10_and_11():
     height, width = 6, 8
     weights = draft_weights(height, width).view(height, width)
     for j in range(1, height + 1):
@@ -25,7 +25,7 @@ def test_radius_and_angle_are_equations_10_and_11():
     assert weights[height // 2 - 1, width // 2 - 1] == 0
 
 
-def test_attention_adds_a_radial_and_an_angular_part():
+def test_the_attention_is_equations_7_to_9():
     torch.manual_seed(0)
     attention = AdditivePolarAttention(width=6, heads=2, height=4, width_px=4).double()
     tokens = torch.randn(3, 16, 6, dtype=torch.float64)
@@ -40,7 +40,7 @@ def test_attention_adds_a_radial_and_an_angular_part():
     torch.testing.assert_close(attention(tokens), expected, atol=1e-6, rtol=1e-6)
 
 
-def test_the_second_residual_of_its_block_starts_at_the_tokens():
+def test_the_second_residual_connection_of_the_block_starts_at_the_tokens():
     torch.manual_seed(0)
     block = DraftBlock(nn.Linear(4, 4), width=4, expansion=2)
     tokens = torch.randn(2, 5, 4)

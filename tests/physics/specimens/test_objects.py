@@ -1,4 +1,4 @@
-"""Test objects: transmission, scaling, magnetic phase, both charts."""
+"""Test the specimens: transmission, scaling, magnetic phase and the two film charts."""
 
 import math
 from pathlib import Path
@@ -19,7 +19,7 @@ FILM = {"thickness_m": 15e-9, "pixel_size_m": 4e-9, "induction_t": 1.0}
 
 
 def chart(draw=ltem_chart, size_px=512, **changes):
-    """A chart of conf/data/ltem.yaml's film, with changes of the film."""
+    """Return a chart cut from the film of conf/data/ltem.yaml, with changes to the film."""
     settings = OmegaConf.create({"data": OmegaConf.load(CONF / "data" / "ltem.yaml")}).data.obj.film
     settings = OmegaConf.to_container(settings, resolve=True) | changes
     return draw(size_px=size_px, film=Film(**{k: v for k, v in settings.items() if k != "_target_"}))
@@ -45,12 +45,12 @@ def test_a_negative_amplitude_is_refused():
         transmission(torch.tensor([[1.0, -0.25]]), torch.zeros(1, 2))
 
 
-def test_amplitude_and_phase_of_two_shapes_are_refused():
+def test_amplitude_and_phase_of_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 3\).*\(3, 2\)"):
         transmission(torch.ones(2, 3), torch.ones(3, 2))
 
 
-def test_wrapping_keeps_the_angle_and_ends_in_the_half_open_turn():
+def test_wrapping_keeps_the_angle_and_returns_values_from_minus_pi_to_below_pi():
     phase = torch.cat((torch.linspace(-40, 40, 100_001), torch.tensor([math.pi, -math.pi, 3 * math.pi])))
     wrapped = wrap_phase(phase)
     assert wrapped.min() >= -math.pi
@@ -67,7 +67,7 @@ def test_published_scaling_gives_the_values_of_the_ppn_code():
     torch.testing.assert_close(phase, torch.tensor([[0.0, -math.pi / 6, -math.pi / 3]]))
 
 
-def test_wrapped_scaling_keeps_the_full_phase_and_none_keeps_all():
+def test_wrapped_scaling_keeps_the_phase_span_and_none_changes_nothing():
     amplitude, phase = torch.tensor([[0.0, 2.0]]), torch.tensor([[0.5, 4.0]])
     scaled = rescale(amplitude, phase, scaling="wrapped")
     torch.testing.assert_close(scaled[0], torch.tensor([[0.5, 1.0]]))
@@ -83,12 +83,12 @@ def test_impossible_scalings_are_refused():
 
 
 @pytest.mark.parametrize(("voltage_v", "rad_per_v_nm"), [(100e3, 0.009244), (200e3, 0.007288), (300e3, 0.006526)])
-def test_the_interaction_constant_is_the_textbooks(voltage_v, rad_per_v_nm):
+def test_the_interaction_constant_has_the_textbook_value(voltage_v, rad_per_v_nm):
     assert interaction_constant(voltage_v) * 1e-9 == pytest.approx(rad_per_v_nm, rel=1e-3)
 
 
 @pytest.mark.parametrize("along_x", [True, False])
-def test_a_long_bar_steps_the_phase_by_its_flux(along_x):
+def test_the_phase_step_across_a_long_bar_is_proportional_to_its_flux(along_x):
     width_px, bar = 8, torch.zeros(2, 256, 256)
     bar[1, 124:132, 4:252] = 1.0
     magnetisation = bar if along_x else bar.flip(0).mT
@@ -104,7 +104,7 @@ def test_a_reversed_bar_has_the_opposite_phase():
     torch.testing.assert_close(magnetic_phase(-bar, **FILM), -magnetic_phase(bar, **FILM))
 
 
-def test_stray_phase_does_not_come_back_from_the_opposite_edge():
+def test_stray_phase_does_not_wrap_around_to_the_opposite_edge():
     near = torch.zeros(2, 64, 64)
     near[1, 2:8, 16:48] = 1.0
     wide = torch.nn.functional.pad(near, (64, 64, 64, 64))
@@ -137,7 +137,7 @@ def test_the_chart_has_the_published_phase_span(scaling, span_rad, within_rad):
 
 
 @pytest.mark.parametrize("size_px", [128, 256])
-def test_a_smaller_chart_is_the_same_picture_of_a_smaller_film(size_px):
+def test_a_smaller_chart_has_the_same_features_on_a_smaller_film(size_px):
     large, small = chart(scaling="none"), chart(scaling="none", size_px=size_px)
     shrunk = avg_pool2d(large.abs()[None], 512 // size_px)[0]
     assert small.shape == (size_px, size_px)
@@ -154,18 +154,18 @@ def test_impossible_charts_are_refused(draw):
         chart(draw, amplitude=1.0)
 
 
-def test_a_wrapped_chart_jumps_by_a_turn_where_the_published_one_does_not():
+def test_the_wrapped_chart_has_phase_jumps_and_the_published_one_has_none():
     offset = OmegaConf.load(CONF / "data" / "ltem_wrapped.yaml").obj.film.phase_offset_rad
-    corner = slice(400, None), slice(None, 130)  # where split=ppn tests
+    corner = slice(400, None), slice(None, 130)  # the test region of split=ppn
     for scaling, jumps in (("wrapped", True), ("published", False)):
         phase = chart(scaling=scaling, phase_offset_rad=offset).angle()[corner]
         steps = torch.cat((phase.diff(dim=0).flatten(), phase.diff(dim=1).flatten())).abs()
         assert ((steps > 3.3).sum() > 400) == jumps
 
 
-def test_an_offset_only_turns_the_object():
-    turned = chart(scaling="none", phase_offset_rad=1.0) / chart(scaling="none")
-    torch.testing.assert_close(turned.angle(), torch.ones(512, 512), atol=1e-4, rtol=0)
+def test_a_phase_offset_is_a_constant_factor_of_the_object():
+    rotated = chart(scaling="none", phase_offset_rad=1.0) / chart(scaling="none")
+    torch.testing.assert_close(rotated.angle(), torch.ones(512, 512), atol=1e-4, rtol=0)
 
 
 def test_the_curved_chart_has_two_amplitudes_and_a_phase_like_the_other_charts():
@@ -177,7 +177,7 @@ def test_the_curved_chart_has_two_amplitudes_and_a_phase_like_the_other_charts()
 
 
 def test_the_curved_chart_has_edges_in_all_directions():
-    """Bars have edges along two directions alone; their share of the other ones tells the charts apart."""
+    """Bars have edges in two directions only, so the share of slanted edges distinguishes the charts."""
     slanted = {}
     for draw in (ltem_chart, curved_chart):
         film = avg_pool2d(chart(draw).abs()[None], 4)[0]
@@ -187,7 +187,7 @@ def test_the_curved_chart_has_edges_in_all_directions():
     assert slanted[curved_chart] > 3 * slanted[ltem_chart]
 
 
-def test_a_smaller_curved_chart_is_the_same_picture():
+def test_a_smaller_curved_chart_has_the_same_features():
     large, small = chart(curved_chart), chart(curved_chart, size_px=256)
     shrunk = avg_pool2d(large.abs()[None], 2)[0]
     assert torch.corrcoef(torch.stack((shrunk.ravel(), small.abs().ravel())))[0, 1] > 0.9

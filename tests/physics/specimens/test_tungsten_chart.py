@@ -1,4 +1,4 @@
-"""The etched tungsten film: its optical constants, levels, features, and reproducibility."""
+"""Test the etched tungsten film: optical constants, levels, features and reproducibility."""
 
 import math
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from ptycho_bench.physics.specimens import tungsten_chart as tungsten
 from ptycho_bench.physics.specimens.tungsten_chart import (
     LETTERS,
     bar,
     disc,
+    etch_feature,
     letter,
     ring,
     tungsten_chart,
@@ -22,7 +22,7 @@ CONF = Path(__file__).parents[3] / "conf" / "data" / "aps26id_sim.yaml"
 
 
 def settings(**changes):
-    """Of conf/data/aps26id_sim.yaml."""
+    """Arguments from conf/data/aps26id_sim.yaml, with changes."""
     node = OmegaConf.to_container(OmegaConf.create({"data": OmegaConf.load(CONF)}).data.obj, resolve=True)
     return {key: value for key, value in node.items() if key != "_target_"} | changes
 
@@ -33,12 +33,12 @@ def chart():
 
 
 def grid(side):
-    place = torch.arange(side) + 0.5 - side / 2
-    return place[:, None], place[None, :]
+    coordinate = torch.arange(side) + 0.5 - side / 2
+    return coordinate[:, None], coordinate[None, :]
 
 
 def area(shape, extent, narrowest=2.0, varied=(0.0, 0.0)):
-    """Pixels of a feature, its edges counted in part."""
+    """Area of a feature, px; pixels on its edge count partly."""
     return (0.5 - shape(*grid(128), extent, narrowest, list(varied))).clamp(0, 1).sum().item()
 
 
@@ -46,43 +46,43 @@ def area(shape, extent, narrowest=2.0, varied=(0.0, 0.0)):
     ("energy_ev", "f1", "f2", "delta", "beta"),
     [(8000.0, 69.0242, 5.8241, 4.70082e-5, 3.96645e-6), (8800.0, 68.0599, 5.0042, 3.83070e-5, 2.81660e-6)],
 )
-def test_tungstens_index_is_that_of_independent_code(energy_ev, f1, f2, delta, beta):
-    """Numbers of periodictable 2.1 (Henke's tables, 19.3 g/cm3)."""
+def test_the_refractive_index_of_tungsten_agrees_with_independent_code(energy_ev, f1, f2, delta, beta):
+    """The expected values come from periodictable 2.1 (Henke's tables, 19.3 g/cm3)."""
     assert tungsten_index(energy_ev=energy_ev, f1=f1, f2=f2) == pytest.approx((delta, beta), rel=1e-3)
 
 
-def test_the_chart_fits_the_scan_of_26_id(chart):
+def test_the_chart_covers_the_26_id_scan(chart):
     assert chart.shape == (64 + 160 * 3, 64 + 160 * 3)
     assert chart.dtype == torch.complex64
 
 
-def test_the_phase_has_the_range_of_the_real_labels_and_does_not_wrap(chart):
+def test_the_phase_has_the_range_of_the_measured_labels_and_does_not_wrap(chart):
     phase = chart.angle()
     assert phase.min() == pytest.approx(-1.56, abs=0.02)
     assert phase.max() == pytest.approx(3.13, abs=0.01)
     assert phase.max() - phase.min() > math.pi
 
 
-def test_film_partly_and_wholly_etched_are_three_levels_of_phase_and_modulus(chart):
+def test_unetched_partly_and_fully_etched_film_give_three_levels_of_phase_and_modulus(chart):
     delta, beta = tungsten_index(energy_ev=8800.0, f1=68.06, f2=5.004)
-    lowest = 0
-    for left in (0.0, 0.5, 1.0):  # of the thickness
-        shift = -2 * math.pi * delta * 2.75e-6 * left / 1.4089e-10
-        here = (chart.angle() - (3.13 + shift)).abs() < 1e-3
-        assert here.float().mean() > 0.1
+    covered = 0
+    for remaining in (0.0, 0.5, 1.0):  # of the thickness
+        shift = -2 * math.pi * delta * 2.75e-6 * remaining / 1.4089e-10
+        level = (chart.angle() - (3.13 + shift)).abs() < 1e-3
+        assert level.float().mean() > 0.1
         modulus = math.exp(shift * beta / delta)
-        torch.testing.assert_close(chart.abs()[here].mean().item(), modulus, atol=1e-4, rtol=0)
-        lowest += here.sum()
-    assert lowest > 0.8 * chart.numel()  # the rest are edges
+        torch.testing.assert_close(chart.abs()[level].mean().item(), modulus, atol=1e-4, rtol=0)
+        covered += level.sum()
+    assert covered > 0.8 * chart.numel()  # the remaining pixels are on edges
 
 
-def test_the_asked_share_of_the_field_is_etched(chart):
+def test_the_requested_fraction_of_the_field_is_etched(chart):
     assert (chart.abs() > chart.abs().min() + 1e-5).float().mean() == pytest.approx(0.45, abs=0.01)
     sparse = tungsten_chart(**settings(etched_fraction=0.1))
     assert (sparse.abs() > sparse.abs().min() + 1e-5).float().mean() == pytest.approx(0.1, abs=0.01)
 
 
-def test_the_seed_alone_decides_the_features():
+def test_only_the_seed_determines_the_features():
     small = settings(size_px=96, largest_m=200e-9)
     state = torch.get_rng_state()
     charts = [tungsten_chart(**small | {"seed": seed}) for seed in (0, 0, 1)]
@@ -91,7 +91,7 @@ def test_the_seed_alone_decides_the_features():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_features_are_everywhere_and_of_all_sizes(chart):
+def test_features_of_all_sizes_cover_the_field(chart):
     etched = (chart.abs() > chart.abs().min() + 1e-5).float()
     blocks = torch.nn.functional.avg_pool2d(etched[None], 68)[0]
     assert 0.1 < blocks.min() < blocks.max() < 0.9
@@ -101,7 +101,7 @@ def test_features_are_everywhere_and_of_all_sizes(chart):
     assert min(bands) > 0.02 * spectrum.sum()
 
 
-def test_features_have_the_area_they_should():
+def test_features_have_the_expected_area():
     assert area(disc, 40) == pytest.approx(math.pi * 20**2, rel=0.01)
     assert area(ring, 50) == pytest.approx(math.pi * (25**2 - 21**2), rel=0.02)
     assert area(bar, 50) == pytest.approx(50 * 5, rel=0.01)
@@ -112,7 +112,7 @@ def test_features_have_the_area_they_should():
 
 @pytest.mark.parametrize("shape", [bar, disc, ring, letter])
 @pytest.mark.parametrize("extent", [2.0, 9.0, 50.0])
-def test_no_feature_reaches_beyond_its_extent_and_none_vanishes(shape, extent):
+def test_features_stay_within_their_extent_and_do_not_vanish(shape, extent):
     for varied in ((0.0, 0.0), (0.99, 0.5), (0.5, 0.99)):
         inside = shape(*grid(128), extent, 2.0, list(varied)) < 0
         y, x = inside.nonzero().T
@@ -120,14 +120,11 @@ def test_no_feature_reaches_beyond_its_extent_and_none_vanishes(shape, extent):
         assert inside.sum() >= 3
 
 
-def test_a_feature_at_the_border_is_cut_and_does_not_return_at_the_other_side(monkeypatch):
-    draws = iter([[0.0, 0.5, 1.0, 0.0, 0.3, 0.0, 0.0, 0.0], [0.9, 0.9, 1.0, 0.0, 0.3, 0.0, 0.0, 0.0]])
-    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.tensor(next(draws)))
-    depth = tungsten.etched_depth(
-        64, extents_px=(2.0, 20.0), partial_depth=0.5, etched_fraction=0.03, generator=torch.Generator()
-    )
+def test_a_feature_at_the_border_is_cut_off_and_does_not_wrap_around():
+    depth = torch.zeros(64, 64)
+    etch_feature(depth, [0.0, 0.5, 1.0, 0.0, 0.3, 0.0, 0.0, 0.0], extents_px=(2.0, 20.0), partial_depth=0.5)
     assert depth[0].any()
-    assert not depth[20:40].any()
+    assert not depth[20:].any()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Batches: every sample once, the same order for the same seed and epoch, one step whatever the number of processes."""
+"""Batches: every sample once, an order fixed by seed and epoch, the same steps for any number of processes."""
 
 from itertools import chain, zip_longest
 
@@ -51,7 +51,7 @@ def test_seed_and_epoch_alone_decide_the_order():
     torch.set_rng_state(state)
 
 
-def test_a_pass_asks_for_the_epoch_when_it_starts():
+def test_each_pass_reads_the_epoch_when_it_starts():
     epochs = iter((0, 1))
     batches = loader(seed=0, epoch=lambda: next(epochs))
     assert order(batches) != order(batches)

@@ -1,4 +1,4 @@
-"""Streamed batches: what resident ones hold, in an order of their own, from memory that does not grow."""
+"""Batches from a file: the same samples as in memory, in their own order, within constant memory."""
 
 import dataclasses
 from itertools import chain, islice, zip_longest
@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from ptycho_bench.config.build import build_network
+from ptycho_bench.config.network import build_network
 from ptycho_bench.data.frames import FrameShape
 from ptycho_bench.data.scan import PtychoScan, ScanInfo
 from ptycho_bench.data.split import Split, SplitScan
 from ptycho_bench.network.scaling import NEUTRAL
 from ptycho_bench.training.loading.blocks import PartBlocks, scan_parts
-from ptycho_bench.training.loading.from_file import BATCHES_AHEAD, StreamedSamples, StreamLoader
-from ptycho_bench.training.loading.in_memory import ResidentSamples
+from ptycho_bench.training.loading.from_file import BATCHES_AHEAD, FileLoader, FileSamples
+from ptycho_bench.training.loading.in_memory import InMemorySamples
 from tests.conftest import composed
 from tests.training.loading.test_prefetch import threads
 
@@ -23,7 +23,7 @@ COLUMNS = 20
 
 
 class NumberedFrames(FrameShape):
-    """Frames that hold their own number (plus `offset`), made when asked for; `asked` has all that were."""
+    """Frames whose values are their own number plus `offset`; `asked` lists the numbers of all that were read."""
 
     def __init__(self, count: int, offset: float = 0.0) -> None:
         self.shape, self.dtype, self.offset = (count, 4, 4), np.dtype(np.float32), offset
@@ -35,7 +35,7 @@ class NumberedFrames(FrameShape):
 
 
 def scan_of(count: int = 400, offset: float = 0.0) -> SplitScan:
-    """Every tenth point for validation, the last twenty for testing."""
+    """A scan whose validation part is every tenth point, and whose test part is the last twenty."""
     points = np.arange(count - 20)
     scan = PtychoScan(
         diffraction=NumberedFrames(count, offset),
@@ -43,10 +43,10 @@ def scan_of(count: int = 400, offset: float = 0.0) -> SplitScan:
         phase=NumberedFrames(count, offset + 0.5),
         positions_px=np.zeros((count, 2)),
         scan_index=np.stack(np.divmod(np.arange(count), COLUMNS), axis=-1),
-        info=ScanInfo(origin="made up"),
+        info=ScanInfo(origin="invented"),
     )
     split = Split(points[points % 10 > 0], points[points % 10 == 0], np.arange(count - 20, count))
-    return SplitScan("made up", scan, split)
+    return SplitScan("invented", scan, split)
 
 
 def network(neighbours: int = 0):
@@ -55,11 +55,11 @@ def network(neighbours: int = 0):
     return build_network(description, torch.nn.Identity())
 
 
-def loader(*scans, part="train", block=16, capacity=64, neighbours=0, **settings) -> StreamLoader:
+def loader(*scans, part="train", block=16, capacity=64, neighbours=0, **settings) -> FileLoader:
     scans = scans or (scan_of(),)
     parts = scan_parts(scans, [network(neighbours)] * len(scans), part, with_intensity=True)
     settings = {"batch_size": 8, "seed": 0, **settings}
-    return StreamLoader(PartBlocks(parts, block), capacity=capacity, device=CPU, **settings)
+    return FileLoader(PartBlocks(parts, block), capacity=capacity, device=CPU, **settings)
 
 
 def order(batches) -> list[float]:
@@ -96,13 +96,13 @@ def test_seed_and_epoch_alone_decide_the_order():
     assert order(loader(seed=3, epoch=lambda: 3)) != first
 
 
-def test_a_pass_asks_for_the_epoch_when_it_starts():
+def test_each_pass_reads_the_epoch_when_it_starts():
     epochs = iter((0, 1))
     batches = loader(epoch=lambda: next(epochs))
     assert order(batches) != order(batches)
 
 
-def test_batches_mix_blocks_and_a_buffer_of_all_samples_mixes_the_whole_set():
+def test_batches_mix_blocks_and_a_buffer_for_all_samples_mixes_the_whole_set():
     blocks = [{int(number) // 20 for number in order([batch])} for batch in islice(loader(capacity=100), 5, 30)]
     assert np.mean([len(seen) for seen in blocks]) > 3
     halves = np.array_split(order(loader(capacity=100_000)), 2)
@@ -119,13 +119,13 @@ def test_ranks_together_take_the_batches_of_one(world_size):
         torch.testing.assert_close(sum(losses) / world_size, whole.network_input.mean())
 
 
-def test_a_rank_without_a_sample_takes_part_and_counts_for_nothing():
+def test_a_rank_without_a_sample_takes_part_with_weight_zero():
     *_, last = loader(scan_of(400), batch_size=341, rank=1, world_size=2)
     assert (len(last.network_input), last.weight) == (1, 0)
 
 
 @pytest.mark.parametrize("count", [400, 4000])
-def test_never_more_is_in_memory_than_buffer_block_and_batches_ahead(count):
+def test_memory_holds_at_most_the_buffer_a_block_and_the_batches_ahead(count):
     one, ahead = scan_of(count), []
     frames = one.scan.diffraction
     for taken, _ in enumerate(loader(one, block=16, capacity=64), start=1):
@@ -134,7 +134,7 @@ def test_never_more_is_in_memory_than_buffer_block_and_batches_ahead(count):
     assert max(map(len, frames.asked)) == 16
 
 
-def test_a_block_is_one_stretch_of_the_file_and_only_points_of_the_part_are_read():
+def test_a_block_is_contiguous_in_the_file_and_only_points_of_the_part_are_read():
     one = scan_of()
     list(loader(one))
     for array in (one.scan.diffraction, one.scan.amplitude, one.scan.phase):
@@ -145,16 +145,16 @@ def test_a_block_is_one_stretch_of_the_file_and_only_points_of_the_part_are_read
 
 @pytest.mark.parametrize("neighbours", [0, 1])
 @pytest.mark.parametrize("part", ["train", "validation"])
-def test_samples_are_those_of_a_resident_set(neighbours, part):
+def test_samples_are_those_of_a_set_in_memory(neighbours, part):
     scans = [scan_of(), scan_of(300, offset=1000.0)]
     networks = [network(neighbours)] * 2
     settings = {"batch_size": 16, "seed": None}
-    resident, streamed = (
+    in_memory, from_file = (
         kind(scans, networks, with_intensity=True).loader(part, CPU, **settings)
-        for kind in (ResidentSamples, StreamedSamples)
+        for kind in (InMemorySamples, FileSamples)
     )
-    assert len(resident) == len(streamed)
-    for one, other in zip(resident, streamed, strict=True):
+    assert len(in_memory) == len(from_file)
+    for one, other in zip(in_memory, from_file, strict=True):
         assert torch.equal(one.network_input, other.network_input)
         for expected, found in zip(one.target, other.target, strict=True):
             assert torch.equal(expected, found)
@@ -167,7 +167,7 @@ def test_a_neighbourhood_stays_with_its_sample_when_mixed():
         assert set((right - own)[right > 0].tolist()) == {1.0}
 
 
-def test_several_scans_are_mixed_and_each_sample_knows_its_own():
+def test_several_scans_are_mixed_and_each_sample_names_its_own():
     scans = [scan_of(), scan_of(300, offset=1000.0)]
     batches = list(loader(*scans, capacity=200))
     assert sum(set(batch.target.scan.tolist()) == {0, 1} for batch in batches) > len(batches) // 2
@@ -175,14 +175,14 @@ def test_several_scans_are_mixed_and_each_sample_knows_its_own():
         assert torch.equal(batch.target.scan == 1, batch.target.intensity[:, 0, 0] >= 1000)
 
 
-def test_large_samples_come_in_smaller_blocks_from_a_buffer_of_the_same_size(monkeypatch):
+def test_large_samples_come_in_smaller_blocks_and_the_buffer_keeps_its_size(monkeypatch):
     monkeypatch.setattr("ptycho_bench.training.loading.from_file.BUFFER_BYTES", 80 * 4 * 16 * 4)  # 80 samples
-    samples = StreamedSamples([scan_of()], [network()], with_intensity=True)  # counts
+    samples = FileSamples([scan_of()], [network()], with_intensity=True)  # counts
     made = samples.loader("train", CPU, batch_size=8, seed=0)
     assert (made.capacity, made.blocks.size) == (80, 10)
 
 
-def test_an_early_break_leaves_no_thread():
+def test_breaking_early_leaves_no_thread():
     for batch in loader():
         assert len(batch.network_input)
         break
@@ -195,11 +195,11 @@ def test_a_reading_error_reaches_the_caller(monkeypatch):
 
     def broken(self, points):
         if len(self.asked) == 3:
-            raise OSError("the disk is gone")
+            raise OSError("the disk failed")
         return read(self, points)
 
     monkeypatch.setattr(NumberedFrames, "__getitem__", broken)
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(OSError, match="the disk failed"):
         list(loader(one))
     assert not threads()
 

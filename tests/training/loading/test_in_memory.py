@@ -1,4 +1,4 @@
-"""Several scans as one set: each sample is what its own scan gives, whatever the others are."""
+"""Several scans as one set: each sample is the same as if its scan were alone."""
 
 import dataclasses
 
@@ -7,36 +7,36 @@ import pytest
 import torch
 from torch import nn
 
-from ptycho_bench.config.build import build_network
+from ptycho_bench.config.network import build_network
 from ptycho_bench.data.split import Split, SplitScan
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.sample import PtychoSample
 from ptycho_bench.network.scaling import Scaling
-from ptycho_bench.training.loading.in_memory import ResidentSamples
+from ptycho_bench.training.loading.in_memory import InMemorySamples
 from tests.conftest import composed
 
 
 @pytest.fixture
 def scans(tiny_scan, other_scan) -> list[SplitScan]:
-    """Two scans, their last points for testing, every tenth of the others for validation."""
-    parted = []
+    """Two scans; the last points are for testing, every tenth of the others for validation."""
+    scans = []
     for name, scan in (("tiny", tiny_scan), ("other", other_scan)):
         points = np.arange(len(scan) - 20)
         split = Split(points[points % 10 > 0], points[points % 10 == 0], np.arange(len(scan) - 20, len(scan)))
-        parted.append(SplitScan(name, scan, split))
-    return parted
+        scans.append(SplitScan(name, scan, split))
+    return scans
 
 
 def network(scaling: Scaling, neighbours: int = 0) -> PtychoNetwork:
-    """One whose input, amplitude and phase all depend on the scaling."""
+    """A network whose input, amplitude and phase all depend on the scaling."""
     description = composed("input=sqrt", f"input.neighbours={neighbours}", "amplitude=scaled", "phase=scaled")
     return build_network({**description, "scaling": dataclasses.asdict(scaling)}, nn.Identity())
 
 
 def samples(scans: list[SplitScan], networks: list[PtychoNetwork], part: str, **settings) -> list[PtychoSample]:
-    """Batches of a part, in one batch and in order unless settings say otherwise."""
-    resident = ResidentSamples(scans, networks, with_intensity=True)
-    return list(resident.loader(part, torch.device("cpu"), **{"batch_size": 10_000, **settings}))
+    """Batches of a part: a single batch in order unless the settings change it."""
+    in_memory = InMemorySamples(scans, networks, with_intensity=True)
+    return list(in_memory.loader(part, torch.device("cpu"), **{"batch_size": 10_000, **settings}))
 
 
 def scalings(scans: list[SplitScan], kind: str) -> list[Scaling]:
@@ -48,7 +48,7 @@ def scalings(scans: list[SplitScan], kind: str) -> list[Scaling]:
 @pytest.mark.parametrize("neighbours", [0, 1])
 @pytest.mark.parametrize("kind", ["joint", "own"])
 @pytest.mark.parametrize("part", ["train", "validation"])
-def test_each_sample_is_what_its_scan_alone_gives(scans, part, kind, neighbours):
+def test_each_sample_is_the_same_as_if_its_scan_were_alone(scans, part, kind, neighbours):
     networks = [network(scaling, neighbours) for scaling in scalings(scans, kind)]
     (mixed,) = samples(scans, networks, part)
     alone = [samples([one], [its], part)[0] for one, its in zip(scans, networks, strict=True)]

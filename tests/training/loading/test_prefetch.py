@@ -1,4 +1,4 @@
-"""A background thread that makes items ahead: in order, bounded, and gone when it is no longer asked."""
+"""Items prepared by a background thread: in order, bounded in number, and without a thread left behind."""
 
 import threading
 from itertools import count, islice
@@ -28,7 +28,7 @@ def test_no_more_items_are_made_than_may_wait():
 
     items = prefetched(make, 2)
     assert next(items) == 0
-    for _ in range(4):  # one was taken, two wait, one is in the making
+    for _ in range(4):  # one was taken, two wait, one is being made
         handed_over.acquire()
     assert not handed_over.acquire(timeout=0.1)
     assert made == [0, 1, 2, 3]
@@ -36,14 +36,14 @@ def test_no_more_items_are_made_than_may_wait():
 
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
-def test_a_caller_that_leaves_early_leaves_no_thread(taken):
+def test_closing_early_leaves_no_thread(taken):
     items = prefetched(count, 2)
     assert list(islice(items, taken)) == list(range(taken))
     items.close()
     assert not threads()
 
 
-def test_leaving_closes_what_was_iterated_over():
+def test_closing_closes_the_wrapped_iterator():
     closed = threading.Event()
 
     def make():
@@ -61,10 +61,10 @@ def test_leaving_closes_what_was_iterated_over():
 def test_an_error_reaches_the_caller_after_the_items_before_it():
     def make():
         yield 1
-        raise ValueError("the disk is gone")
+        raise ValueError("the disk failed")
 
     items = prefetched(make, 4)
     assert next(items) == 1
-    with pytest.raises(ValueError, match="the disk is gone"):
+    with pytest.raises(ValueError, match="the disk failed"):
         next(items)
     assert not threads()

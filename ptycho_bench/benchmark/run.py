@@ -1,0 +1,172 @@
+"""A planned run and what it has left behind: its numbers, and the facts that describe it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptycho_bench.benchmark.plan_file import PlannedRun
+from ptycho_bench.benchmark.record import Record
+from ptycho_bench.records.costs import MIB_PER_PARAMETER, profile_key
+from ptycho_bench.records.run_folder import RunFolder
+
+CONVERGED = 1.01  # largest ratio of a validation loss to the run's best at which training counts as converged
+CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics")
+Profiles = Mapping[str, Sequence[Record]]  # by what was profiled
+
+
+@dataclass(frozen=True)
+class Run:
+    """A planned run and what it has left.
+
+    Args:
+        planned: cell, seed and folder.
+        folder: the folder itself.
+        record: its record; None if the run is not done.
+        training: record of the network's training if the run is a test, else the run's own record.
+    """
+
+    planned: PlannedRun
+    folder: Path
+    record: Record | None
+    training: Record | None
+
+
+def read_run(planned: PlannedRun, outputs_dir: Path) -> Run:
+    """Read what a run has left.
+
+    Raises:
+        ValueError: If a record cannot be read.
+    """
+    folder = outputs_dir / planned.folder
+    record = Record.of_run(folder)
+    training = record
+    if record is not None and record.at("training") is None and folder.parent.name == "tests":
+        training = Record.of_run(folder.parents[1])
+    return Run(planned, folder, record, training)
+
+
+def read_profiles(outputs_dir: Path) -> dict[str, list[Record]]:
+    """Return the profiles that ptycho-profile has written; networks of one name may differ in their values.
+
+    Raises:
+        ValueError: If a profile is damaged.
+    """
+    found = defaultdict(list)
+    for file in sorted(outputs_dir.glob("profiles/*.json")):
+        profile = Record.of_profile(file)
+        found[profile.text("key")].append(profile)
+    return found
+
+
+def training_number(run: Run, key: str) -> float | None:
+    """Return a number from the record of the network's training, or None if there is none."""
+    return None if run.training is None else run.training.number("training", key)
+
+
+def device_of(run: Run) -> str:
+    """Return the device that a network was trained on, or a solver ran on."""
+    record = run.training or run.record
+    return record.text("training", "device") or record.text("device") or "cpu"
+
+
+def choices_of(run: Run) -> str:
+    """Return the choices of files that a network was trained with."""
+    if run.training is None:
+        return ""
+    found = ((group, run.training.at("choices", group)) for group in CHOICES)
+    return " ".join(f"{group}={choice}" for group, choice in found if choice is not None)
+
+
+def commit_of(run: Run) -> str:
+    """Return the short hash of the commit that a run was made with, and whether files were modified."""
+    record = environment_of(run)
+    return record.text("environment", "git", "commit")[:10] + (
+        " (modified)" if record.at("environment", "git", "modified") else ""
+    )
+
+
+def environment_of(run: Run) -> Record:
+    """Return the record that describes the environment of a run."""
+    return run.record if run.record.at("environment") or run.training is None else run.training
+
+
+def machine_of(run: Run) -> str:
+    """Return the device or processor that a run was made on."""
+    record = environment_of(run)
+    gpus = record.at("environment", "gpus")
+    if isinstance(gpus, list) and gpus and device_of(run).startswith("cuda"):
+        return str(gpus[0])
+    return record.text("environment", "processor")
+
+
+def seconds_of(run: Run) -> str:
+    """Return the seconds that a training took, or a solver."""
+    seconds = training_number(run, "seconds")
+    return f"{seconds if seconds is not None else run.record.number('seconds') or 0:.0f}"
+
+
+FACTS = {  # columns that describe a finished run
+    "choices": choices_of,
+    "epochs": lambda run: str(training_number(run, "epochs") or ""),
+    "commit": commit_of,
+    "data": lambda run: run.record.text("data", "content_hash")[:10],
+    "machine": machine_of,
+    "seconds": seconds_of,
+}
+
+
+def number_of(metric: str, run: Run, part: str, profiles: Profiles) -> float | None:
+    """Return a run's number for a metric, or None if it has none."""
+    if run.record is None:
+        return None
+    if metric in COSTS:
+        return COSTS[metric](run, profiles)
+    if part == "stitched" and run.record.at("metrics", part) is None:  # a solver has the stitched field only
+        return run.record.number("metrics", metric)
+    return run.record.number("metrics", part, metric)
+
+
+def seconds_to_reconstruct(run: Run) -> float | None:
+    """Return the seconds that the network or solver took to reconstruct the test field."""
+    inference = run.record.at("inference")
+    return run.record.number("seconds") if inference is None else run.record.number("inference", "seconds")
+
+
+def parameters_mib(run: Run) -> float | None:
+    """Return the size of the network's parameters at single precision, in MiB."""
+    count = training_number(run, "parameters")
+    return None if count is None else count * MIB_PER_PARAMETER
+
+
+def profiled(run: Run, profiles: Profiles, key: str) -> float | None:
+    """Return a number from the profile of the run's network, of the same size and on the same kind of device."""
+    if run.training is None:
+        return None
+    count = training_number(run, "parameters")
+    choices = {group: run.training.at("choices", group) for group in CHOICES}
+    described = {"choices": choices, "data": {"pattern_px": run.training.at("data", "pattern_px")}}
+    named = profiles.get(profile_key(described, device_of(run).partition(":")[0]), ())
+    return next((profile.number(key) for profile in named if profile.number("parameters") == count), None)
+
+
+COSTS = {  # metrics that do not describe an image
+    "seconds": lambda run, profiles: seconds_to_reconstruct(run),
+    "seconds_per_epoch": lambda run, profiles: training_number(run, "seconds_per_epoch"),
+    "parameters_mib": lambda run, profiles: parameters_mib(run),
+    "convergence_epochs": lambda run, profiles: convergence_epochs(run.folder),
+    "gflops": lambda run, profiles: profiled(run, profiles, "gflops"),
+    "milliseconds": lambda run, profiles: profiled(run, profiles, "milliseconds"),
+}
+
+
+def convergence_epochs(folder: Path) -> int | None:
+    """Return the first epoch, counted from 1, whose validation loss is within 1 % of the run's best."""
+    if not (folder / "metrics.csv").is_file():
+        return None
+    losses = {int(row["epoch"]): row["val_total"] for row in RunFolder(folder).rows()}
+    if not losses:
+        return None
+    best = min(losses.values())
+    bound = best * CONVERGED if best >= 0 else best / CONVERGED  # a loss may be negative, for example NSSIM
+    return 1 + min(epoch for epoch, loss in losses.items() if loss <= bound)

@@ -1,0 +1,186 @@
+"""Run what is missing from a benchmark."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptycho_bench.benchmark.cluster import submit
+from ptycho_bench.benchmark.definition import Benchmark
+from ptycho_bench.benchmark.durations import Estimate, format_duration
+from ptycho_bench.benchmark.jobs import Job
+from ptycho_bench.benchmark.plan import Plan, SweepOptions, make_plan
+from ptycho_bench.benchmark.workers import SweepStatus, run_jobs, visible_gpus
+
+LAUNCHERS = ("processes", "submitit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """How the jobs of a sweep are started.
+
+    Args:
+        launcher: `processes` on this machine, or `submitit`.
+        workers: number of jobs that run at the same time.
+        gpus: devices that the workers are spread over; None for those of this machine.
+        retry_failed: whether failed jobs are tried again.
+        cluster: submitit's cluster, `slurm` or `local`.
+        cluster_options: options of submitit's executor.
+
+    Raises:
+        ValueError: If the launcher is unknown or there is no worker.
+    """
+
+    launcher: str
+    workers: int
+    gpus: Sequence[int] | None
+    retry_failed: bool
+    cluster: str
+    cluster_options: Mapping[str, object]
+
+    def __post_init__(self) -> None:
+        if self.launcher not in LAUNCHERS:
+            raise ValueError(f"launcher must be {' or '.join(LAUNCHERS)}, got {self.launcher!r}")
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+
+
+def save_plan(plan: Plan, node: dict, options: SweepOptions) -> None:
+    """Save the plan for reports.
+
+    Seeds of an earlier sweep stay in the plan. If the benchmark has changed since then, the new plan replaces the old
+    one, and a line reports that.
+
+    Args:
+        plan: the plan.
+        node: the benchmark as plain data.
+        options: what the sweep is told.
+    """
+    seeds = list(plan.benchmark.seeds)
+    if (earlier := plan.saved()) is not None:
+        if earlier.definition.model_dump(exclude={"seeds"}) == plan.benchmark.model_dump(exclude={"seeds"}):
+            seeds = sorted({*seeds, *earlier.definition.seeds})
+        else:
+            print(
+                f"{plan.benchmark.name} has changed since its last sweep; its table now has only this sweep's runs"
+            )
+    node = {**node, "seeds": seeds}
+    if seeds != list(plan.benchmark.seeds):
+        plan = make_plan(Benchmark.of(plan.benchmark.name, node), options)
+    plan.write(node)
+
+
+def selected_jobs(plan: Plan, index: int | None) -> dict[str, Job]:
+    """Return all jobs, or the job with an index and the one that it needs.
+
+    The index counts all jobs of the plan, done or not, so that it names the same job in every task of an array.
+
+    Raises:
+        ValueError: If the plan has no job with this index.
+    """
+    if index is None:
+        return plan.jobs
+    names = list(plan.jobs)
+    if not 0 <= index < len(names):
+        raise ValueError(f"index must lie in [0, {len(names) - 1}], the jobs of {plan.benchmark.name}, got {index}")
+    job = plan.jobs[names[index]]
+    needed = {} if job.after is None else {job.after: plan.jobs[job.after]}
+    return {**needed, job.name: job}
+
+
+def sweep(plan: Plan, jobs: Mapping[str, Job], launch: Launch, options: SweepOptions) -> None:
+    """Run jobs and print the outcome.
+
+    Args:
+        plan: the plan that the jobs belong to.
+        jobs: the jobs to run, by name; each comes after the one it needs.
+        launch: how they are started.
+        options: what the sweep is told.
+
+    Raises:
+        ValueError: If a job fails.
+    """
+    progress = Progress(plan, jobs, Estimate.read(options.outputs_dir), launch.workers)
+    settings = {"retry_failed": launch.retry_failed, "logs": plan.folder / "logs", "show": progress}
+    if launch.launcher == "processes":
+        status = run_jobs(jobs, workers=launch.workers, gpus=gpus_of(launch, options.trainer), **settings)
+    else:
+        status = submit(jobs, cluster=launch.cluster, options=launch.cluster_options, **settings)
+    progress.close()
+    if status.reasons:
+        for name, reason in status.reasons.items():
+            print(f"failed: {name}: {reason}")
+        raise ValueError(f"{len(status.reasons)} of {len(jobs)} jobs failed; the same command tries them again")
+    print(f"next: ptycho-report {' '.join(report_words(plan))}")
+
+
+def gpus_of(launch: Launch, trainer: str) -> Sequence[int]:
+    """Return the devices that workers are spread over; none if the runs need no GPU of their own."""
+    if launch.gpus is not None:
+        return launch.gpus
+    return [] if trainer in ("cpu", "ddp") else visible_gpus()
+
+
+def report_words(plan: Plan) -> list[str]:
+    """Return the words of the command line that reports a plan."""
+    return [f"benchmark={plan.benchmark.name}", *([] if plan.epochs is None else [f"epochs={plan.epochs}"])]
+
+
+def missing_commands(plan: Plan) -> list[str]:
+    """Return the commands of each job that is neither done nor running, one line for each job."""
+    missing = [job for job in plan.jobs.values() if job.state() not in ("done", "running")]
+    return [" && ".join(map(shlex.join, job.commands)) for job in missing]
+
+
+def job_lines(plan: Plan, outputs_dir: Path) -> list[str]:
+    """Return a line for each job of a plan with its state and duration, and a line with the sum."""
+    estimate = Estimate.read(outputs_dir)
+    lines, known, unknown = [], 0.0, 0
+    for number, job in enumerate(plan.jobs.values()):
+        state = job.state()
+        seconds = 0.0 if state == "done" else estimate.seconds(job)
+        known, unknown = known + (seconds or 0.0), unknown + (seconds is None)
+        duration = "" if state == "done" else f"  {format_duration(seconds)}"
+        lines.append(f"{number:4d}  {state:8s}{job.name}{duration}")
+    rest = f", and {unknown} of a kind that has never run here" if unknown else ""
+    total = f"{len(plan.jobs)} jobs for {len(plan.cells)} cells"
+    return [*lines, f"{total}; left, one by one: {format_duration(known)}{rest}"]
+
+
+class Progress:
+    """Line with the status of a sweep.
+
+    Args:
+        plan: plan of the sweep.
+        jobs: jobs that the sweep runs, by name.
+        estimate: estimate of their durations.
+        workers: number of jobs that run at the same time.
+    """
+
+    def __init__(self, plan: Plan, jobs: Mapping[str, Job], estimate: Estimate, workers: int) -> None:
+        self.jobs, self.estimate, self.workers = jobs, estimate, workers
+        self.title = "-".join(filter(None, (plan.benchmark.name, plan.epochs and f"{plan.epochs} epochs")))
+        self.terminal = sys.stdout.isatty()
+
+    def __call__(self, status: SweepStatus) -> None:
+        from ptycho_bench.benchmark.durations import format_duration
+
+        for name, state in status.states.items():
+            if state == "done":
+                self.estimate.learn(self.jobs[name])
+        open_jobs = [self.jobs[name] for name, state in status.states.items() if state not in ("done", "failed")]
+        seconds = [self.estimate.seconds(job) for job in open_jobs]
+        left = ""
+        if open_jobs and None not in seconds:
+            left = f"; {format_duration(sum(seconds) / self.workers)} left"
+        line = f"{self.title}: {status.line()}{left}"
+        if self.terminal:
+            print(f"\r\033[K{line}", end="", flush=True)
+        else:
+            print(line, flush=True)
+
+    def close(self) -> None:
+        """End the line on a terminal."""
+        if self.terminal:
+            print()

@@ -1,0 +1,176 @@
+"""From the configuration of ptycho-evaluate, and the checkpoint it names, to an `EvaluationSpec`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ptycho_bench.config.build import build, check_type
+from ptycho_bench.config.checkpoint import KEY, read_checkpoint
+from ptycho_bench.config.datasets import ScanFile, Simulated, data_set
+from ptycho_bench.config.description import KIND, PARTIAL, Plain, describe
+from ptycho_bench.config.device import device_named
+from ptycho_bench.config.identity import file_hash
+from ptycho_bench.config.overrides import quoted, scans_to_overrides
+from ptycho_bench.config.registry import name_of
+from ptycho_bench.evaluation.evaluate import MetricProtocol
+
+INHERITABLE = ("data", "noise", "metrics")  # groups that an evaluation takes from the run
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSpec:
+    """Everything that an evaluation is told.
+
+    Args:
+        checkpoint: the file's content, see `config.checkpoint.read_checkpoint`.
+        checkpoint_path: the file, for the record.
+        scan: what the network is scored on.
+        as_trained: whether the scan is meant to be the one that the network was trained on.
+        protocol: how metrics are taken.
+        region: `all`, `test`, or [top, bottom, left, right] in object pixels.
+        batch_size: patterns predicted at once.
+        device: `cpu` or `cuda`.
+        pictures: whether to draw PNG files.
+        outputs_dir: where evaluations are recorded.
+        folder: where this one is recorded; None: a folder below `outputs_dir`, named by what determines the result.
+        identity: plain values that determine the result, apart from the scan.
+        text: the whole configuration as YAML, for the record.
+    """
+
+    checkpoint: Mapping
+    checkpoint_path: str
+    scan: Simulated | ScanFile
+    as_trained: bool
+    protocol: MetricProtocol
+    region: str | list[float]
+    batch_size: int
+    device: str
+    pictures: bool
+    outputs_dir: Path
+    folder: Path | None
+    identity: Plain
+    text: str
+
+
+def evaluation_spec(cfg: DictConfig, overrides: Sequence[str]) -> EvaluationSpec:
+    """Build and check what can be checked before data is read or simulated.
+
+    Args:
+        cfg: composed configuration of ptycho-evaluate.
+        overrides: the words of the command line.
+
+    Raises:
+        ValueError: If a value is impossible, or the patterns have another size than those of the training.
+    """
+    check_type("pictures", cfg.pictures, bool)
+    check_type("batch_size", cfg.batch_size, int)
+    checkpoint = read_checkpoint(cfg.checkpoint)
+    description = checkpoint[KEY]
+    for group in cfg.inherit:
+        inherit(cfg, group, description[group], overrides)
+    scan = data_set(cfg).only()
+    side, size_px = scan.patch_px(), description["size_px"]
+    if side != size_px:
+        raise ValueError(
+            f"{scan.words} has patterns of {side} px, the network was trained on {size_px} px; "
+            "crop them or choose another checkpoint"
+        )
+    protocol: MetricProtocol = build(cfg.metrics)
+    protocol.check(description["size_px"])
+    region = cfg.region if isinstance(cfg.region, str) else list(cfg.region)
+    changed = any(key.startswith(("data.", "noise.")) for key, _ in values_of(overrides))
+    return EvaluationSpec(
+        checkpoint=checkpoint,
+        checkpoint_path=str(cfg.checkpoint),
+        scan=scan,
+        as_trained={"data", "noise"} <= set(cfg.inherit) and not changed,
+        protocol=protocol,
+        region=region,
+        batch_size=cfg.batch_size,
+        device=device_named(cfg.device),
+        pictures=cfg.pictures,
+        outputs_dir=Path(cfg.outputs_dir),
+        folder=None if cfg.folder is None else Path(cfg.folder),
+        identity=[file_hash(cfg.checkpoint), region, describe(cfg.metrics)],
+        text=OmegaConf.to_yaml(cfg, resolve=True),
+    )
+
+
+def inherit(cfg: DictConfig, group: str, stored: Mapping, overrides: Sequence[str]) -> None:
+    """Give a group the values of the training run, except those that the command line names.
+
+    The group's classes and files come from conf/; the checkpoint only contributes plain values.
+
+    Args:
+        cfg: composed configuration, with the option of the training run in `group`.
+        group: `data`, `noise` or `metrics`.
+        stored: description of the group in the checkpoint.
+        overrides: the words of the command line.
+
+    Raises:
+        ValueError: If the stored description does not fit the option of conf/.
+    """
+    named = [(key, value) for key, value in values_of(overrides) if key.startswith(f"{group}.")]
+    take_values(cfg[group], stored, group, keep_interpolations=bool(named))
+    for key, value in named:
+        OmegaConf.update(cfg, key, value)
+
+
+def take_values(node: DictConfig, stored: Mapping, where: str, *, keep_interpolations: bool) -> None:
+    """Set the values of a node to those that a checkpoint stores; see `inherit`."""
+    if KIND in stored and name_of(node.get("_target_", "")) != stored[KIND]:
+        raise ValueError(
+            f"the checkpoint was trained with {where} of the class {stored[KIND]}, which conf/ now names otherwise; "
+            f"choose {where.partition('.')[0]}=NAME on the command line"
+        )
+    for key, value in stored.items():
+        if key in (KIND, PARTIAL, "name"):
+            continue
+        if key not in node:
+            raise ValueError(f"the checkpoint has the value {where}.{key}, which this release does not know")
+        if isinstance(value, Mapping):
+            take_values(node[key], value, f"{where}.{key}", keep_interpolations=keep_interpolations)
+        elif not (keep_interpolations and OmegaConf.is_interpolation(node, key)) and node[key] != value:
+            node[key] = value
+
+
+def values_of(overrides: Sequence[str]) -> list[tuple[str, object]]:
+    """Return the keys and values of the overrides on a command line."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [(override.key_or_group, override.value()) for override in parsed]
+
+
+def with_checkpoint(words: list[str]) -> list[str]:
+    """Return a command line on which the word that ends in .ckpt is the checkpoint, and the choices of its run come
+    before the user's."""
+    words = scans_to_overrides(words)
+    path = next((word for word in words if word.endswith(".ckpt") and not word.startswith("checkpoint=")), None)
+    if path is None:
+        return words
+    flags = [word for word in words if word in ("-m", "--multirun")]  # argparse accepts none among the overrides
+    words = [word for word in words if word not in (path, *flags)]
+    return flags + choices_of_run(path, words) + words
+
+
+def choices_of_run(path: str, words: Sequence[str]) -> list[str]:
+    """Return overrides that name the checkpoint and the groups to inherit from its run: those that the user named no
+    option of.
+
+    Raises:
+        ValueError: If the file is no checkpoint, or its run trained on files or several scans and none is named.
+    """
+    description = read_checkpoint(path)[KEY]
+    choices, tested = description["choices"], description["test"]
+    chosen = {word.partition("=")[0] for word in words}
+    if description["data"] is None and "data" not in chosen:
+        raise ValueError(
+            f"{path} was trained on {len(tested)} scan{'' if len(tested) == 1 else 's'} that it cannot name a file of; "
+            f"add the one to be scored: {' or '.join(one['words'] for one in tested)}"
+        )
+    inherited = [group for group in INHERITABLE if group not in chosen and description[group] is not None]
+    named = [f"{group}={choices[group]}" for group in inherited]
+    return [f"checkpoint={quoted(path)}", f"inherit=[{','.join(inherited)}]", *named]

@@ -1,0 +1,131 @@
+"""From the configuration of ptycho-reconstruct to a `ReconstructionSpec`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ptycho_bench.config.build import build, check_type
+from ptycho_bench.config.description import KIND, Plain, describe
+from ptycho_bench.config.identity import file_hash
+from ptycho_bench.config.importing import ImportSpec, import_overrides, import_spec
+from ptycho_bench.evaluation.evaluate import MetricProtocol
+from ptycho_bench.solvers.pie import PIESolver
+
+FLAGS = ("frc", "triplets", "pictures")
+RESULT = ("frc", "triplets", "triplets_bin", "triplets_trim_px")  # values that determine the result
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructionSpec:
+    """Everything that a reconstruction is told.
+
+    Args:
+        files: the scan's files, and how files of other projects are read.
+        import_words: import options on the command line.
+        network_path: trained network that reconstructs, or that the solver starts from; None if there is none.
+        solver: iterative solver; None if the network reconstructs alone.
+        protocol: how metrics are taken if the truth is known.
+        region: `all`, `test`, or [top, bottom, left, right] in object pixels.
+        region_of: checkpoint whose test region `test` means; None: the network's own.
+        probe_path: file of the probe; None: the scan's own.
+        probe_key: its data set, if the file is HDF5.
+        frc: whether to correlate reconstructions of two halves of the data.
+        triplets: whether to write the scan with amplitude and phase cut from the object.
+        triplets_bin: detector pixels added up for these.
+        triplets_trim_px: margin of the field whose points are left out of these.
+        batch_size: patterns that a network predicts at once.
+        cache_mb: patterns are kept in memory up to this size.
+        device: `auto`, `cpu` or `cuda`.
+        pictures: whether to draw PNG files.
+        outputs_dir: where reconstructions are recorded.
+        folder: where this one is recorded; None: a folder below `outputs_dir`, named by what determines the result.
+        identity: plain values that determine the result, apart from the scan.
+        text: the whole configuration as YAML, for the record.
+    """
+
+    files: ImportSpec
+    import_words: list[str]
+    network_path: str | None
+    solver: PIESolver | None
+    protocol: MetricProtocol
+    region: str | list[float]
+    region_of: str | None
+    probe_path: str | None
+    probe_key: str | None
+    frc: bool
+    triplets: bool
+    triplets_bin: int
+    triplets_trim_px: int
+    batch_size: int
+    cache_mb: float
+    device: str
+    pictures: bool
+    outputs_dir: Path
+    folder: Path | None
+    identity: Plain
+    text: str
+
+
+def reconstruction_spec(cfg: DictConfig, overrides: Sequence[str]) -> ReconstructionSpec:
+    """Build and check what can be checked before a file is read.
+
+    Args:
+        cfg: composed configuration of ptycho-reconstruct.
+        overrides: the words of the command line.
+
+    Raises:
+        ValueError: If a value is impossible, or neither a network nor a solver is named.
+    """
+    for name in FLAGS:
+        check_type(name, cfg[name], bool)
+    check_type("batch_size", cfg.batch_size, int)
+    solver = describe(cfg.solver)
+    path = network_path(cfg, solved=KIND in solver)
+    metrics = describe(cfg.metrics)
+    return ReconstructionSpec(
+        files=import_spec(cfg),
+        import_words=import_overrides(overrides),
+        network_path=path,
+        solver=build(solver) if KIND in solver else None,
+        protocol=build(metrics),
+        region=cfg.region if isinstance(cfg.region, str) else list(cfg.region),
+        region_of=cfg.region_of,
+        probe_path=cfg.probe_path,
+        probe_key=cfg.probe_key,
+        frc=cfg.frc,
+        triplets=cfg.triplets,
+        triplets_bin=cfg.triplets_bin,
+        triplets_trim_px=cfg.triplets_trim_px,
+        batch_size=cfg.batch_size,
+        cache_mb=cfg.cache_mb,
+        device=cfg.device,
+        pictures=cfg.pictures,
+        outputs_dir=Path(cfg.outputs_dir),
+        folder=None if cfg.folder is None else Path(cfg.folder),
+        identity=[path and file_hash(path), solver, metrics, *(cfg[name] for name in RESULT)],
+        text=OmegaConf.to_yaml(cfg, resolve=True),
+    )
+
+
+def network_path(cfg: DictConfig, *, solved: bool) -> str | None:
+    """Return the file of the trained network that is used, alone or to start a solver.
+
+    Args:
+        cfg: composed configuration of ptycho-reconstruct.
+        solved: whether a solver is named.
+
+    Raises:
+        ValueError: If what is named does not fit together.
+    """
+    if solved and cfg.checkpoint is not None:
+        raise ValueError(
+            f"both a checkpoint and a solver are named: warm_start={cfg.checkpoint} starts the solver from the object "
+            "of the network, solver=none uses the network alone"
+        )
+    if not solved and cfg.checkpoint is None:
+        raise ValueError("neither a checkpoint nor a solver is named; add CHECKPOINT.ckpt or solver=epie")
+    if not solved and cfg.warm_start is not None:
+        raise ValueError("warm_start= needs a solver; add solver=epie, or name the checkpoint alone")
+    return cfg.checkpoint if cfg.warm_start is None else cfg.warm_start

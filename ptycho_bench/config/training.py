@@ -1,0 +1,161 @@
+"""From the configuration of ptycho-train to a `TrainingSpec`: plain values and checked objects, built once."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from omegaconf import DictConfig, OmegaConf
+
+from ptycho_bench.config.build import build, check_type
+from ptycho_bench.config.datasets import Simulated
+from ptycho_bench.config.description import KIND, Plain, describe, plain_values, without_paths
+from ptycho_bench.config.network import PARTS, build_loss, check_forward
+from ptycho_bench.config.run import Run
+from ptycho_bench.data.split import Split
+from ptycho_bench.evaluation.evaluate import MetricProtocol
+from ptycho_bench.losses.base import Loss
+from ptycho_bench.training.compute_options import ComputeOptions
+from ptycho_bench.training.recipe import Recipe
+
+SCALINGS = ("joint", "own")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec:
+    """Everything that a training run is told.
+
+    Args:
+        run: name, identity, data and the description of each choice.
+        choices: name of the file taken from each group of conf/.
+        seed: of weights and training order.
+        scaling: `joint`: one range over all scans; `own`: each scan in its own range.
+        split: takes a scan as `scan`; returns its training, validation and test points.
+        make_loss: returns a new loss; each scan needs one of its own if the loss compares with measured patterns.
+        recipe: epochs, batch size, optimiser and schedule.
+        protocol: how results are measured.
+        compute: memory layout, compilation and the like.
+        devices: accelerator, devices, strategy and precision for `training.fit.make_trainer`.
+        make_logger: returns a Lightning logger, given the run's name and folder; None if there is none.
+        network: description of model, input, amplitude and phase, with `size_px`.
+        pictures: whether to draw PNG files.
+        overwrite: whether to train a finished run again.
+        text: the whole configuration as YAML, for the record.
+    """
+
+    run: Run
+    choices: Mapping[str, str]
+    seed: int
+    scaling: str
+    split: Callable[..., Split]
+    make_loss: Callable[[], Loss]
+    recipe: Recipe
+    protocol: MetricProtocol
+    compute: ComputeOptions
+    devices: Mapping[str, Plain]
+    make_logger: Callable | None
+    network: Mapping[str, Plain]
+    pictures: bool
+    overwrite: bool
+    text: str
+
+    def stored(self) -> dict:
+        """Return what a checkpoint keeps of the configuration: plain values without paths, see `config.checkpoint`."""
+        scans = self.run.data.scans
+        simulated = scans[0] if len(scans) == 1 and isinstance(scans[0], Simulated) else None
+        return {
+            "run": self.run.name,
+            "choices": dict(self.choices),
+            **self.network,
+            "data": None if simulated is None else without_paths(simulated.data),
+            "noise": None if simulated is None else without_paths(simulated.noise),
+            "metrics": self.run.groups["metrics"],
+        }
+
+    def summary(self) -> str:
+        """Return the line that a run begins with: what it trains on, and how."""
+        words = ("data", "split", "noise", "model", "input", "amplitude", "phase", "loss", "recipe")
+        return " ".join(f"{word}={self.choices[word]}" for word in words if self.choices.get(word))
+
+
+def training_spec(cfg: DictConfig, choices: Mapping[str, str], run: Run) -> TrainingSpec:
+    """Build and check everything that can be checked before data is read or simulated.
+
+    Args:
+        cfg: composed configuration of ptycho-train.
+        choices: name of the file taken from each group of conf/.
+        run: see `config.run.run_of`.
+
+    Raises:
+        ValueError: If a value is impossible, or values do not fit together.
+        DataError: If a file of the data set is missing or cannot be read.
+    """
+    check_type("seed", cfg.seed, int)
+    for name in ("pictures", "overwrite"):
+        check_type(name, cfg[name], bool)
+    if cfg.scaling not in SCALINGS:
+        raise ValueError(f"scaling must be {' or '.join(SCALINGS)}, got {cfg.scaling!r}; one scan has one scaling")
+    groups = run.groups
+    make_loss = partial(build_loss, groups["loss"], groups["amplitude"], groups["phase"])
+    make_loss()
+    recipe: Recipe = build(groups["recipe"])
+    compute, devices = trainer_options(cfg)
+    compute.check_clipping(recipe.clip_norm, devices["precision"])
+    protocol: MetricProtocol = build(groups["metrics"])
+    for scan in run.data.scans:
+        refuse_held_out(scan.held_out, scan.words)
+    network = {**{part: groups[part] for part in PARTS}, "size_px": run.data.patch_px()}
+    protocol.check(network["size_px"])
+    check_forward(network)
+    return TrainingSpec(
+        run=run,
+        choices={group: option for group, option in choices.items() if "/" not in group},
+        seed=cfg.seed,
+        scaling=cfg.scaling,
+        split=partial(build, groups["split"]),
+        make_loss=make_loss,
+        recipe=recipe,
+        protocol=protocol,
+        compute=compute,
+        devices=devices,
+        make_logger=logger_factory(cfg),
+        network=network,
+        pictures=cfg.pictures,
+        overwrite=cfg.overwrite,
+        text=OmegaConf.to_yaml(cfg, resolve=True),
+    )
+
+
+def trainer_options(cfg: DictConfig) -> tuple[ComputeOptions, dict]:
+    """Return how a network is computed, and on which devices, as conf/trainer says.
+
+    Raises:
+        ValueError: If a value is missing or impossible.
+    """
+    options = plain_values(cfg.trainer)
+    fields = dataclasses.fields(ComputeOptions)
+    if missing := [field.name for field in fields if field.name not in options]:
+        raise ValueError(f"trainer has no {', '.join(missing)}; conf/trainer/auto.yaml lists all values")
+    values = {field.name: options.pop(field.name) for field in fields}
+    for field in fields:
+        check_type(f"trainer.{field.name}", values[field.name], field.type)
+    return ComputeOptions(**values), options
+
+
+def logger_factory(cfg: DictConfig) -> Callable | None:
+    """Return what makes the logger that conf/logger names; None if there is none."""
+    described = describe(cfg.logger)
+    return partial(build, described, config=plain_values(cfg)) if KIND in described else None
+
+
+def refuse_held_out(held_out: bool, words: str) -> None:
+    """Check that a data set is not for testing only.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if held_out:
+        raise ValueError(
+            f"{words} is held out: it is never trained on; score a trained network on it with ptycho-evaluate "
+            f"CHECKPOINT {words} region=all"
+        )

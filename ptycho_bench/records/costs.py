@@ -1,0 +1,16 @@
+"""How the cost of a network is named and counted, in profiles and in tables."""
+
+from collections.abc import Mapping
+
+MIB_PER_PARAMETER = 4 / 2**20  # single precision
+
+
+def profile_key(record: Mapping, device: str) -> str:
+    """Return what a profile is looked up by: model, input, phase, side of the patterns and kind of device.
+
+    Args:
+        record: results.json of a run, or a mapping with its `choices` and `data.pattern_px`.
+        device: `cpu` or `cuda`.
+    """
+    choices = [record.get("choices", {}).get(group) for group in ("model", "input", "phase")]
+    return "-".join(map(str, (*choices, record.get("data", {}).get("pattern_px"), device)))

@@ -1,0 +1,72 @@
+"""Score a trained network on a scan, and record the result."""
+
+from ptycho_bench.config.checkpoint import KEY, SCHEMA, restore_network
+from ptycho_bench.config.evaluation import EvaluationSpec
+from ptycho_bench.config.identity import sha256
+from ptycho_bench.data.scan import PtychoScan
+from ptycho_bench.data.store import stream_scan
+from ptycho_bench.data.summary import scan_record
+from ptycho_bench.records.environment import collect_environment
+from ptycho_bench.records.lock import claimed
+from ptycho_bench.records.run_folder import RunFolder
+from ptycho_bench.runs.region import points_of
+from ptycho_bench.runs.score import Scored, draw_scored, evaluate_scan, print_scored, scores_record, write_scored
+
+
+def evaluate(spec: EvaluationSpec) -> float | None:
+    """Score the checkpoint's network.
+
+    Args:
+        spec: what the evaluation is told.
+
+    Returns:
+        PSNR of the stitched phase, dB; None if another process is already working on it.
+
+    Raises:
+        ValueError: If the region contains no patch.
+        DataError: If the scan cannot be used.
+    """
+    description = spec.checkpoint[KEY]
+    scan = spec.scan.load(stream_scan, lambda line: print(line, flush=True))
+    if spec.as_trained and scan.content_hash not in {one["content_hash"] for one in description["test"]}:
+        print(f"note: {spec.scan.words} is not the scan that the network was trained on (its content hash differs)")
+    points = points_of(scan, spec.region, description["test"], spec.scan.name)
+    what = sha256([spec.identity, scan.content_hash])[:10]
+    named = spec.outputs_dir / "evaluations" / description["run"] / f"{spec.scan.name}-{what}"
+    folder = RunFolder(named if spec.folder is None else spec.folder)
+    with claimed(folder.path) as owner:
+        if owner is not None:
+            print(f"skip: {folder.path} is being written by {owner}")
+            return None
+        machine = collect_environment()
+        folder.clear()
+        folder.open(spec.text, machine)
+        title = f"{description['run']} on {spec.scan.name}, {spec.region}"
+        try:
+            network = restore_network(spec.checkpoint, scan.content_hash).to(spec.device)
+            scored = evaluate_scan(
+                network, scan, points, name=spec.scan.name, protocol=spec.protocol, batch_size=spec.batch_size
+            )
+            write_scored(folder.path, [scored])
+            if spec.pictures:
+                draw_scored(folder.path / "pictures", [scored], title)
+        except Exception as error:
+            folder.fail(error)
+            raise
+        print_scored([scored], title)
+        print(f"-> {folder.path}", flush=True)
+        folder.finish(evaluation_record(spec, scan, scored, machine))
+        return scored.result.stitched["phase_psnr_db"]
+
+
+def evaluation_record(spec: EvaluationSpec, scan: PtychoScan, scored: Scored, machine: dict) -> dict:
+    """Return results.json of an evaluation."""
+    return {
+        "schema": SCHEMA,
+        "run": spec.checkpoint[KEY]["run"],
+        "checkpoint": spec.checkpoint_path,
+        "region": spec.region,
+        "data": scan_record(spec.scan.name, scan),
+        "environment": machine,
+        **scores_record(spec.protocol, [scored]),
+    }

@@ -1,0 +1,145 @@
+"""From the folders of runs to one tidy table; records that are damaged or must not be compared are refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ptycho_bench.benchmark.collect import collect
+from ptycho_bench.benchmark.run import convergence_epochs
+from ptycho_bench.records.costs import profile_key
+from tests.benchmark.samples import BENCHMARK, PLAN, change, record, vary, write_run
+
+
+def collected(outputs):
+    return collect(outputs / PLAN, outputs)
+
+
+def test_the_table_has_a_line_for_each_run_and_metric(outputs):
+    frame = collected(outputs).frame
+    assert list(frame.columns) == [
+        "group", "row", "value", "seed", "metric", "number", "status", "reason", "folder",
+        "choices", "epochs", "commit", "data", "machine", "seconds",
+    ]  # fmt: skip
+    assert len(frame) == 9 * 3
+    first = frame.iloc[0]
+    assert (first["row"], first["seed"], first["metric"], first["status"]) == ("first", 0, "phase_psnr_db", "done")
+    assert first["number"] == pytest.approx(21.0, abs=0.05)
+    assert first["choices"] == "input=log1p phase=scaled model=w3" and first["epochs"] == "4"
+    assert (first["commit"], first["data"], first["machine"], first["seconds"]) == ("c" * 10, "d" * 10, "a processor", "12")
+
+
+def test_an_unfinished_run_has_a_status_and_no_numbers(outputs):
+    runs = collected(outputs).runs.set_index("folder")
+    assert runs.loc["runs/benchmark/third-s0", ["status", "reason"]].tolist() == [
+        "failed", "ValueError: training diverged"
+    ]  # fmt: skip
+    assert runs.loc["runs/benchmark/third-s1", ["status", "reason", "choices", "seconds"]].tolist() == ["missing", "", "", ""]
+    frame = collected(outputs).frame
+    assert frame.loc[frame["row"] == "third", "number"].isna().all()
+
+
+def test_lines_follow_the_order_of_the_table_and_values_stay_as_they_are_written(outputs):
+    vary(outputs, [1e6, 100])
+    frame = collected(outputs).frame
+    assert list(dict.fromkeys(zip(frame["value"], frame["row"], strict=True)))[:4] == [
+        (1e6, "first"), (1e6, "second & last"), (1e6, "third"), (100, "first")
+    ]  # fmt: skip
+    assert set(map(str, frame["value"])) == {"1000000.0", "100"}
+
+
+def test_the_part_of_the_metrics_is_that_of_the_benchmark(outputs):
+    stitched = collected(outputs).frame["number"].iloc[0]
+    change(outputs / PLAN, benchmark={**BENCHMARK, "part": "patch_mean"})
+    assert collected(outputs).frame["number"].iloc[0] == pytest.approx(stitched - 1)
+
+
+def test_costs_come_from_the_training_and_from_the_profile_of_the_same_size(outputs):
+    metrics = {"parameters_mib": "lower", "seconds_per_epoch": "lower", "seconds": "lower", "gflops": "lower"}
+    change(outputs / PLAN, benchmark={**BENCHMARK, "metrics": metrics, "rows": [
+        {key: value for key, value in row.items() if key != "paper"} for row in BENCHMARK["rows"]
+    ]})  # fmt: skip
+    (outputs / "profiles").mkdir()
+    key = profile_key(record(1, 1, seed=0), "cpu")
+    assert key == "w3-log1p-scaled-32-cpu"
+    for number, (parameters, gflops) in enumerate(((5, 9.0), (2**20, 0.25))):
+        profile = {"key": key, "parameters": parameters, "gflops": gflops}
+        (outputs / f"profiles/{number}.json").write_text(json.dumps(profile))
+    change(outputs / "runs/benchmark/first-s0/results.json", inference={"seconds": 0.5})
+    numbers = collected(outputs).frame.set_index("metric").iloc[:4]["number"]
+    assert numbers.to_dict() == {"parameters_mib": 4.0, "seconds_per_epoch": 3.0, "seconds": 0.5, "gflops": 0.25}
+
+
+def test_a_test_of_a_network_takes_its_training_from_the_folder_of_the_run(outputs):
+    folder = "runs/benchmark/first-s0/tests/curved"
+    found = record(5.0, 0.4, seed=0)
+    tested = {key: found[key] for key in ("data", "metrics")} | {"inference": {"seconds": 2.0}}
+    write_run(outputs / folder, tested, np.random.default_rng(0))
+    cells = json.loads((outputs / PLAN).read_text())["cells"]
+    change(outputs / PLAN, cells=[{**cells[0], "folder": folder}, *cells[1:]])
+    run = collected(outputs).runs.iloc[0]
+    assert (run["epochs"], run["seconds"], run["machine"]) == ("4", "12", "a processor")
+
+
+@pytest.mark.parametrize(
+    ("changes", "plan", "message"),
+    [
+        ({"data": {"content_hash": "e" * 64}}, {}, "differ in their data, dddddddddd and eeeeeeeeee"),
+        ({"metrics": {"protocol_version": 2}}, {}, "differ in their protocol version, 1 and 2"),
+        ({}, {"epochs": 3}, "has 4 epochs in a table of 3"),
+    ],
+)
+def test_runs_that_were_not_measured_alike_do_not_share_a_table(outputs, changes, plan, message):
+    change(outputs / "runs/benchmark/first-s1/results.json", **changes)
+    change(outputs / PLAN, **plan)
+    with pytest.raises(ValueError, match=message):
+        collected(outputs)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "has no metrics, so it is not the record of a run; delete it and repeat the run"),
+        ('"metrics"', "has no metrics"),
+        ('{"metrics": 3}', "has no metrics"),
+        ("[" * 100_000, "has no metrics"),
+        ('{"metrics": {"stitched": []}}', "metrics.stitched must be a mapping, got []"),
+        ('{"metrics": {"stitched": {"phase_ssim": "x"}}}', "metrics.stitched.phase_ssim must be a number, got 'x'"),
+        ('{"metrics": {}, "training": {"epochs": true}}', "training.epochs must be a number, got True"),
+        ('{"metrics": {}, "data": {"content_hash": 3}}', "data.content_hash must be text, got 3"),
+        ('{"metrics": {}, "data": {"content_hash": ["x"]}}', "data.content_hash must be text, got ['x']"),
+        ('{"metrics": {}, "choices": 3}', "choices must be a mapping, got 3"),
+        ('{"metrics": {}, "environment": {"git": []}}', "environment.git must be a mapping, got []"),
+    ],
+)
+def test_a_damaged_record_is_refused_in_one_line_that_names_the_file(outputs, text, message):
+    (outputs / "runs/benchmark/first-s0/results.json").write_text(text)
+    with pytest.raises(ValueError, match=r"first-s0/results\.json") as error:
+        collected(outputs)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"key": 3}'])
+def test_a_damaged_profile_is_named(outputs, text):
+    (outputs / "profiles").mkdir()
+    (outputs / "profiles/x.json").write_text(text)
+    with pytest.raises(ValueError, match=r"profiles/x\.json[^\n]*$"):
+        collected(outputs)
+
+
+def test_a_number_that_is_null_counts_as_missing(outputs):
+    file = outputs / "runs/benchmark/first-s0/results.json"
+    change(file, metrics={"protocol_version": 1, "stitched": {"phase_psnr_db": None, "phase_ssim": 0.5}})
+    numbers = collected(outputs).frame["number"]
+    assert np.isnan(numbers[0]) and numbers[1] == 0.5
+
+
+def test_convergence_is_within_one_percent_of_the_best_loss_also_if_losses_are_negative(tmp_path):
+    (tmp_path / "metrics.csv").write_text("epoch,val_total\n0,-0.5\n1,-0.895\n2,-0.9\n1,-0.7\n")
+    assert convergence_epochs(tmp_path) == 3
+    (tmp_path / "metrics.csv").write_text("epoch,val_total\n0,1.0\n1,0.502\n2,0.5\n3,0.6\n")
+    assert convergence_epochs(tmp_path) == 2
+    (tmp_path / "metrics.csv").write_text("epoch,val_total\n")
+    assert convergence_epochs(tmp_path) is None
+    assert convergence_epochs(tmp_path / "none") is None

@@ -1,0 +1,75 @@
+"""The plan of a sweep: nothing in it can name code or a place outside outputs_dir."""
+
+import json
+
+import pytest
+
+from ptycho_bench.benchmark.collect import collect
+from ptycho_bench.benchmark.plan_file import plan_folder, read_plan
+from tests.benchmark.samples import BENCHMARK, PLAN, change
+
+
+def change_cell(outputs, **changes):
+    cells = json.loads((outputs / PLAN).read_text())["cells"]
+    change(outputs / PLAN, cells=[{**cells[0], **changes}, *cells[1:]])
+
+
+def test_a_plan_has_its_benchmark_and_the_run_of_each_cell(outputs):
+    plan = read_plan(outputs / PLAN)
+    assert plan.definition.title == "Two networks" and len(plan.cells) == 9
+    assert (plan.cells[4].row, plan.cells[4].seed) == ("second & last", 1)
+
+
+def test_a_shortened_variant_has_a_folder_of_its_own(tmp_path):
+    assert plan_folder(tmp_path, "two", None) == tmp_path / "benchmarks/two"
+    assert plan_folder(tmp_path, "two", 3) == tmp_path / "benchmarks/two-3-epochs"
+
+
+@pytest.mark.parametrize(
+    "folder", ["/etc", "../secret", "runs/../../secret", "runs//x", "", ".", "runs/.hidden", "C:\\x", "runs/a b", "runs/x\n"]
+)
+def test_a_folder_outside_the_outputs_is_refused(outputs, folder):
+    change_cell(outputs, folder=folder)
+    with pytest.raises(ValueError, match=r"plan\.json: cells\.0\.folder: must be a relative path of plain names") as error:
+        collect(outputs / PLAN, outputs)
+    assert "\n" not in str(error.value) and str(error.value).endswith("; run ptycho-sweep again")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"benchmark": {**BENCHMARK, "base": {"model._target_": "os.system"}}}, "must not contain _target_"),
+        ({"benchmark": {**BENCHMARK, "base": {"data": "${oc.env:HOME}"}}}, "must not contain ${"),
+        ({"benchmark": {**BENCHMARK, "seeds": ["a"]}}, "seeds.0: Input should be a valid integer, got 'a'"),
+        ({"benchmark": {**BENCHMARK, "seeds": list(range(10**5))}}, "seeds: List should have at most 10000 items"),
+        ({"benchmark": {**BENCHMARK, "seeds": 1e9}}, "seeds: Input should be a valid list"),
+        ({"benchmark": []}, "benchmark: Input should be an object, got []"),
+        ({"name": "../x"}, "name: a name consists of letters"),
+        ({"epochs": "2"}, "epochs: Input should be a valid integer, got '2'"),
+        ({"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0"),
+        ({"cells": []}, "cells: List should have at least 1 item"),
+        ({"cells": [{"group": "", "row": "first", "value": None, "seed": 0, "folder": "x"}] * 2}, "two runs with seed 0"),
+        ({"cells": [{"group": "", "row": "first", "value": None, "seed": "a", "folder": "x"}]}, "cells.0.seed: Input"),
+        ({"cells": [{"group": "", "row": "none", "value": None, "seed": 0, "folder": "x"}]}, "no row ('', 'none', None)"),
+        ({"cells": [{"group": "", "row": "first", "value": 3, "seed": 0, "folder": "x"}]}, "no row ('', 'first', 3)"),
+        ({"colour": 1}, "unknown key colour"),
+    ],
+)
+def test_a_hostile_or_damaged_plan_is_refused_in_one_line(outputs, changes, message):
+    change(outputs / PLAN, **changes)
+    with pytest.raises(ValueError, match=r"^.*plan\.json: ") as error:
+        collect(outputs / PLAN, outputs)
+    text = str(error.value)
+    assert message in text and "\n" not in text and text.endswith("; run ptycho-sweep again") and len(text) < 400
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", "[" * 100_000, '{"name": "two"}', "\udcff"])
+def test_a_file_that_is_no_plan_is_named(outputs, text):
+    (outputs / PLAN).write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=r"^.*plan\.json: [^\n]*; run ptycho-sweep again$"):
+        read_plan(outputs / PLAN)
+
+
+def test_a_missing_plan_is_named(outputs):
+    with pytest.raises(ValueError, match=r"^no plan .*none/plan\.json; run ptycho-sweep, which writes it$"):
+        read_plan(outputs / "benchmarks/none/plan.json")
