@@ -96,13 +96,13 @@ def check_comparable(runs: Sequence[Run], plan: PlanFile) -> None:
     for run in runs:
         if run.record is None:
             continue
-        where = f"{plan.name}, {run.planned.group or 'all rows'}, {run.planned.value}"
+        where = ", ".join(map(str, filter(None, (plan.name, run.planned.group, run.planned.value))))
         epochs = training_number(run, "epochs")
         if plan.epochs is not None and epochs not in (None, plan.epochs):
             raise ValueError(f"{where}: {run.planned.folder} has {epochs} epochs in a table of {plan.epochs}")
-        protocol = run.record.at("metrics", "protocol_version") or run.record.at("protocol_version")
-        for what, found in (("data", run.record.at("data", "content_hash")), ("protocol version", protocol)):
-            if found is None:
+        protocol = run.record.number("metrics", "protocol_version") or run.record.number("protocol_version")
+        for what, found in (("data", run.record.text("data", "content_hash")), ("protocol version", protocol)):
+            if not found:
                 continue
             key = (run.planned.group, run.planned.value, what)
             first, folder = known.setdefault(key, (found, run.planned.folder))

@@ -12,7 +12,7 @@ from ptycho_bench.benchmark.definition import Benchmark, Cell, Row, of_groups
 from ptycho_bench.benchmark.jobs import Job
 from ptycho_bench.benchmark.plan_file import PLAN, PlanFile, plan_folder, read_plan, variant_name
 from ptycho_bench.benchmark.validation import Value, validated
-from ptycho_bench.config.datasets import data_set
+from ptycho_bench.config.data_choice import data_set
 from ptycho_bench.config.description import describe
 from ptycho_bench.config.identity import sha256
 from ptycho_bench.config.overrides import quoted
@@ -26,7 +26,7 @@ STUDY = "benchmark"  # all tables share one study, so that a run that several ta
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """What a sweep is told, see conf/sweep.yaml.
+    """Settings of a sweep that its runs depend on, see conf/sweep.yaml.
 
     Args:
         outputs_dir: folder of runs and reports.
@@ -88,7 +88,7 @@ def make_plan(benchmark: Benchmark, options: SweepOptions) -> Plan:
 
     Args:
         benchmark: the benchmark, with the seeds to be run.
-        options: what ptycho-sweep is told.
+        options: settings of the sweep.
 
     Raises:
         ValueError: If overrides do not compose, or a table over epochs is to be shortened.
@@ -112,7 +112,7 @@ class Planner:
 
     Args:
         benchmark: the benchmark.
-        options: what ptycho-sweep is told.
+        options: settings of the sweep.
     """
 
     def __init__(self, benchmark: Benchmark, options: SweepOptions) -> None:

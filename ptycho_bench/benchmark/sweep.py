@@ -55,7 +55,7 @@ def save_plan(plan: Plan, node: dict, options: SweepOptions) -> None:
     Args:
         plan: the plan.
         node: the benchmark as plain data.
-        options: what the sweep is told.
+        options: settings of the sweep.
     """
     seeds = list(plan.benchmark.seeds)
     if (earlier := plan.saved()) is not None:
@@ -96,7 +96,7 @@ def sweep(plan: Plan, jobs: Mapping[str, Job], launch: Launch, options: SweepOpt
         plan: the plan that the jobs belong to.
         jobs: the jobs to run, by name; each comes after the one it needs.
         launch: how they are started.
-        options: what the sweep is told.
+        options: settings of the sweep.
 
     Raises:
         ValueError: If a job fails.

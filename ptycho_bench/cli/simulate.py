@@ -24,7 +24,8 @@ Choices, each as group=default with its options:
 
 def task(cfg: "DictConfig") -> None:
     """Simulate the named data set into `out`, or into the cache that ptycho-train looks in."""
-    from ptycho_bench.config.datasets import ScanFile, data_set
+    from ptycho_bench.config.data_choice import data_set
+    from ptycho_bench.config.datasets import ScanFile
     from ptycho_bench.data.store import read_scan
     from ptycho_bench.data.summary import scan_summary
 

@@ -13,7 +13,7 @@ from ptycho_bench.config.network import PARTS, build_model, build_network
 from ptycho_bench.config.registry import check_known
 from ptycho_bench.network.network import PtychoNetwork
 
-SCHEMA = 4  # raise it if checkpoints of before can no longer be read
+SCHEMA = 4  # raise it if older checkpoints can no longer be read
 KEY = "ptycho_bench"  # of the description in the checkpoint
 WEIGHTS = "network."  # begins the name of each weight
 MOST_PX = 8192

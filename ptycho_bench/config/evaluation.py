@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.config.build import build, check_type
 from ptycho_bench.config.checkpoint import KEY, read_checkpoint
-from ptycho_bench.config.datasets import ScanFile, Simulated, data_set
+from ptycho_bench.config.data_choice import data_set
+from ptycho_bench.config.datasets import ScanFile, Simulated
 from ptycho_bench.config.description import KIND, PARTIAL, Plain, describe
 from ptycho_bench.config.device import device_named
 from ptycho_bench.config.identity import file_hash
@@ -21,7 +22,7 @@ INHERITABLE = ("data", "noise", "metrics")  # groups that an evaluation takes fr
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSpec:
-    """Everything that an evaluation is told.
+    """The settings of an evaluation.
 
     Args:
         checkpoint: the file's content, see `config.checkpoint.read_checkpoint`.

@@ -19,7 +19,7 @@ RESULT = ("frc", "triplets", "triplets_bin", "triplets_trim_px")  # values that 
 
 @dataclass(frozen=True, kw_only=True)
 class ReconstructionSpec:
-    """Everything that a reconstruction is told.
+    """The settings of a reconstruction.
 
     Args:
         files: the scan's files, and how files of other projects are read.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ptycho_bench.config.datasets import DataSet, ScanFile, data_set
+from ptycho_bench.config.data_choice import data_set
+from ptycho_bench.config.datasets import DataSet, ScanFile
 from ptycho_bench.config.description import Plain, describe
 from ptycho_bench.config.identity import GROUPS, run_identity, run_name
 

@@ -23,7 +23,7 @@ SCALINGS = ("joint", "own")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """Everything that a training run is told.
+    """The settings of a training run.
 
     Args:
         run: name, identity, data and the description of each choice.

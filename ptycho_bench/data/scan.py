@@ -150,7 +150,7 @@ def detector_fractions(noise: str) -> tuple[float, float]:
         noise: attribute `noise` of a scan, a JSON object.
 
     Raises:
-        DataError: If it is not a JSON object, or a recorded value is not a number in (0, 1].
+        DataError: If it is not a JSON object, or a recorded value is not a number in [0, 1].
     """
     try:
         recorded = json.loads(noise)
@@ -160,9 +160,9 @@ def detector_fractions(noise: str) -> tuple[float, float]:
         raise DataError(f"attribute noise must be a JSON object, got {reprlib.repr(noise)}; correct it in the file")
     fractions = recorded.get("efficiency", 1.0), recorded.get("coherence", 1.0)
     for name, value in zip(("efficiency", "coherence"), fractions, strict=True):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise DataError(
-                f"{name} in attribute noise must be a number in (0, 1], got {reprlib.repr(value)}; correct it in "
+                f"{name} in attribute noise must be a number in [0, 1], got {reprlib.repr(value)}; correct it in "
                 "the file"
             )
     return fractions

@@ -11,7 +11,7 @@ from ptycho_bench.evaluation import metrics
 from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
 from ptycho_bench.network.scaling import Scaling
 
-FLAT = 1e-5  # data range up to which an image counts as flat, since the modulus of a complex64 constant varies by rounding
+FLAT = 1e-5  # data range of a flat image: the modulus of a complex64 constant varies by rounding
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ def evaluate(spec: EvaluationSpec) -> float | None:
     """Score the checkpoint's network.
 
     Args:
-        spec: what the evaluation is told.
+        spec: settings of the evaluation.
 
     Returns:
         PSNR of the stitched phase, dB; None if another process is already working on it.

@@ -49,7 +49,7 @@ def prepare(spec: TrainingSpec, folder: RunFolder) -> TrainingRun:
     """Build a run.
 
     Args:
-        spec: what the run is told.
+        spec: settings of the run.
         folder: where it will be recorded.
 
     Raises:
@@ -96,7 +96,7 @@ def split_scans(spec: TrainingSpec, read: Callable[[Path], PtychoScan]) -> list[
     """Return each scan with its split; scans that are missing are simulated.
 
     Args:
-        spec: what the run is told.
+        spec: settings of the run.
         read: reads a file, see `data.store`.
 
     Raises:

@@ -32,7 +32,7 @@ def reconstruct(spec: ReconstructionSpec) -> None:
     """Reconstruct a scan, measure the object, write and print the result; do nothing if another process is doing it.
 
     Args:
-        spec: what the reconstruction is told.
+        spec: settings of the reconstruction.
 
     Raises:
         ValueError: If network, solver, region or metrics do not fit the scan.

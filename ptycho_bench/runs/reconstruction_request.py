@@ -35,7 +35,7 @@ class Request:
     """A scan that is ready to be reconstructed; everything has been read and checked.
 
     Args:
-        spec: what the reconstruction is told.
+        spec: settings of the reconstruction.
         scan: the scan, with the probe that the command names.
         points: int64 (n,), indices of the scan points in the region.
         network: trained network; None if there is none.

@@ -23,7 +23,7 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
     """Train, score and record one run.
 
     Args:
-        spec: what the run is told.
+        spec: settings of the run.
         folder: where it is recorded.
 
     Returns:
@@ -54,19 +54,13 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
         draw_scored(folder.path / "pictures", scored, spec.run.name)
     print_scored(scored, spec.run.name)
     print(f"-> {folder.path}", flush=True)
+    training = training_record(run, rows, best)
+    training["seconds_whole_command"] = time.perf_counter() - started_s
     folder.finish(
         {
-            "schema": SCHEMA,
-            "run": spec.run.name,
-            "identity": spec.run.identity,
-            "choices": spec.choices,
-            "seed": spec.seed,
+            **settings_record(spec),
             **data_and_split(run.scans),
-            "training": {
-                **training_record(run, rows, best),
-                "device": str(run.trainer.strategy.root_device),
-                "seconds_whole_command": time.perf_counter() - started_s,
-            },
+            "training": training,
             "environment": machine,
             **scores_record(spec.protocol, scored),
             **records_by_scan(spec, run, scored),
@@ -135,6 +129,17 @@ def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
     return min(finite, key=lambda row: row["val_total"])
 
 
+def settings_record(spec: TrainingSpec) -> dict:
+    """Return what results.json contains about the settings of a run."""
+    return {
+        "schema": SCHEMA,
+        "run": spec.run.name,
+        "identity": spec.run.identity,
+        "choices": spec.choices,
+        "seed": spec.seed,
+    }
+
+
 def training_record(run: TrainingRun, rows: list[dict[str, float]], best: dict[str, float]) -> dict:
     """Return what results.json contains about the training; seconds include the epochs before a run was resumed."""
     seconds = sum(row["seconds"] for row in rows)
@@ -149,6 +154,7 @@ def training_record(run: TrainingRun, rows: list[dict[str, float]], best: dict[s
         "processes": run.trainer.world_size,
         "deterministic": DETERMINISTIC,
         "streamed": run.data.streamed,
+        "device": str(run.trainer.strategy.root_device),
     }
 
 

@@ -21,7 +21,7 @@ class Solution(NamedTuple):
 
     obj: complex64 (rows, columns).
     probe: complex64 (modes, H, W), sqrt(photons); orthogonal modes, strongest first, if it was refined.
-    misfits: sum |sqrt(I) - |F(P O)|| / sum sqrt(I) of each iteration, each batch measured before its update.
+    misfits: sum |sqrt(I) - |F(P O)|| / sum sqrt(I) of each iteration, each batch evaluated before its update.
     iterations: number of iterations.
     stopped: whether the solver stopped early because the misfit stagnated.
     """
@@ -206,7 +206,7 @@ class PIESolver:
 
 
 def run_iteration(step: PIEStep, patterns: Patterns, batches: Iterable[Tensor], *, refine_probe: bool) -> float:
-    """Pass once over the patterns and return their misfit, each batch measured before its update.
+    """Pass once over the patterns and return their misfit, each batch evaluated before its update.
 
     Raises:
         ValueError: If the patterns contain no photons, or NaN or negative values, or the misfit is not finite.

@@ -24,10 +24,10 @@ def test_a_node_runs_the_commands_in_turn_and_raises_the_error_that_one_prints(c
     run_commands(commands)
     assert capsys.readouterr().out.split() == ["first", "second"]
     fails = (sys.executable, "-S", "-c", "print('error: no data'); raise SystemExit(1)")
-    with pytest.raises(RuntimeError, match="^no data$"):
+    with pytest.raises(RuntimeError, match=r"^no data$"):
         run_commands([fails, commands[0]])
     assert "first" not in capsys.readouterr().out
-    with pytest.raises(RuntimeError, match="ended with code 2$"):
+    with pytest.raises(RuntimeError, match=r"ended with code 2$"):
         run_commands([(sys.executable, "-S", "-c", "raise SystemExit(2)")])
 
 

@@ -26,7 +26,12 @@ def test_the_table_has_a_line_for_each_run_and_metric(outputs):
     assert (first["row"], first["seed"], first["metric"], first["status"]) == ("first", 0, "phase_psnr_db", "done")
     assert first["number"] == pytest.approx(21.0, abs=0.05)
     assert first["choices"] == "input=log1p phase=scaled model=w3" and first["epochs"] == "4"
-    assert (first["commit"], first["data"], first["machine"], first["seconds"]) == ("c" * 10, "d" * 10, "a processor", "12")
+    assert (first["commit"], first["data"], first["machine"], first["seconds"]) == (
+        "c" * 10,
+        "d" * 10,
+        "a processor",
+        "12",
+    )
 
 
 def test_an_unfinished_run_has_a_status_and_no_numbers(outputs):
@@ -34,7 +39,12 @@ def test_an_unfinished_run_has_a_status_and_no_numbers(outputs):
     assert runs.loc["runs/benchmark/third-s0", ["status", "reason"]].tolist() == [
         "failed", "ValueError: training diverged"
     ]  # fmt: skip
-    assert runs.loc["runs/benchmark/third-s1", ["status", "reason", "choices", "seconds"]].tolist() == ["missing", "", "", ""]
+    assert runs.loc["runs/benchmark/third-s1", ["status", "reason", "choices", "seconds"]].tolist() == [
+        "missing",
+        "",
+        "",
+        "",
+    ]
     frame = collected(outputs).frame
     assert frame.loc[frame["row"] == "third", "number"].isna().all()
 

@@ -26,11 +26,14 @@ def test_a_shortened_variant_has_a_folder_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "folder", ["/etc", "../secret", "runs/../../secret", "runs//x", "", ".", "runs/.hidden", "C:\\x", "runs/a b", "runs/x\n"]
+    "folder",
+    ["/etc", "../secret", "runs/../../secret", "runs//x", "", ".", "runs/.hidden", "C:\\x", "runs/a b", "runs/x\n"],
 )
 def test_a_folder_outside_the_outputs_is_refused(outputs, folder):
     change_cell(outputs, folder=folder)
-    with pytest.raises(ValueError, match=r"plan\.json: cells\.0\.folder: must be a relative path of plain names") as error:
+    with pytest.raises(
+        ValueError, match=r"plan\.json: cells\.0\.folder: must be a relative path of plain names"
+    ) as error:
         collect(outputs / PLAN, outputs)
     assert "\n" not in str(error.value) and str(error.value).endswith("; run ptycho-sweep again")
 
@@ -48,9 +51,15 @@ def test_a_folder_outside_the_outputs_is_refused(outputs, folder):
         ({"epochs": "2"}, "epochs: Input should be a valid integer, got '2'"),
         ({"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0"),
         ({"cells": []}, "cells: List should have at least 1 item"),
-        ({"cells": [{"group": "", "row": "first", "value": None, "seed": 0, "folder": "x"}] * 2}, "two runs with seed 0"),
+        (
+            {"cells": [{"group": "", "row": "first", "value": None, "seed": 0, "folder": "x"}] * 2},
+            "two runs with seed 0",
+        ),
         ({"cells": [{"group": "", "row": "first", "value": None, "seed": "a", "folder": "x"}]}, "cells.0.seed: Input"),
-        ({"cells": [{"group": "", "row": "none", "value": None, "seed": 0, "folder": "x"}]}, "no row ('', 'none', None)"),
+        (
+            {"cells": [{"group": "", "row": "none", "value": None, "seed": 0, "folder": "x"}]},
+            "no row ('', 'none', None)",
+        ),
         ({"cells": [{"group": "", "row": "first", "value": 3, "seed": 0, "folder": "x"}]}, "no row ('', 'first', 3)"),
         ({"colour": 1}, "unknown key colour"),
     ],

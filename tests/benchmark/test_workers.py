@@ -104,7 +104,9 @@ def held_by_another_process(folder):
 def test_a_job_of_another_process_is_waited_for_until_it_is_done(make_job, run):
     held = make_job("held", "raise SystemExit(1)")
     lock = held_by_another_process(held.folder)
-    other = f"import os, time; time.sleep(0.3); {WRITE.replace('FOLDER', repr(str(held.folder)))}; os.remove({str(lock)!r})"
+    other = (
+        f"import os, time; time.sleep(0.3); {WRITE.replace('FOLDER', repr(str(held.folder)))}; os.remove({str(lock)!r})"
+    )
     status, lines = run(held, make_job("other", f"{other}; {WRITE}"))
     assert status.states == {"held": "done", "other": "done"}
     assert "0 done, 2 running (1 elsewhere), 0 failed, 0 left" in lines

@@ -1,10 +1,17 @@
-"""Runs the commands in this process, on a scan small enough for seconds."""
+"""Run the commands in this process, on a scan so small that most of them take about a second."""
 
+import csv
+import io
+import json
+import os
+import shutil
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+import torch
 
 from ptycho_bench.cli import (
     evaluate,
@@ -18,6 +25,8 @@ from ptycho_bench.cli import (
     sweep,
     train,
 )
+from ptycho_bench.cli.errors import FULL_ERROR
+from ptycho_bench.config.registry import TRUST_VARIABLE
 
 COMMANDS = {
     "train": train.main,
@@ -37,8 +46,7 @@ SMALL_SCAN = (
     "data.overlap_ratio=0.5",
     "data.jitter_px=1",
 )
-SMALL_RUN = (
-    *SMALL_SCAN,
+SMALL_TRAINING = (
     "split=ppn",
     "split.train_rows=[0,10]",
     "split.test_rows=[10,15]",
@@ -51,30 +59,89 @@ SMALL_RUN = (
     "trainer=cpu",
     "pictures=false",
 )
+SMALL_RUN = (*SMALL_SCAN, *SMALL_TRAINING)
+VARYING = ("seconds", "peak_memory_mb")  # columns of metrics.csv that differ from run to run
 
 
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable:
-    """command(name, *words) -> (exit code, standard output, standard error); outputs go to tmp_path."""
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-
-    def run(name: str, *words: str) -> tuple[int, str, str]:
-        place = [] if any("outputs_dir=" in word for word in words) else [f"outputs_dir={tmp_path}"]
-        monkeypatch.setattr(sys, "argv", [f"ptycho-{name}", *words, *place])
-        capsys.readouterr()
-        code = 0
+def run_command(name: str, *words: str) -> tuple[int, str, str]:
+    """Run a command in this process; return its exit code, its output and its error output."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
+        for variable in (FULL_ERROR, TRUST_VARIABLE):  # a command may set these for the processes that it starts
+            patched.setenv(variable, os.environ.get(variable, ""))
+        patched.setattr(sys, "argv", [f"ptycho-{name}", *words])
         try:
             COMMANDS[name]()
         except SystemExit as exit_:
             code = exit_.code
-        return code, *capsys.readouterr()
+    return code, out.getvalue(), err.getvalue()
+
+
+def error_line(result: tuple[int, str, str]) -> str:
+    """Check that a command failed with exit code 1 and a single line; return that line."""
+    code, _, err = result
+    assert code == 1, err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+def only_run(outputs: Path, study: str = "default") -> Path:
+    """Return the folder of the only run of a study."""
+    (folder,) = (outputs / "runs" / study).iterdir()
+    return folder
+
+
+def record(folder: Path) -> dict:
+    """Return the content of a folder's results.json."""
+    return json.loads((folder / "results.json").read_text())
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of a run's metrics.csv, without the columns that differ from run to run."""
+    with (folder / "metrics.csv").open() as handle:
+        return [{k: v for k, v in row.items() if k not in VARYING} for row in csv.DictReader(handle)]
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights in a checkpoint."""
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """command(name, *words) -> (exit code, output, error output); outputs go to tmp_path unless named."""
+    for variable in (FULL_ERROR, TRUST_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
+
+    def run(name: str, *words: str) -> tuple[int, str, str]:
+        place = [] if any("outputs_dir=" in word for word in words) else [f"outputs_dir={tmp_path}"]
+        return run_command(name, *words, *place)
 
     return run
 
 
-@pytest.fixture
-def small_run(command: Callable, tmp_path: Path) -> Path:
-    """Folder of a finished small run."""
-    code, _, err = command("train", *SMALL_RUN)
+@pytest.fixture(scope="session")
+def scan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of the small scan, 225 patterns of 16 px; read it only."""
+    path = tmp_path_factory.mktemp("scan") / "scan.h5"
+    code, _, err = run_command("simulate", *SMALL_SCAN, f"out={path}")
     assert code == 0, err
-    return next((tmp_path / "runs" / "default").iterdir())
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output folder with the small run, finished, and its simulated scan; read it only."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    code, _, err = run_command("train", *SMALL_RUN, f"outputs_dir={outputs}")
+    assert code == 0, err
+    return outputs
+
+
+@pytest.fixture
+def small_run(finished_outputs: Path, tmp_path: Path) -> Path:
+    """Folder of the small run, finished, as a copy in tmp_path beside its simulated scan."""
+    shutil.copytree(finished_outputs, tmp_path, dirs_exist_ok=True)
+    return only_run(tmp_path)

@@ -84,7 +84,7 @@ def test_every_combination_of_a_sweep_composes(option):
 
 @pytest.mark.parametrize("option", [option for group, option in CHOICES if group == "benchmark"])
 def test_every_row_of_a_benchmark_composes(option):
-    node = OmegaConf.to_container(OmegaConf.load(CONF / "benchmark" / f"{option}.yaml"))
+    node = OmegaConf.to_container(compose("sweep", f"benchmark={option}").benchmark, resolve=True)
     benchmark = Benchmark.of(option, node)
     for row in benchmark.rows:
         value = None if benchmark.vary is None else benchmark.vary.values[-1]

@@ -161,7 +161,7 @@ def test_missing_packages_are_named_with_what_installs_them(command, saved, scan
     err = refused(command("reconstruct", scan, str(checkpoint.with_suffix(".onnx"))))
     assert "ONNX files need packages that are not installed: onnxruntime; pip install onnxruntime" in err
     without("onnxscript")
-    assert "onnxscript not installed" in refused(command("export", str(checkpoint)))
+    assert "not installed: onnxscript; pip" in refused(command("export", str(checkpoint)))
 
 
 def foreign(path: Path) -> None:

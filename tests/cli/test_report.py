@@ -1,12 +1,10 @@
-"""ptycho-report and ptycho-profile: from a swept benchmark to a page, and what cannot be reported."""
+"""ptycho-report and ptycho-profile: from a swept benchmark to its report, and what is refused."""
 
 import csv
 import json
 
 import pytest
 
-from ptycho_bench.cli.report import reports_beside
-from ptycho_bench.report.page import page
 from tests.cli.conftest import SMALL_RUN
 from tests.cli.test_sweep import SMALL, benchmark  # noqa: F401 - a fixture
 
@@ -25,7 +23,7 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     assert "small: 1 of 1 runs done" in out
     folder = tmp_path / "benchmarks/small/report"
     assert {file.name for file in folder.iterdir()} == {
-        "figures", "report.html", "report.md", "table.csv", "table.tex", "pairs.csv"
+        "figures", "report.html", "report.md", "table.csv", "runs.csv", "table.tex", "pairs.csv"
     }  # fmt: skip
     assert {file.name for file in (folder / "figures").iterdir()} == {"bars.png", "pareto.png", "patches.png"}
     (row,) = csv.DictReader((folder / "table.csv").open())
@@ -42,17 +40,30 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
-def test_the_index_leads_to_every_report_below_it(tmp_path):
-    for name in ("here/report", "elsewhere"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "report.md").write_text(f"# Table {name}\n\ntext\n")
-        (tmp_path / name / "report.html").write_text("page")
-    others = reports_beside(tmp_path / "index.html")
-    assert others == [
-        ("Table elsewhere", "elsewhere/report.html"),
-        ("Table here/report", "here/report/report.html"),
-    ]
-    assert '<a href="elsewhere/report.html">Table elsewhere</a>' in page([], "all", others)
+def write_plan(outputs, name, folder):
+    """Write a plan of one run."""
+    place = outputs / "benchmarks" / name
+    place.mkdir(parents=True)
+    cell = {"group": "", "row": "a", "value": None, "seed": 0, "folder": folder}
+    node = {**SMALL, "title": f"Table {name}", "rows": SMALL["rows"][:1]}
+    (place / "plan.json").write_text(json.dumps({"name": name, "epochs": None, "benchmark": node, "cells": [cell]}))
+
+
+def test_several_tables_share_a_page(command, tmp_path):
+    for name in ("x", "y"):
+        write_plan(tmp_path, name, "runs/benchmark/none")
+    code, out, err = command("report", "benchmark=[x,y]", f"out={tmp_path}/reports", "figures=false")
+    assert code == 0, err
+    assert out.splitlines()[0].startswith("Table x: 0 of 1 runs done -> ")
+    assert out.splitlines()[-1] == f"-> {tmp_path}/reports/index.html"
+    assert '<a href="y/report.html">Table y</a>' in (tmp_path / "reports/index.html").read_text()
+
+
+def test_a_hostile_plan_is_refused_in_one_line(command, tmp_path):
+    write_plan(tmp_path, "x", "../../etc")
+    code, out, err = command("report", "benchmark=x")
+    assert code == 1 and err.count("\n") == 1 and not out
+    assert "plan.json: cells.0.folder: must be a relative path" in err and "run ptycho-sweep again" in err
 
 
 @pytest.mark.parametrize(

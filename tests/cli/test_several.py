@@ -12,12 +12,12 @@ import hydra
 import numpy as np
 import pytest
 import torch
+from ptycho_bench.config.scans import scan_choices
 
 from ptycho_bench.cli import simulate
 from ptycho_bench.config.checkpoint import load_network, read_checkpoint
 from ptycho_bench.config.datasets import cached_path
 from ptycho_bench.config.identity import data_hash, scan_hash, sha256
-from ptycho_bench.config.scans import scan_choices
 from ptycho_bench.data.store import read_scan, write_scan
 from ptycho_bench.training.module import PtychoModule
 from tests.cli.conftest import SMALL_RUN, SMALL_SCAN

@@ -9,10 +9,10 @@ import hydra
 import numpy as np
 import pytest
 import torch
+from ptycho_bench.config.streaming import streams
 
 from ptycho_bench.cli import simulate
 from ptycho_bench.config.identity import run_hash
-from ptycho_bench.config.streaming import streams
 from ptycho_bench.records.run_folder import RunFolder
 from ptycho_bench.runs.prepare import prepare
 from ptycho_bench.training.loading.blocks import ScanPart

@@ -6,7 +6,7 @@ import hydra
 import pytest
 
 from ptycho_bench.config import identity
-from ptycho_bench.config.datasets import data_set
+from ptycho_bench.config.data_choice import data_set
 from ptycho_bench.config.description import describe
 from ptycho_bench.config.identity import deviations, run_identity, simulation_identity
 from ptycho_bench.config.run import run_of

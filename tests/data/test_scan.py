@@ -42,9 +42,9 @@ def test_noise_that_is_not_a_json_object_is_refused(tiny_scan, noise):
 
 
 @pytest.mark.parametrize("name", ["efficiency", "coherence"])
-@pytest.mark.parametrize("value", [0, -0.5, 1.5, 10**400, math.inf, math.nan, True, None, "0.5\n", [0.5], {"mu": 1}])
+@pytest.mark.parametrize("value", [-0.5, 1.5, 10**300, math.inf, math.nan, True, None, "0.5\n", [0.5], {"mu": 1}])
 def test_a_fraction_that_is_no_number_between_zero_and_one_is_refused(tiny_scan, name, value):
-    message = rf"{name} in attribute noise must be a number in \(0, 1\], got .*; correct it in the file$"
+    message = rf"{name} in attribute noise must be a number in \[0, 1\], got .*; correct it in the file$"
     with pytest.raises(DataError, match=message) as error:
         with_noise(tiny_scan, json.dumps({name: value})).measurement()
     assert "\n" not in str(error.value)

@@ -56,10 +56,10 @@ def test_equal_patterns_have_the_deviation_one():
 def test_a_scan_in_a_file_is_read_a_few_patterns_at_a_time_and_gives_the_same_ranges(tmp_path, tiny_scan, monkeypatch):
     monkeypatch.setattr("ptycho_bench.network.scaling.PATTERNS_AT_ONCE", 7)
     write_scan(tmp_path / "scan.h5", tiny_scan)
-    points, asked, read = np.arange(3, 101), [], StoredFrames.__getitem__
-    monkeypatch.setattr(StoredFrames, "__getitem__", lambda self, at: asked.append(len(at)) or read(self, at))
+    points, requested, read = np.arange(3, 101), [], StoredFrames.__getitem__
+    monkeypatch.setattr(StoredFrames, "__getitem__", lambda self, at: requested.append(len(at)) or read(self, at))
     stored, whole = (Scaling.of(scan, points) for scan in (open_scan(tmp_path / "scan.h5"), tiny_scan))
-    assert max(asked) == 7
+    assert max(requested) == 7
     assert stored == whole
     assert torch.equal(stored.log1p_mean, whole.log1p_mean)
     assert whole.intensity_p995 == np.quantile(tiny_scan.diffraction[points], 0.995)

@@ -22,7 +22,7 @@ TWIN = {
     "swap_flip_rows": "swap_flip_columns",
 }
 TWIN |= {twin: name for name, twin in TWIN.items()}
-SHORT = {"points": 49, "iterations": 8, "seed": 0}
+SHORT = {"points": 36, "iterations": 6, "seed": 0}
 
 
 def spot(y, x, width):

@@ -1,4 +1,4 @@
-"""Validation metrics: the values of `evaluation.metrics` and scikit-image, whatever the batches and processes."""
+"""Validation metrics: the values of `evaluation.metrics` and scikit-image, for any batches and number of processes."""
 
 import math
 from types import SimpleNamespace

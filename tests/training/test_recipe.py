@@ -17,20 +17,23 @@ def optimizer(lr=1e-3):
     return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=lr)
 
 
-EXPECTED = {
-    "ppn": (30, 32, None, (ReduceLROnPlateau, 10)),
-    "cpr": (25, 64, 1.0, (CyclicLR, 1)),
-    "ptychonn": (60, 64, None, (CyclicLR, 1)),
-    "wnet": (60, 64, None, None),
+EXPECTED = {  # epochs, batch size, gradient norm, learning rate, schedule and the number of batches between its steps
+    "ppn": (30, 32, None, 1e-3, (ReduceLROnPlateau, 10)),
+    "cpr": (25, 64, 1.0, 1e-3, (CyclicLR, 1)),
+    "dpi": (100, 16, None, 1e-4, None),
+    "ptychoformer": (100, 30, None, 1e-4, None),
+    "ptychonn": (60, 64, None, 1e-3, (CyclicLR, 1)),
+    "ptynet": (1000, 4, None, 1e-4, (CyclicLR, 1)),
+    "wnet": (60, 64, None, 1e-3, None),
 }
 
 
 @pytest.mark.parametrize("name", options("recipe"))
 def test_each_recipe_is_that_of_its_paper(name):
-    epochs, batch_size, clip_norm, scheduled = EXPECTED[name]
+    epochs, batch_size, clip_norm, learning_rate, scheduled = EXPECTED[name]
     made = recipe(name)
     assert (made.epochs, made.batch_size, made.clip_norm) == (epochs, batch_size, clip_norm)
-    assert made.optimizer([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]["lr"] == pytest.approx(1e-3)
+    assert made.optimizer([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]["lr"] == pytest.approx(learning_rate)
     schedule = made.schedule(optimizer(), steps_per_epoch=10)
     assert (schedule if schedule is None else (type(schedule[0]), schedule[1])) == scheduled
 

@@ -23,14 +23,14 @@ COLUMNS = 20
 
 
 class NumberedFrames(FrameShape):
-    """Frames whose values are their own number plus `offset`; `asked` lists the numbers of all that were read."""
+    """Frames whose values are their own number plus `offset`; `requested` lists the numbers of all that were read."""
 
     def __init__(self, count: int, offset: float = 0.0) -> None:
         self.shape, self.dtype, self.offset = (count, 4, 4), np.dtype(np.float32), offset
-        self.asked: list[list[int]] = []
+        self.requested: list[list[int]] = []
 
     def __getitem__(self, points):
-        self.asked.append(points.tolist())
+        self.requested.append(points.tolist())
         return np.broadcast_to(points[:, None, None] + np.float32(self.offset), (len(points), 4, 4)).astype(np.float32)
 
 
@@ -129,18 +129,18 @@ def test_memory_holds_at_most_the_buffer_a_block_and_the_batches_ahead(count):
     one, ahead = scan_of(count), []
     frames = one.scan.diffraction
     for taken, _ in enumerate(loader(one, block=16, capacity=64), start=1):
-        ahead.append(sum(map(len, frames.asked)) - 8 * taken)
+        ahead.append(sum(map(len, frames.requested)) - 8 * taken)
     assert max(ahead) <= 64 + 16 + 8 * (BATCHES_AHEAD + 1)
-    assert max(map(len, frames.asked)) == 16
+    assert max(map(len, frames.requested)) == 16
 
 
 def test_a_block_is_contiguous_in_the_file_and_only_points_of_the_part_are_read():
     one = scan_of()
     list(loader(one))
     for array in (one.scan.diffraction, one.scan.amplitude, one.scan.phase):
-        assert sorted(chain(*array.asked)) == one.split.train.tolist()
-        assert all(points == sorted(points) and points[-1] - points[0] < 20 for points in array.asked)
-    assert one.scan.diffraction.asked != sorted(one.scan.diffraction.asked)
+        assert sorted(chain(*array.requested)) == one.split.train.tolist()
+        assert all(points == sorted(points) and points[-1] - points[0] < 20 for points in array.requested)
+    assert one.scan.diffraction.requested != sorted(one.scan.diffraction.requested)
 
 
 @pytest.mark.parametrize("neighbours", [0, 1])
@@ -194,7 +194,7 @@ def test_a_reading_error_reaches_the_caller(monkeypatch):
     read = NumberedFrames.__getitem__
 
     def broken(self, points):
-        if len(self.asked) == 3:
+        if len(self.requested) == 3:
             raise OSError("the disk failed")
         return read(self, points)
 
