@@ -62,9 +62,7 @@ def save_plan(plan: Plan, node: dict, options: SweepOptions) -> None:
         if earlier.definition.model_dump(exclude={"seeds"}) == plan.benchmark.model_dump(exclude={"seeds"}):
             seeds = sorted({*seeds, *earlier.definition.seeds})
         else:
-            print(
-                f"{plan.benchmark.name} has changed since its last sweep; its table now has only this sweep's runs"
-            )
+            print(f"{plan.benchmark.name} has changed since its last sweep; its table now has only this sweep's runs")
     node = {**node, "seeds": seeds}
     if seeds != list(plan.benchmark.seeds):
         plan = make_plan(Benchmark.of(plan.benchmark.name, node), options)
@@ -164,8 +162,6 @@ class Progress:
         self.terminal = sys.stdout.isatty()
 
     def __call__(self, status: SweepStatus) -> None:
-        from ptycho_bench.benchmark.durations import format_duration
-
         for name, state in status.states.items():
             if state == "done":
                 self.estimate.learn(self.jobs[name])

@@ -94,3 +94,14 @@ def check_type(name: str, value: object, annotation: object) -> None:
     if type(value) not in allowed:
         wanted = " or ".join(sorted("null" if kind is type(None) else kind.__name__ for kind in allowed))
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
+
+
+def check_batch_size(value: object) -> None:
+    """Check that a number of patterns that are predicted at once is a whole number of at least 1.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    check_type("batch_size", value, int)
+    if value < 1:
+        raise ValueError(f"batch_size must be at least 1, got {value}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.config.build import build, check_type
+from ptycho_bench.config.build import build, check_batch_size, check_type
 from ptycho_bench.config.checkpoint import KEY, read_checkpoint
 from ptycho_bench.config.data_choice import data_set
 from ptycho_bench.config.datasets import ScanFile, Simulated
@@ -66,7 +66,7 @@ def evaluation_spec(cfg: DictConfig, overrides: Sequence[str]) -> EvaluationSpec
         ValueError: If a value is impossible, or the patterns have another size than those of the training.
     """
     check_type("pictures", cfg.pictures, bool)
-    check_type("batch_size", cfg.batch_size, int)
+    check_batch_size(cfg.batch_size)
     checkpoint = read_checkpoint(cfg.checkpoint)
     description = checkpoint[KEY]
     for group in cfg.inherit:

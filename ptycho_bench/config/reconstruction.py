@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.config.build import build, check_type
+from ptycho_bench.config.build import build, check_batch_size, check_type
 from ptycho_bench.config.description import KIND, Plain, describe
 from ptycho_bench.config.identity import file_hash
 from ptycho_bench.config.importing import ImportSpec, import_overrides, import_spec
@@ -80,7 +80,7 @@ def reconstruction_spec(cfg: DictConfig, overrides: Sequence[str]) -> Reconstruc
     """
     for name in FLAGS:
         check_type(name, cfg[name], bool)
-    check_type("batch_size", cfg.batch_size, int)
+    check_batch_size(cfg.batch_size)
     solver = describe(cfg.solver)
     path = network_path(cfg, solved=KIND in solver)
     metrics = describe(cfg.metrics)

@@ -1,1 +1,1 @@
-"""What a run leaves behind: record, tables, pictures."""
+"""Reports of benchmarks: tables, statistics and figures as Markdown, HTML, CSV and LaTeX."""

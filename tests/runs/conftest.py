@@ -1,0 +1,48 @@
+"""Runs on the small scan of the commands' tests, composed and built without a command."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import pytest
+from omegaconf import DictConfig
+
+from ptycho_bench.config.run import Run, run_of
+from ptycho_bench.config.training import TrainingSpec, training_spec
+from ptycho_bench.data.scan import PtychoScan
+from ptycho_bench.data.store import write_scan
+
+
+def compose(*words: str) -> tuple[DictConfig, dict[str, str]]:
+    """Return the configuration of ptycho-train and its choices."""
+    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
+        cfg = hydra.compose("config", list(words), return_hydra_config=True)
+    choices = dict(cfg.hydra.runtime.choices)
+    del cfg.hydra  # flagged read-only
+    return cfg, choices
+
+
+def composed_run(*words: str) -> Run:
+    """Return the run that the words of a command line describe."""
+    return run_of(*compose(*words))
+
+
+def composed_spec(*words: str) -> TrainingSpec:
+    """Return everything that the words of a command line tell a training run."""
+    cfg, choices = compose(*words)
+    return training_spec(cfg, choices, run_of(cfg, choices))
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory, tiny_scan: PtychoScan) -> Path:
+    """File of the tiny scan, 121 patterns of 16 px; read it only."""
+    path = tmp_path_factory.mktemp("scans") / "a.h5"
+    write_scan(path, tiny_scan)
+    return path
+
+
+@pytest.fixture
+def tiny_words(tiny_file: Path) -> Callable[..., tuple[str, ...]]:
+    """tiny_words(*words) -> words of a small training run on the file of the tiny scan."""
+    run = ("split.train_rows=[0,7]", "model=ptychonn", "model.width=4", "trainer=cpu", "pictures=false")
+    return lambda *words: ("data=file", f"data.file_path={tiny_file}", *run, *words)
