@@ -7,7 +7,8 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from ptycho_bench.benchmark.validation import Key, Scalar, Strict, Text, Value, shortened, validated
+from ptycho_bench.benchmark.validation import Key, Scalar, Text, Value
+from ptycho_bench.config.validation import Strict, shortened, validated
 
 MOST_CELLS = 10_000
 METRIC = re.compile(

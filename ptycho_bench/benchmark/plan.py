@@ -11,12 +11,13 @@ from omegaconf import DictConfig, open_dict
 from ptycho_bench.benchmark.definition import Benchmark, Cell, Row, of_groups
 from ptycho_bench.benchmark.jobs import Job
 from ptycho_bench.benchmark.plan_file import PLAN, PlanFile, plan_folder, read_plan, variant_name
-from ptycho_bench.benchmark.validation import Value, validated
+from ptycho_bench.benchmark.validation import Value
 from ptycho_bench.config.data_choice import data_set
 from ptycho_bench.config.description import describe
 from ptycho_bench.config.identity import sha256
 from ptycho_bench.config.overrides import quoted
 from ptycho_bench.config.run import run_of
+from ptycho_bench.config.validation import validated
 from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.records.run_folder import write_json
 

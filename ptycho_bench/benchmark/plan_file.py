@@ -10,7 +10,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ptycho_bench.benchmark.definition import MOST_CELLS, Benchmark, Seed
-from ptycho_bench.benchmark.validation import Folder, Name, Scalar, Strict, shortened, validated
+from ptycho_bench.benchmark.validation import Folder, Name, Scalar
+from ptycho_bench.config.validation import Strict, shortened, validated
 
 PLAN = "plan.json"
 

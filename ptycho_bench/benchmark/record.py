@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ptycho_bench.benchmark.validation import shortened
+from ptycho_bench.config.validation import shortened
 from ptycho_bench.records.run_folder import RESULTS, RunFolder
 
 

@@ -26,10 +26,10 @@ def explain(error: BaseException, config_name: str) -> str:
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return explain_configuration(error, config_name)
     if isinstance(error, (ValueError, OSError)) or type(error).__name__ == "MisconfigurationException":
-        return one_line(error)
+        return message_of(error)
     if type(error).__name__ == "OutOfMemoryError":
-        return f"out of device memory: {one_line(error)}; {LESS_MEMORY.get(config_name, 'use device=cpu')}"
-    return f"{type(error).__name__}: {one_line(error)}; {FULL_ERROR}=1 shows where"
+        return f"out of device memory: {message_of(error)}; {LESS_MEMORY.get(config_name, 'use device=cpu')}"
+    return f"{type(error).__name__}: {message_of(error)}; {FULL_ERROR}=1 shows where"
 
 
 def explain_configuration(error: BaseException, config_name: str) -> str:
@@ -51,11 +51,11 @@ def explain_configuration(error: BaseException, config_name: str) -> str:
         key = unknown_key[1]
         line = f"no key {key!r}{did_you_mean(key, known_keys(config_name))}; see --help, or add one with +{key}="
     else:
-        line = one_line(error)
+        line = message_of(error)
     return line
 
 
-def one_line(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """Return the message without line breaks, or the name of the error's type if there is none."""
     if isinstance(error, OSError) and error.strerror:
         place = f" {error.filename}" if error.filename else ""

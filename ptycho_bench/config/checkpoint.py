@@ -1,16 +1,16 @@
 """Checkpoints: read, checked and turned into networks. Nothing in the file is run, interpolated or used as a path."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from ptycho_bench.config.description import KIND, check_stored
 from ptycho_bench.config.network import PARTS, build_model, build_network
 from ptycho_bench.config.registry import check_known
+from ptycho_bench.config.validation import Strict, validated
 from ptycho_bench.network.network import PtychoNetwork
 
 SCHEMA = 4  # raise it if older checkpoints can no longer be read
@@ -24,14 +24,10 @@ Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Option = Annotated[str, Field(pattern=r"^[\w.+-]+$", max_length=100)]
 
 
-class Strict(BaseModel):
-    """Plain values of exactly these names and types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
-
-
 class StoredScaling(Strict):
     """See `network.scaling.Scaling`."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     amplitude_low: float
     amplitude_high: float
@@ -90,7 +86,7 @@ class Description(Strict):
     amplitude: dict[str, Any]
     phase: dict[str, Any]
     scaling: StoredScaling
-    own_scaling: dict[Hash, StoredScaling] = {}
+    own_scaling: dict[Hash, StoredScaling] = Field(default_factory=dict)
     test: Annotated[list[TestedScan], Field(min_length=1)]
     geometry: dict[Option, float | None]
     data: dict[str, Any] | None
@@ -145,20 +141,8 @@ def check_description(stored: object, where: str) -> dict:
         raise ValueError(
             f"{where} has schema {str(stored.get('schema'))[:20]}, this release reads {SCHEMA}; train it again"
         )
-    try:
-        Description.model_validate(dict(stored))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(
-            f"{where} is damaged or was not written by ptycho-train: {place}: {one_line(first['msg'])}"
-        ) from error
+    validated(Description, dict(stored), f"{where} is damaged or was not written by ptycho-train")
     return dict(stored)
-
-
-def one_line(text: str) -> str:
-    """Return a text without line breaks, shortened."""
-    return re.sub(r"\s+", " ", text).removeprefix("Value error, ")[:300]
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -197,7 +181,9 @@ def restore_network(checkpoint: Mapping, content_hash: str | None = None) -> Pty
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError(f"the checkpoint's weights do not fit its network: {one_line(str(error))}") from error
+        raise ValueError(
+            f"the checkpoint's weights do not fit its network: {' '.join(str(error).split())[:300]}"
+        ) from error
     return network.eval().to(memory_format=torch.channels_last)  # PtychoNN predicts 1.5 times as fast, none slower
 
 

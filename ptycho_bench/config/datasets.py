@@ -87,7 +87,7 @@ class Simulated:
         for note in self.write(self.path):
             report(f"  {note}")
         scan = read(self.path)
-        report(f"simulated {self.path}: {scan_summary(scan)}")
+        report(f"wrote {self.path}: {scan_summary(scan)}")
         return scan
 
 

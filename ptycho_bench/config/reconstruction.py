@@ -128,4 +128,10 @@ def network_path(cfg: DictConfig, *, solved: bool) -> str | None:
         raise ValueError("neither a checkpoint nor a solver is named; add CHECKPOINT.ckpt or solver=epie")
     if not solved and cfg.warm_start is not None:
         raise ValueError("warm_start= needs a solver; add solver=epie, or name the checkpoint alone")
-    return cfg.checkpoint if cfg.warm_start is None else cfg.warm_start
+    named = cfg.checkpoint if cfg.warm_start is None else cfg.warm_start
+    if named is not None and not Path(named).is_file():
+        raise ValueError(
+            f"no trained network {named}; a finished run has one at outputs/runs/STUDY/RUN/best.ckpt, and "
+            "ptycho-export writes ONNX files"
+        )
+    return named

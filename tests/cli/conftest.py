@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 
 from ptycho_bench.cli import (
     evaluate,
@@ -75,6 +78,46 @@ def run_command(name: str, *words: str) -> tuple[int, str, str]:
         except SystemExit as exit_:
             code = exit_.code
     return code, out.getvalue(), err.getvalue()
+
+
+class Forked:
+    """A command in a process of its own, with the methods of `subprocess.Popen` that this project uses.
+
+    The process is a fork of this one, so that it need not import torch and Lightning, which takes some seconds.
+
+    Args:
+        command: its words, the first one with `ptycho-`.
+        log: file for what it prints; None drops it.
+        environment: environment variables.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log: TextIO | None = None, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        arguments = (command, log, dict(environment))
+        self.process = multiprocessing.get_context("fork").Process(target=run_forked, args=arguments, daemon=True)
+        self.process.start()
+        self.pid, self.wait = self.process.pid, self.process.join
+        self.kill, self.terminate = self.process.kill, self.process.terminate
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+
+def run_forked(command: Sequence[str], log: TextIO | None, environment: Mapping[str, str]) -> None:
+    """Run a command in a forked process."""
+    os.environ.update(environment)
+    torch.set_num_threads(1)  # the threads of this pool have not been forked
+    GlobalHydra.instance().clear()
+    code, out, err = run_command(command[0].removeprefix("ptycho-"), *command[1:])
+    if log is not None:
+        log.write(out + err)
+        log.flush()
+    sys.exit(code)
 
 
 def error_line(result: tuple[int, str, str]) -> str:
@@ -145,3 +188,9 @@ def small_run(finished_outputs: Path, tmp_path: Path) -> Path:
     """Folder of the small run, finished, as a copy in tmp_path beside its simulated scan."""
     shutil.copytree(finished_outputs, tmp_path, dirs_exist_ok=True)
     return only_run(tmp_path)
+
+
+@pytest.fixture
+def forked_jobs(finished_outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make ptycho-sweep fork its jobs, from a process that has trained before and has thus imported everything."""
+    monkeypatch.setattr("ptycho_bench.benchmark.workers.launch", Forked)

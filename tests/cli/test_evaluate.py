@@ -16,16 +16,23 @@ def results_of(outputs: Path, data: str = "ltem") -> list[dict]:
 
 
 def test_the_training_data_give_the_training_record(command, small_run, tmp_path):
-    code, _, err = command("evaluate", str(small_run / "best.ckpt"))
+    code, _, err = command("evaluate", str(small_run / "best.ckpt"), "pictures=false")
     assert code == 0, err
     trained = record(small_run)
-    (folder,) = (tmp_path / "evaluations").glob("*/*")
-    evaluated = record(folder)
+    (evaluated,) = results_of(tmp_path)
     for part in ("patch_mean", "stitched"):
         for name, value in trained["metrics"][part].items():
             assert evaluated["metrics"][part][name] == pytest.approx(value, rel=1e-5, nan_ok=True), name
     assert evaluated["data"]["content_hash"] == trained["data"]["content_hash"]
+
+
+def test_a_rectangle_of_the_field_is_scored_and_drawn(command, small_run, tmp_path):
+    folder = tmp_path / "rectangle"
+    code, out, err = command("evaluate", str(small_run / "best.ckpt"), "region=[0,20,0,20]", f"folder={folder}")
+    assert code == 0, err
+    assert record(folder)["inference"]["patterns"] == 1
     assert {file.name for file in (folder / "pictures").iterdir()} == {"field.png", "patches.png"}
+    assert f"-> {folder}" in out
 
 
 def test_no_training_pixel_is_scored_whatever_the_jitter(command, tmp_path):

@@ -1,71 +1,74 @@
-"""Several processes that want the same run, and processes that are killed."""
+"""Several processes that need the same run, and processes that are killed."""
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.cli.conftest import SMALL_RUN
+from ptycho_bench.data.store import read_scan
+from ptycho_bench.training.module import PtychoModule
+from tests.cli.conftest import SMALL_RUN, SMALL_SCAN, Forked
 
-BIN = Path(sys.executable).parent
+LIMIT_S = 120
 
 
 @pytest.fixture
 def started(tmp_path):
-    """started(*words) -> a running ptycho-train; killed at the end."""
+    """started(name, *words) -> the command in a process of its own, with outputs in tmp_path; killed at the end."""
     running = []
 
-    def start(*words):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("HYDRA", "PTYCHO"))}
-        command = [str(BIN / "ptycho-train"), *SMALL_RUN, "pictures=false", *words]
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment | {"OMP_NUM_THREADS": "1"}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        running.append(process)
-        return process
+    def start(name: str, *words: str) -> Forked:
+        running.append(Forked([f"ptycho-{name}", *words, f"outputs_dir={tmp_path}"]))
+        return running[-1]
 
     yield start
     for process in running:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
-def until(found, limit_s=60):
-    """First thing that `found` gives."""
-    deadline = time.monotonic() + limit_s
+def wait_for(find: Callable[[], object]) -> object:
+    """Return the first thing that a function finds."""
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
-        if thing := found():
-            return thing
+        if found := find():
+            return found
         time.sleep(0.02)
-    raise AssertionError("it did not happen")
+    raise AssertionError(f"nothing was found in {LIMIT_S} s")
 
 
-def test_two_started_at_once_train_one_run_and_the_killed_one_goes_on(started, tmp_path):
-    """Both orders of a sweep's life: a second sweep on the same folder, and a kill -9 with a restart right after."""
-    first = started("recipe.epochs=2000")
-    rows = until(lambda: next(tmp_path.glob("outputs/runs/default/*/metrics.csv"), None))
-    out, err = started("recipe.epochs=2000").communicate(timeout=60)
-    assert f"is being trained by process {first.pid} on " in out and not err
-    first.send_signal(signal.SIGKILL)
+def test_a_second_process_skips_the_run_and_a_killed_one_is_continued(command, started, tmp_path, monkeypatch):
+    words = (*SMALL_RUN, "recipe.epochs=2000")
+    first = started("train", *words)
+    rows = wait_for(lambda: next(tmp_path.glob("runs/default/*/metrics.csv"), None))
+    code, out, err = command("train", *words)
+    assert (code, err) == (0, "")
+    assert f"is being trained by process {first.pid} on " in out
+    os.kill(first.pid, signal.SIGKILL)
     first.wait()
+    assert first.returncode == -signal.SIGKILL
     before = rows.read_text().splitlines()
-    again = started("recipe.epochs=2000")
-    until(lambda: len(rows.read_text().splitlines()) > len(before) + 1)
-    assert rows.read_text().splitlines()[: len(before)] == before
-    again.send_signal(signal.SIGTERM)
-    again.wait()
-    assert len(list((tmp_path / "outputs/runs/default").iterdir())) <= 2  # the run, and perhaps its lock
+    last = len(before)  # with the header, one more than the epochs so far: the last one may not have its checkpoint
+
+    def stop(self):
+        if self.current_epoch > last:
+            raise RuntimeError("stopped here")
+
+    monkeypatch.setattr(PtychoModule, "on_train_epoch_start", stop)
+    code, _, err = command("train", *words)
+    assert code == 1 and "stopped here" in err
+    after = rows.read_text().splitlines()
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+    assert len(list((tmp_path / "runs/default").iterdir())) <= 2  # the run, and perhaps its lock
 
 
-def test_a_cache_that_two_runs_want_is_made_by_each_and_is_whole(started, tmp_path):
-    both = [started("recipe.epochs=1", f"seed={seed}") for seed in (0, 1)]
-    for process in both:
-        _, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-    assert len(list(tmp_path.glob("outputs/runs/default/*/results.json"))) == 2
-    assert [file.suffix for file in (tmp_path / "outputs/data").iterdir()] == [".h5"]
+def test_a_scan_that_two_processes_simulate_at_the_same_time_is_whole(started, tmp_path):
+    for process in [started("simulate", *SMALL_SCAN) for _ in range(2)]:
+        process.wait(LIMIT_S)
+        assert process.returncode == 0
+    (file,) = (tmp_path / "data").iterdir()
+    assert file.suffix == ".h5"
+    assert len(read_scan(file)) == 225

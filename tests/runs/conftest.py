@@ -1,11 +1,12 @@
 """Runs on the small scan of the commands' tests, composed and built without a command."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import hydra
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from ptycho_bench.config.run import Run, run_of
 from ptycho_bench.config.training import TrainingSpec, training_spec
@@ -13,24 +14,31 @@ from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import write_scan
 
 
+def hydra_of_conf() -> AbstractContextManager:
+    """Return a context in which `hydra.compose` finds conf/."""
+    return hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3")
+
+
 def compose(*words: str) -> tuple[DictConfig, dict[str, str]]:
-    """Return the configuration of ptycho-train and its choices."""
-    with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        cfg = hydra.compose("config", list(words), return_hydra_config=True)
+    """Return the configuration of ptycho-train and its choices, in the context of `hydra_of_conf`."""
+    cfg = hydra.compose("config", list(words), return_hydra_config=True)
     choices = dict(cfg.hydra.runtime.choices)
-    del cfg.hydra  # flagged read-only
+    with open_dict(cfg):
+        del cfg["hydra"]
     return cfg, choices
 
 
 def composed_run(*words: str) -> Run:
     """Return the run that the words of a command line describe."""
-    return run_of(*compose(*words))
+    with hydra_of_conf():
+        return run_of(*compose(*words))
 
 
 def composed_spec(*words: str) -> TrainingSpec:
     """Return everything that the words of a command line tell a training run."""
-    cfg, choices = compose(*words)
-    return training_spec(cfg, choices, run_of(cfg, choices))
+    with hydra_of_conf():
+        cfg, choices = compose(*words)
+        return training_spec(cfg, choices, run_of(cfg, choices))
 
 
 @pytest.fixture(scope="session")
