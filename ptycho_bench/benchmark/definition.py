@@ -1,4 +1,4 @@
-"""A table or figure that runs fill, as conf/benchmark/ describes it."""
+"""Definition of a table or figure that is filled by runs; each file of conf/benchmark/ describes one."""
 
 import re
 from collections import Counter

@@ -34,7 +34,7 @@ class Estimate:
         return cls(found)
 
     def learn(self, job: Job) -> None:
-        """Take account of a job that has just finished; a second call with the same job has no effect."""
+        """Update the estimate with a job that has just finished; a second call with the same job has no effect."""
         if job.name in self.learned or not job.kind:
             return
         self.learned.add(job.name)

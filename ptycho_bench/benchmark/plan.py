@@ -1,4 +1,4 @@
-"""The runs that a benchmark needs, as jobs."""
+"""Plan the jobs that a benchmark needs."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -109,7 +109,7 @@ def make_plan(benchmark: Benchmark, options: SweepOptions) -> Plan:
 
 
 class Planner:
-    """Turns cells into jobs; configurations that differ only in the seed are composed once.
+    """Convert cells to jobs; configurations that differ only in the seed are composed once.
 
     Args:
         benchmark: the benchmark.
@@ -122,7 +122,7 @@ class Planner:
         self.composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, str]]] = {}
 
     def jobs_of(self, cell: Cell) -> Iterator[Job]:
-        """Yield the jobs of a cell; the last one is the one that is reported."""
+        """Yield the jobs of a cell; the last one fills the cell."""
         row, value, seed = cell
         testing = self.benchmark.testing(row, value)
         if row.run is None:
@@ -152,7 +152,7 @@ class Planner:
         )
 
     def compose(self, words: tuple[str, ...]) -> tuple[DictConfig, dict[str, str]]:
-        """Return a configuration of ptycho-train, and the names of the chosen files."""
+        """Return a configuration of ptycho-train and the option that it takes from each group."""
         if words not in self.composed:
             cfg = hydra.compose("config", list(words), return_hydra_config=True)
             choices = dict(cfg.hydra.runtime.choices)
@@ -173,7 +173,7 @@ class Planner:
         )
 
     def solving(self, cell: Cell, scan: Mapping[str, Value]) -> Iterator[Job]:
-        """Yield the jobs of a solver: a network's training, and the solution of the field that it was tested on."""
+        """Yield the jobs of a solver: the training of a network, and the solution of that network's test field."""
         network = self.network_for(cell.row)
         training = self.training(self.benchmark.training(network, cell.value), self.benchmark.seeds[0])
         yield training
@@ -215,7 +215,7 @@ class Planner:
 
 
 def as_words(overrides: Mapping[str, Value]) -> list[str]:
-    """Return overrides as words of a command line, choices of files before values inside them.
+    """Return overrides as words of a command line, choices of options before values inside them.
 
     >>> as_words({"loss.alpha": 0.5, "loss": "weighted", "split.train_rows": [0, 10], "recipe.scheduler": None})
     ['loss=weighted', 'loss.alpha=0.5', 'split.train_rows=[0,10]', 'recipe.scheduler=null']

@@ -1,4 +1,4 @@
-"""The file that says which run fills which cell of a benchmark; ptycho-sweep writes it and ptycho-report reads it.
+"""The file that assigns a run to each cell of a benchmark; ptycho-sweep writes it and ptycho-report reads it.
 
 Nothing in it can name code or a place outside outputs_dir.
 """

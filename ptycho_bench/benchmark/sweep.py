@@ -70,9 +70,9 @@ def save_plan(plan: Plan, node: dict, options: SweepOptions) -> None:
 
 
 def selected_jobs(plan: Plan, index: int | None) -> dict[str, Job]:
-    """Return all jobs, or the job with an index and the one that it needs.
+    """Return all jobs, or the job with an index and the job that it needs.
 
-    The index counts all jobs of the plan, done or not, so that it names the same job in every task of an array.
+    The index counts all jobs of the plan, done or not, so that it refers to the same job in every task of an array.
 
     Raises:
         ValueError: If the plan has no job with this index.
@@ -141,13 +141,13 @@ def job_lines(plan: Plan, outputs_dir: Path) -> list[str]:
         known, unknown = known + (seconds or 0.0), unknown + (seconds is None)
         duration = "" if state == "done" else f"  {format_duration(seconds)}"
         lines.append(f"{number:4d}  {state:8s}{job.name}{duration}")
-    rest = f", and {unknown} of a kind that has never run here" if unknown else ""
+    rest = f", not counting {unknown} of unknown duration" if unknown else ""
     total = f"{len(plan.jobs)} jobs for {len(plan.cells)} cells"
-    return [*lines, f"{total}; left, one by one: {format_duration(known)}{rest}"]
+    return [*lines, f"{total}; time left, one after the other: {format_duration(known)}{rest}"]
 
 
 class Progress:
-    """Line with the status of a sweep.
+    """Prints the status of a sweep in one line.
 
     Args:
         plan: plan of the sweep.

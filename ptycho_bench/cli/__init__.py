@@ -1,1 +1,1 @@
-"""The commands: compose a configuration, build, run, record. The only package that knows Hydra."""
+"""The commands: each composes a configuration with Hydra and calls a function of `runs`, `benchmark` or `report`."""

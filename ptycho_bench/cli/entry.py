@@ -1,4 +1,4 @@
-"""What every command shares: help, composing the configuration, running the task, reporting a failure."""
+"""Code that all commands share: print the help, compose the configuration, run the task, report a failure."""
 
 import os
 import sys
@@ -17,14 +17,14 @@ TRUST = "--trust"
 
 
 def run_command(task: Callable[["DictConfig"], object], config_name: str, usage: str) -> None:
-    """Print the help, or run a task under Hydra; a failure gives exit code 1 and one line.
+    """Print the help, or run a task under Hydra; a failure ends with exit code 1 and one line.
 
     A failing job of a multirun does not stop the others. HYDRA_FULL_ERROR=1 adds the traceback.
 
     Args:
-        task: takes the composed configuration.
+        task: function that takes the composed configuration.
         config_name: root file in conf/.
-        usage: text that --help begins with.
+        usage: text at the beginning of the help.
     """
     if asks_for_help():
         return print_help(usage, config_name)
@@ -32,11 +32,11 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
     import hydra
 
     asked = os.environ.get(FULL_ERROR, "0") == "1"
-    os.environ[FULL_ERROR] = "1"  # Hydra then passes its own errors on, and they get the same one line
+    os.environ[FULL_ERROR] = "1"  # Hydra then raises its own errors, which are reported in one line too
     failures = []
 
     def reported(cfg: "DictConfig") -> object:
-        os.environ[FULL_ERROR] = "1" if asked else "0"  # processes started from here do what the user asked for
+        os.environ[FULL_ERROR] = "1" if asked else "0"  # child processes do what the user asked for
         try:
             return task(cfg)
         except Exception as error:
@@ -48,7 +48,7 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
 
     try:
         hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(reported)()
-        sys.stdout.flush()  # a reader that has gone is noticed here, without a traceback
+        sys.stdout.flush()  # a closed pipe is noticed here, without a traceback
     except KeyboardInterrupt:
         goes_on = "continues from the last whole epoch" if config_name == "config" else "starts again"
         print(f"interrupted; the same command {goes_on}", file=sys.stderr)
@@ -63,23 +63,23 @@ def run_command(task: Callable[["DictConfig"], object], config_name: str, usage:
 
 
 def rewrite_words(change: Callable[[list[str]], list[str]], config_name: str) -> None:
-    """Change the command line before Hydra reads it, unless it asks for help; a refusal ends the command.
+    """Change the command line before Hydra reads it, unless it asks for help; a ValueError ends the command.
 
     Args:
-        change: takes the words and returns those to be read instead; a ValueError refuses them.
+        change: function that takes the words of the command line and returns the words that replace them.
         config_name: root file in conf/.
     """
     if asks_for_help():
         return
     try:
-        sys.argv[1:] = change(sys.argv[1:])
+        sys.argv[1:] = change(trusting(sys.argv[1:]))  # a change may read a checkpoint
     except ValueError as error:
         report(error, os.environ.get(FULL_ERROR) == "1", config_name)
         sys.exit(1)
 
 
 def trusting(words: list[str]) -> list[str]:
-    """Return the command line without `--trust PACKAGE`; this process and those it starts trust these packages.
+    """Return the command line without `--trust PACKAGE`; trust these packages in this process and its children.
 
     Raises:
         ValueError: If no package is named.
@@ -108,9 +108,9 @@ def asks_for_help() -> bool:
 
 
 def report(error: Exception, with_traceback: bool, config_name: str) -> None:
-    """Print a failure as one line, after its traceback if asked for; nothing if the reader of the output has gone."""
+    """Print a failure as one line, after its traceback if asked for; print nothing if the output is a closed pipe."""
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # receives what is still to be flushed
         return
     if with_traceback:
         traceback.print_exception(error)

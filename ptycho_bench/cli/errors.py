@@ -1,4 +1,4 @@
-"""Any failure as one line: what is wrong, which bound it breaks, and what to do."""
+"""Explain any failure in one line: what is wrong, which bound is violated, and what to do."""
 
 import contextlib
 import re
@@ -14,10 +14,10 @@ LESS_MEMORY = {
 
 
 def explain(error: BaseException, config_name: str) -> str:
-    """Return the line for an error; for an error that Hydra wrapped, that of its cause.
+    """Return the line for an error; for an error that Hydra wrapped, the line for its cause.
 
     Args:
-        error: what was raised.
+        error: the exception.
         config_name: root file in conf/, whose keys are suggested if one is misspelt.
     """
     from hydra.errors import HydraException
@@ -40,7 +40,8 @@ def explain_configuration(error: BaseException, config_name: str) -> str:
     unknown_key = re.search(r"Could not override '([^'@]+)", str(error))
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        line = f"no {group} named {choice!r}{did_you_mean(choice, error.options)}; there are {', '.join(error.options)}"
+        names = ", ".join(error.options)
+        line = f"no {group} named {choice!r}{did_you_mean(choice, error.options)}; options are {names}"
     elif isinstance(error, MissingMandatoryValue):
         line = f"{error.full_key} has no value; give it on the command line as {error.full_key}=VALUE"
     elif isinstance(error, OverrideParseException):
@@ -64,7 +65,7 @@ def message_of(error: BaseException) -> str:
 
 
 def known_keys(config_name: str) -> list[str]:
-    """Return every key that can be overridden, for the choices of groups on the command line."""
+    """Return every key that can be overridden, given the groups that are chosen on the command line."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
@@ -72,17 +73,17 @@ def known_keys(config_name: str) -> list[str]:
     GlobalHydra.instance().clear()
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
         groups = [word for word in sys.argv[1:] if re.fullmatch(r"\w+=\w+", word)]
-        for overrides in (groups, []):  # the defaults' keys if the command line itself is wrong
+        for overrides in (groups, []):  # the keys of the defaults if the command line is wrong
             with contextlib.suppress(Exception):
                 cfg = hydra.compose(config_name, overrides=overrides)
                 break
-        else:  # a root without defaults of its own: no key can be suggested
+        else:  # the root does not compose without choices: no key can be suggested
             return []
     return flat_keys(OmegaConf.to_container(cfg, resolve=False))
 
 
 def flat_keys(node: dict, prefix: str = "") -> list[str]:
-    """Return the dotted keys of a nested dict, groups included."""
+    """Return the dotted keys of a nested dict, including those of groups."""
     keys = []
     for name, value in node.items():
         keys.append(prefix + str(name))

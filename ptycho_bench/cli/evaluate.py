@@ -19,7 +19,7 @@ ptycho-evaluate CHECKPOINT scores a trained network with the same metrics and pi
   ptycho-evaluate CHECKPOINT data=file data.file_path=scan.h5            a scan in a file
   ptycho-evaluate CHECKPOINT -m data=ltem,ad_ltem                        one after the other
 
-Choices, each as group=default (the run's own, unless named) with its options:
+Choices, each as group=default with its options; without a choice, that of the training run is used:
 """
 
 
@@ -34,7 +34,7 @@ def task(cfg: "DictConfig") -> float | None:
 
 
 def with_checkpoint(words: list[str]) -> list[str]:
-    """See `config.evaluation.with_checkpoint`, which imports torch to read the checkpoint."""
+    """Call `config.evaluation.with_checkpoint`, which imports torch to read the checkpoint."""
     from ptycho_bench.config.evaluation import with_checkpoint
 
     return with_checkpoint(words)

@@ -1,4 +1,4 @@
-"""ptycho-export: write a trained network as one ONNX file, for any program that runs those."""
+"""ptycho-export: write a trained network as one ONNX file."""
 
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,10 @@ ptycho-export CHECKPOINT writes a trained network as one ONNX file: photons in, 
 
   ptycho-export outputs/runs/STUDY/RUN/best.ckpt            best.onnx beside it, for any number of patterns at once
   ptycho-export CHECKPOINT batch=8 out=beamline.onnx        for eight at once
-  ptycho-export CHECKPOINT scan=NAME                        trained with scaling=own: in that scan's ranges
+  ptycho-export CHECKPOINT scan=NAME                        trained with scaling=own: with the ranges of that scan
 
-The file is run by ONNX Runtime and compared with PyTorch before it gets its name. ptycho-reconstruct accepts it in
-place of a checkpoint. Values: batch, out, scan; see conf/export.yaml.
+The file is kept only if ONNX Runtime computes the same as PyTorch. ptycho-reconstruct accepts it in place of a
+checkpoint. Values: batch, out, scan; see conf/export.yaml.
 """
 
 

@@ -1,17 +1,17 @@
-"""--help without Hydra, whose own help is slow with many choices: this one reads conf/ and prints it."""
+"""Print --help from the files of conf/; Hydra's own help is slow with many choices."""
 
 import re
 import signal
 from importlib.resources import files
 
-APPENDED = {"config": [("sweep", "")]}  # groups without a default, which are chosen as +group=option
+APPENDED = {"config": [("sweep", "")]}  # groups outside the defaults list, chosen as +group=option
 
 
 def print_help(usage: str, config_name: str) -> None:
-    """Print what a command does, then every choice with the first comment of its file.
+    """Print what a command does, then every option with the first comment of its file.
 
     Args:
-        usage: what the command does, with examples.
+        usage: description of the command, with examples.
         config_name: root file in conf/.
     """
     if hasattr(signal, "SIGPIPE"):

@@ -1,4 +1,4 @@
-"""ptycho-import: read a scan of other projects' files into this project's HDF5."""
+"""ptycho-import: convert a scan from another program's files to this project's HDF5."""
 
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 CONFIG = "import"
 
 USAGE = """
-ptycho-import FILE [FILE ...] reads one scan into this project's HDF5; files that belong together are named together.
+ptycho-import FILE [FILE ...] converts one scan to this project's HDF5; name all files of the scan in one command.
 
-  ptycho-import scan.cxi                                  the format is recognised; out=FILE.h5 names the result
+  ptycho-import scan.cxi                                  recognises the format; out=FILE.h5 chooses the output file
   ptycho-import product.h5 diffraction.h5                 a ptychodus pair, joined by index
   ptycho-import scan.npz positions.csv format=keys format.diffraction=reciprocal \\
       geometry.energy_ev=8800 geometry.distance_m=2.2 geometry.detector_pixel_m=75e-6
@@ -28,7 +28,7 @@ Choices, each as group=default with its options:
 
 
 def task(cfg: "DictConfig") -> None:
-    """Import the named files; print what was decided and what to do next."""
+    """Import the named files; print the decisions made on the way and what to do next."""
     from ptycho_bench.config.build import check_type
     from ptycho_bench.config.importing import import_spec
     from ptycho_bench.data.store import open_scan

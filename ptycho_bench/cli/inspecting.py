@@ -1,4 +1,4 @@
-"""ptycho-inspect: what a file contains, what is missing, and what to do next."""
+"""ptycho-inspect: show what the files of a scan contain, what is missing, and what to do next."""
 
 import argparse
 import os
@@ -16,12 +16,12 @@ DESCRIPTION = (
 
 
 def main() -> None:
-    """Run the command; it has plain arguments, so that looking at a file takes a second."""
+    """Run the command. It uses argparse and not Hydra, so that it starts in a second."""
     parser = argparse.ArgumentParser(prog="ptycho-inspect", description=DESCRIPTION)
     parser.add_argument("files", nargs="+", help="files of one scan")
     parser.add_argument("--picture", action="store_true", help="draw patterns, mean pattern and positions")
     parser.add_argument("--out", metavar="PNG", help="file of the picture; default: named after the first file")
-    parser.add_argument("--all", action="store_true", help=f"look at every pattern, not only at the first {LOOK_AT}")
+    parser.add_argument("--all", action="store_true", help=f"examine every pattern, not only the first {LOOK_AT}")
     parser.add_argument("--orientation", action="store_true", help="try the eight flips and swaps of the positions")
     words = sys.argv[1:]
     overrides = [word for word in words if "=" in word and not word.startswith("-") and not Path(word).exists()]
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def inspect(arguments: argparse.Namespace, overrides: list[str]) -> None:
-    """Print the contents of the files, then what they are as one scan."""
+    """Print the contents of the files, then describe them as one scan."""
     from ptycho_bench.data.errors import DataError
     from ptycho_bench.formats.containers.paths import expand
     from ptycho_bench.formats.tree import tree
@@ -68,10 +68,10 @@ def print_list(heading: str, lines: list[str]) -> None:
 
 
 def picture_path(arguments: argparse.Namespace) -> Path | None:
-    """Return where the picture goes; None if none is asked for.
+    """Return the file of the picture; None if none is asked for.
 
     Raises:
-        ValueError: If the file is no PNG: it may be somebody's data.
+        ValueError: If the name does not end in .png, because another file could be data.
     """
     if not arguments.picture and arguments.out is None:
         return None

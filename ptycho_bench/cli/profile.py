@@ -1,4 +1,4 @@
-"""ptycho-profile: parameters, operations, memory and time of a network, on this machine."""
+"""ptycho-profile: measure parameters, operations, memory and time of a network on this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 CONFIG = "profile"
 
 USAGE = """
-ptycho-profile measures what a network costs, and records it for ptycho-report's tables of cost.
+ptycho-profile measures the cost of a network on this machine and records it for the cost tables of ptycho-report.
 
   ptycho-profile model=ppn                                 parameters, GFLOPs, memory, milliseconds by batch size
   ptycho-profile model=circular input=dual_gain phase=circular size_px=64 device=cuda
@@ -22,7 +22,7 @@ Choices, each as group=default with its options:
 
 
 def task(cfg: "DictConfig") -> None:
-    """Measure, print, record."""
+    """Measure the network; print and record the result."""
     from hydra.core.hydra_config import HydraConfig
 
     from ptycho_bench.config.description import describe

@@ -1,4 +1,4 @@
-"""ptycho-reconstruct: turn one scan into one complex object, by a network, a solver, or both."""
+"""ptycho-reconstruct: reconstruct the complex object of one scan with a network, a solver, or both."""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 CONFIG = "reconstruct"
 
 USAGE = """
-ptycho-reconstruct FILE turns one scan into one complex object.
+ptycho-reconstruct FILE reconstructs the complex object of one scan.
 
-  ptycho-reconstruct scan.h5 CHECKPOINT.ckpt                       by a trained network
-  ptycho-reconstruct scan.h5 NETWORK.onnx                          by a network that ptycho-export wrote
-  ptycho-reconstruct scan.h5 solver=epie                           by a solver, with the file's probe
-  ptycho-reconstruct scan.h5 solver=rpie solver.modes=2            with a refined probe
-  ptycho-reconstruct scan.h5 solver=epie warm_start=CHECKPOINT     the solver starts from the network's object
-  ptycho-reconstruct scan.cxi solver=rpie triplets=true            any importable file; also writes a set to train on
+  ptycho-reconstruct scan.h5 CHECKPOINT.ckpt                       with a trained network
+  ptycho-reconstruct scan.h5 NETWORK.onnx                          with a network that ptycho-export wrote
+  ptycho-reconstruct scan.h5 solver=epie                           with a solver and the probe of the file
+  ptycho-reconstruct scan.h5 solver=rpie solver.modes=2            with a solver that refines the probe
+  ptycho-reconstruct scan.h5 solver=epie warm_start=CHECKPOINT     with a solver that starts from the network's object
+  ptycho-reconstruct scan.cxi solver=rpie triplets=true            any importable file; also writes data to train on
 
 It writes object.h5 (a ptychodus product), object.cxi, pictures and results.json under outputs/reconstructions/.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 CONFIG = "report"
 
 USAGE = """
-ptycho-report writes the table of a benchmark from the runs that ptycho-sweep has made; it never trains.
+ptycho-report writes the table of a benchmark from the runs of ptycho-sweep; it never trains.
 
   ptycho-report benchmark=ppn_table2                  Markdown, HTML, CSV and LaTeX, with figures
   ptycho-report benchmark=ppn_table2 epochs=2         its shortened variant
@@ -19,7 +19,7 @@ ptycho-report writes the table of a benchmark from the runs that ptycho-sweep ha
   ptycho-report benchmark=all                         every table, full length and shortened
   ptycho-report benchmark=leaderboard out=FOLDER      in a folder of your choice instead of beside the plan
 
-Options:
+Values: epochs, out, figures; see conf/report.yaml.
 """
 
 
@@ -36,7 +36,7 @@ def task(cfg: "DictConfig") -> None:
 
 
 def benchmark_to_tables(words: list[str]) -> list[str]:
-    """Return a command line on which benchmark=NAME reads tables=NAME, as a report needs no file of conf/benchmark.
+    """Return a command line with benchmark=NAME replaced by tables=NAME; a report needs no file of conf/benchmark.
 
     >>> benchmark_to_tables(["benchmark=all", "epochs=2"])
     ['tables=all', 'epochs=2']

@@ -14,8 +14,8 @@ CONFIG = "simulate"
 USAGE = """
 ptycho-simulate writes one data set as HDF5.
 
-  ptycho-simulate data=ltem                             into the cache that ptycho-train looks in
-  ptycho-simulate data=ltem noise=ppn out=noisy.h5      into a file; train on it with data=file data.file_path=noisy.h5
+  ptycho-simulate data=ltem                             to the cache that ptycho-train uses
+  ptycho-simulate data=ltem noise=ppn out=noisy.h5      to a file; train on it with data=file data.file_path=noisy.h5
   ptycho-simulate data=ltem data.overlap_ratio=0.5 data.photons=1e5
 
 Choices, each as group=default with its options:
@@ -23,7 +23,7 @@ Choices, each as group=default with its options:
 
 
 def task(cfg: "DictConfig") -> None:
-    """Simulate the named data set into `out`, or into the cache that ptycho-train looks in."""
+    """Simulate the named data set and write it to `out`, or to the cache that ptycho-train uses."""
     from ptycho_bench.config.data_choice import data_set
     from ptycho_bench.config.datasets import ScanFile
     from ptycho_bench.data.store import read_scan

@@ -28,7 +28,8 @@ ptycho-sweep runs what is missing from a table; it skips finished runs and resum
 
 ptycho-report benchmark=NAME writes the table.
 
-Choices, as group=default with the other options:
+Other values, such as retry_failed and gpus, are listed in conf/sweep.yaml. Choices, each as group=default with its
+options:
 """
 
 

@@ -1,4 +1,4 @@
-"""ptycho-train: train one network, unless that has been done. Heavy imports come after a finished run was skipped."""
+"""ptycho-train: train one network. Heavy modules are imported only if the run is not finished."""
 
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,11 @@ ptycho-train trains one network on one data set, or on several as one, then meas
   ptycho-train model=ppn loss=weighted            one run; a finished one is skipped, a killed one is resumed
   ptycho-train preset=cpr                         a network as its authors train it
   ptycho-train data=ad_ltem data_root=FOLDER      another data set
-  ptycho-train data=[ltem,scan.h5]                several scans as one set, reported apart and together
+  ptycho-train data=[ltem,scan.h5]                several scans as one set, reported separately and together
   ptycho-train data=folder data.folder_path=DIR   every scan in a folder, in the same way
   ptycho-train recipe.epochs=4 seed=1             any value, by its dotted name
   ptycho-train -m seed=0,1,2 model=ppn,ptychonn   every combination
-  ptycho-train --cfg job                          the composed configuration with every name
+  ptycho-train --cfg job                          the composed configuration with every value
   ptycho-train --trust PACKAGE ...                also use networks of your own package
 
 Choices, each as group=default with its options:
@@ -52,19 +52,19 @@ def task(cfg: "DictConfig") -> float | None:
         if owner is not None:
             print(f"skip: {folder.path} is being trained by {owner}")
             return None
-        if not cfg.overwrite and (done := folder.results()) is not None:  # by whoever held it a moment ago
+        if not cfg.overwrite and (done := folder.results()) is not None:  # another process may just have finished it
             return skipped(folder, done)
         return train_recorded(cfg, choices, run, folder)
 
 
 def skipped(folder: "RunFolder", done: dict) -> float:
-    """Report that a run is finished; return its best validation loss."""
+    """Print that a run is finished; return its best validation loss."""
     print(f"skip: {folder.path} is finished; overwrite=true trains it again")
     return done["training"]["best_val_total"]
 
 
 def train_recorded(cfg: "DictConfig", choices: dict[str, str], run: "Run", folder: "RunFolder") -> float | None:
-    """Train; a failure is also recorded in the folder."""
+    """Train the run; record a failure in its folder."""
     from ptycho_bench.config.training import training_spec
     from ptycho_bench.runs.train import train
 
@@ -76,10 +76,10 @@ def train_recorded(cfg: "DictConfig", choices: dict[str, str], run: "Run", folde
 
 
 def refuse_nested_processes(cfg: "DictConfig", *, multirun: bool) -> None:
-    """Check that no job of a multirun has several processes: each would repeat the whole multirun.
+    """Check that no job of a multirun uses several processes, each of which would repeat the whole multirun.
 
     Raises:
-        ValueError: If one has.
+        ValueError: If it does.
     """
     devices = cfg.trainer.devices
     if multirun and str(devices) not in ("1", "[0]"):

@@ -30,7 +30,7 @@ def build(node: object, *, group: str | None = None, **extra: object) -> object:
 
 
 def construct(description: Mapping, group: str | None, extra: Mapping[str, object]) -> object:
-    """Build what a description stands for, inner objects first; see `build`."""
+    """Build the object that a description describes, inner objects first; see `build`."""
     target = resolve(description[KIND], group)
     values = {key: value for key, value in description.items() if key not in (KIND, PARTIAL)}
     check_arguments(description[KIND], target, values, extra, partial=bool(description.get(PARTIAL)))
@@ -70,7 +70,7 @@ def check_arguments(name: str, target: Callable, values: Mapping, extra: Mapping
 
 
 def check_type(name: str, value: object, annotation: object) -> None:
-    """Check that a value is of its annotated type, if that consists of scalars, lists and tuples.
+    """Check that a value has its annotated type; other annotations than scalars, lists and tuples are not checked.
 
     An int is accepted as a float; each item of a list or tuple is checked.
 
@@ -97,7 +97,7 @@ def check_type(name: str, value: object, annotation: object) -> None:
 
 
 def check_batch_size(value: object) -> None:
-    """Check that a number of patterns that are predicted at once is a whole number of at least 1.
+    """Check that a batch size is a whole number of at least 1.
 
     Raises:
         ValueError: If it is not.

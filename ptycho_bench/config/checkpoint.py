@@ -1,4 +1,4 @@
-"""Checkpoints: read, checked and turned into networks. Nothing in the file is run, interpolated or used as a path."""
+"""Read and check checkpoints and restore networks. Nothing in the file is run, interpolated or used as a path."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +14,8 @@ from ptycho_bench.config.validation import Strict, validated
 from ptycho_bench.network.network import PtychoNetwork
 
 SCHEMA = 4  # raise it if older checkpoints can no longer be read
-KEY = "ptycho_bench"  # of the description in the checkpoint
-WEIGHTS = "network."  # begins the name of each weight
+KEY = "ptycho_bench"  # under which a checkpoint contains the description
+WEIGHTS = "network."  # prefix of the name of each weight
 MOST_PX = 8192
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -60,7 +60,7 @@ class TestedScan(Strict):
 
 
 class Description(Strict):
-    """What a checkpoint says about its network, apart from the weights.
+    """Description of a network in a checkpoint: everything but the weights.
 
     Args:
         schema_: version of this layout.
@@ -70,7 +70,7 @@ class Description(Strict):
         model: description of the architecture, see `config.description.describe`; also `input`, `amplitude`, `phase`.
         scaling: ranges of the training part, joint over all scans.
         own_scaling: ranges of each scan by its content hash, if each has its own.
-        test: what was tested of each scan.
+        test: the tested part of each scan.
         geometry: metres and electronvolts; None if unknown.
         data: description of the simulated scan without its files; None for files and for several scans.
         noise: description of the simulated noise.
@@ -96,7 +96,7 @@ class Description(Strict):
     @field_validator(*PARTS, "data", "noise", "metrics")
     @classmethod
     def hold_plain_values(cls, value: dict | None, info: ValidationInfo) -> dict | None:
-        """Refuse whatever names code or would be interpolated, and parts with classes of other groups."""
+        """Refuse values that name code or would be interpolated, and parts with classes of other groups."""
         if value is not None:
             check_stored(value, "it")
             if not isinstance(value.get(KIND), str):
@@ -126,14 +126,14 @@ def check_description(stored: object, where: str) -> dict:
     """Check the description that a file contains.
 
     Args:
-        stored: as it was read.
+        stored: the description as it was read.
         where: the file, for the message.
 
     Returns:
         The description as plain values.
 
     Raises:
-        ValueError: If it is of another schema, or any of its values is not what it should be.
+        ValueError: If it has another schema, or any of its values is not valid.
     """
     if not isinstance(stored, Mapping):
         raise ValueError(f"{where} contains no description of a network, but a {type(stored).__name__}; train it again")
@@ -149,7 +149,7 @@ def read_checkpoint(path: str | Path) -> dict:
     """Read a checkpoint's plain content: description under `ptycho_bench`, `state_dict`, and what Lightning adds.
 
     Raises:
-        ValueError: If the file is missing, is no checkpoint, or its description is not what ptycho-train writes.
+        ValueError: If the file is missing, is not a checkpoint, or its description is not valid.
     """
     if not Path(path).is_file():
         raise ValueError(f"no checkpoint {path}; a finished run has one at outputs/runs/STUDY/RUN/best.ckpt")

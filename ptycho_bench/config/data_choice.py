@@ -1,4 +1,4 @@
-"""The data set that a configuration names: one scan, a file, a folder, or a list of scans."""
+"""Find the data set that a configuration names: one scan, a file, a folder, or a list of scans."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +21,8 @@ def data_set(cfg: DictConfig) -> DataSet:
         cfg: has `data`, `noise` and `outputs_dir`.
 
     Raises:
-        ValueError: If data.scans is not a list of data sets, or a folder has none.
+        ValueError: If data.scans is not a list of data sets.
+        DataError: If a folder is missing or contains no data set.
         HydraException: If conf/data has no file of that name.
     """
     keys = list(cfg.data)
@@ -63,7 +64,7 @@ def named_scan(cfg: DictConfig, scan: str, name: str) -> Simulated | ScanFile:
         name: name that the scan has in records.
 
     Raises:
-        ValueError: If it is neither, or a choice that needs values of its own.
+        ValueError: If it is neither, or a choice that needs further values.
     """
     import hydra
 
@@ -124,7 +125,7 @@ def files_in_folder(folder: Path) -> list[Path]:
 
 
 def is_data_set(path: Path) -> bool:
-    """Return True for an HDF5 file of this project, of whatever version.
+    """Return True for an HDF5 file of this project, of any version.
 
     Raises:
         DataError: If the file cannot be read.

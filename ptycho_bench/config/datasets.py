@@ -1,4 +1,4 @@
-"""Data sets as classes: simulated scans, files, and sets of them. Only simulating loads torch."""
+"""Classes of data sets: simulated scans, files, and sets of them. Torch is imported only to simulate a scan."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ Read = Callable[[Path], "PtychoScan"]
 
 @dataclass(frozen=True, kw_only=True)
 class Simulated:
-    """A scan that is made by its name and cached under its identity; also a measured one that is converted on demand.
+    """A scan that is simulated, or converted from measured files, when it is first needed, and then cached.
 
     Args:
         name: of the data set.
@@ -34,7 +34,6 @@ class Simulated:
     data: Mapping
     noise: Mapping
     cache: Path
-    is_file: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -50,7 +49,7 @@ class Simulated:
         return bool(self.data.get("held_out", False))
 
     def identity(self) -> str:
-        """Return the hash of what the scan is made from."""
+        """Return the hash of the settings that determine the scan."""
         return simulation_identity(self.data, self.noise)
 
     def patch_px(self) -> int:
@@ -78,7 +77,7 @@ class Simulated:
 
         Args:
             read: reads a file, for example `data.store.read_scan`.
-            report: receives what was simulated and what was decided on the way, line by line.
+            report: receives the decisions made on the way and a summary of the scan, line by line.
         """
         from ptycho_bench.data.summary import scan_summary
 
@@ -102,8 +101,7 @@ class ScanFile:
 
     name: str
     path: Path
-    is_file: ClassVar[bool] = True
-    held_out: ClassVar[bool] = False  # the file says so; see `ScanInfo.held_out`
+    held_out: ClassVar[bool] = False  # known only after the file is read; see `ScanInfo.held_out`
 
     @property
     def words(self) -> str:
@@ -111,7 +109,7 @@ class ScanFile:
         return f"data=file data.file_path={self.path}"
 
     def identity(self) -> str:
-        """Return the content hash that the file carries."""
+        """Return the content hash that the file contains."""
         return stored_hash(self.path)
 
     def patch_px(self) -> int:
@@ -162,14 +160,14 @@ class DataSet:
 
     Args:
         name: of the choice in conf/data.
-        scans: its scans, each with a name of its own.
+        scans: its scans, whose names differ.
     """
 
     name: str
     scans: tuple[Simulated | ScanFile, ...]
 
     def identity(self) -> str:
-        """Return the hash of what is trained on.
+        """Return the identity of all scans together.
 
         Raises:
             ValueError: If the same scan is named twice.
@@ -210,7 +208,7 @@ class DataSet:
 
 
 def check_name(name: str) -> None:
-    """Check that a data set's name can be part of a file name.
+    """Check that the name of a data set can be part of a file name.
 
     Raises:
         ValueError: If it cannot.

@@ -10,7 +10,7 @@ from ptycho_bench.config.registry import name_of
 KIND, PARTIAL = "kind", "partial"
 Plain = dict | list | str | int | float | bool | None
 KEY = re.compile(r"[A-Za-z_]\w*")
-DEEPEST, LONGEST = 8, 1000  # levels and characters of what a file may store
+DEEPEST, LONGEST = 8, 1000  # largest number of levels, and of characters of a text, in a file
 
 
 def plain_values(node: object) -> Plain:
@@ -47,7 +47,7 @@ def describe(node: object) -> Plain:
 
 
 def without_paths(described: Plain) -> Plain:
-    """Return a description without the values that name files: a file that stores it must not choose what is read."""
+    """Return a description without file names: a file that stores it must not determine which files are read."""
     if not isinstance(described, dict):
         return described
     kept = {key: value for key, value in described.items() if not (key.endswith("_path") or key == "source")}
@@ -59,8 +59,8 @@ def check_stored(value: object, where: str, depth: int = 0) -> None:
 
     Args:
         value: what was read.
-        where: what the values are, for the message.
-        depth: levels above.
+        where: place of the value, for the message.
+        depth: number of levels above it.
 
     Raises:
         ValueError: If a value is not plain, names code, or contains an interpolation.
@@ -79,4 +79,4 @@ def check_stored(value: object, where: str, depth: int = 0) -> None:
         if "${" in value or len(value) > LONGEST or not value.isprintable():
             raise ValueError(f"{where} is the text {value[:40]!r}, which no description may contain")
     elif not (value is None or isinstance(value, (bool, int, float))):
-        raise ValueError(f"{where} is a {type(value).__name__}; a description holds numbers, texts and lists of these")
+        raise ValueError(f"{where} is a {type(value).__name__}; a description contains numbers, texts and lists")

@@ -5,7 +5,7 @@ def device_named(name: str) -> str:
     """Return the device that `auto`, `cpu` or `cuda` stands for.
 
     Raises:
-        ValueError: If the name is another, or there is no CUDA device.
+        ValueError: If the name is none of these, or there is no CUDA device.
     """
     import torch
 

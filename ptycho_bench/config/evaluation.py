@@ -1,4 +1,4 @@
-"""From the configuration of ptycho-evaluate, and the checkpoint it names, to an `EvaluationSpec`."""
+"""Build an `EvaluationSpec` from the configuration of ptycho-evaluate and the checkpoint that it names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ class EvaluationSpec:
     Args:
         checkpoint: the file's content, see `config.checkpoint.read_checkpoint`.
         checkpoint_path: the file, for the record.
-        scan: what the network is scored on.
-        as_trained: whether the scan is meant to be the one that the network was trained on.
-        protocol: how metrics are taken.
+        scan: the scan that the network is scored on.
+        as_trained: whether the settings of the scan are those that the network was trained on.
+        protocol: how metrics are computed.
         region: `all`, `test`, or [top, bottom, left, right] in object pixels.
         batch_size: patterns predicted at once.
         device: `cpu` or `cuda`.
         pictures: whether to draw PNG files.
         outputs_dir: where evaluations are recorded.
-        folder: where this one is recorded; None: a folder below `outputs_dir`, named by what determines the result.
+        folder: where this one is recorded; None: a folder below `outputs_dir`, whose name identifies the result.
         identity: plain values that determine the result, apart from the scan.
         text: the whole configuration as YAML, for the record.
     """
@@ -56,7 +56,7 @@ class EvaluationSpec:
 
 
 def evaluation_spec(cfg: DictConfig, overrides: Sequence[str]) -> EvaluationSpec:
-    """Build and check what can be checked before data is read or simulated.
+    """Build the settings and check everything that can be checked before data are read or simulated.
 
     Args:
         cfg: composed configuration of ptycho-evaluate.
@@ -123,7 +123,7 @@ def take_values(node: DictConfig, stored: Mapping, where: str, *, keep_interpola
     """Set the values of a node to those that a checkpoint stores; see `inherit`."""
     if KIND in stored and name_of(node.get("_target_", "")) != stored[KIND]:
         raise ValueError(
-            f"the checkpoint was trained with {where} of the class {stored[KIND]}, which conf/ now names otherwise; "
+            f"the checkpoint was trained with {where} of class {stored[KIND]}, but conf/ now names another class; "
             f"choose {where.partition('.')[0]}=NAME on the command line"
         )
     for key, value in stored.items():
@@ -146,8 +146,11 @@ def values_of(overrides: Sequence[str]) -> list[tuple[str, object]]:
 
 
 def with_checkpoint(words: list[str]) -> list[str]:
-    """Return a command line on which the word that ends in .ckpt is the checkpoint, and the choices of its run come
-    before the user's."""
+    """Return a command line that names the checkpoint by an override, before the choices of its run and the user's.
+
+    Args:
+        words: the command line; the word that ends in .ckpt is the checkpoint.
+    """
     words = scans_to_overrides(words)
     path = next((word for word in words if word.endswith(".ckpt") and not word.startswith("checkpoint=")), None)
     if path is None:
@@ -158,11 +161,15 @@ def with_checkpoint(words: list[str]) -> list[str]:
 
 
 def choices_of_run(path: str, words: Sequence[str]) -> list[str]:
-    """Return overrides that name the checkpoint and the groups to inherit from its run: those that the user named no
-    option of.
+    """Return overrides that name the checkpoint, and the options of its run for the groups that the user has not named.
+
+    Args:
+        path: the checkpoint.
+        words: the rest of the command line.
 
     Raises:
-        ValueError: If the file is no checkpoint, or its run trained on files or several scans and none is named.
+        ValueError: If the file is not a checkpoint, or its run trained on files or several scans and the user names no
+            data.
     """
     description = read_checkpoint(path)[KEY]
     choices, tested = description["choices"], description["test"]

@@ -1,4 +1,4 @@
-"""What determines a scan and a run, as hashes. Imports neither torch nor Lightning: skipping a run must be quick.
+"""Hashes of what determines a scan or a run. Imports neither torch nor Lightning, so that skipping a run is quick.
 
 An identity contains a protocol version, the stable name of each class (see `registry`) and the values that differ from
 `NEUTRAL`. Moving a module changes no identity. Neither does a new option whose default changes nothing: give it that
@@ -15,8 +15,8 @@ from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.versions import PROTOCOL_VERSION, SIMULATION_VERSION
 
 RUN = "run"
-# Values that add nothing to an identity, by the name of the class or RUN. Options that come after this protocol version
-# belong here, each with the value that leaves results as they were.
+# Values that add nothing to an identity, by the name of the class or RUN. Add options that are introduced after this
+# protocol version, each with the value that leaves results unchanged.
 NEUTRAL: dict[str, dict[str, Plain]] = {
     RUN: {"scaling": "joint", "precision": "32-true", "streamed": False},
 }
@@ -38,7 +38,7 @@ def canonical(value: Plain) -> Plain:
 
 
 def deviations(described: Plain) -> Plain:
-    """Return a description without the values that `NEUTRAL` lists, and without the flag of classes completed later."""
+    """Return a description without the values that `NEUTRAL` lists and without the flag `partial`."""
     if isinstance(described, list):
         return [deviations(item) for item in described]
     if not isinstance(described, Mapping):
@@ -84,7 +84,7 @@ def with_file_hashes(described: Plain, source: str | None = None) -> Plain:
 
 
 def stored_hash(path: str | Path) -> str:
-    """Return the content hash that a data file carries, or the hash of its bytes if it carries none."""
+    """Return the content hash that a data file contains, or the hash of its bytes if it contains none."""
     import h5py
 
     try:
@@ -107,7 +107,7 @@ def simulation_identity(data: Mapping, noise: Mapping) -> str:
 
 
 def joint_identity(identities: Sequence[str]) -> str:
-    """Return the identity of scans that train as one set; of a single scan, its own."""
+    """Return the identity of scans that train as one set; for a single scan, the identity of that scan."""
     return sha256(list(identities)) if len(identities) > 1 else identities[0]
 
 

@@ -1,4 +1,4 @@
-"""From the configuration of ptycho-import to an `ImportSpec`; ptycho-inspect and ptycho-reconstruct use it too."""
+"""Build an `ImportSpec` from a configuration, for ptycho-import, ptycho-inspect and ptycho-reconstruct."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ OPTIONS = ("geometry", "patterns", "positions")
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSpec:
-    """How files of another project are read.
+    """Settings for reading files of another project.
 
     Args:
         files: names of the files of one scan, wildcards allowed.
         reader: of the named format; None: the first format that recognises the files.
-        geometry: what the files do not say about the geometry.
+        geometry: values of the geometry that are not in the files.
         patterns: how patterns are cropped, binned and masked.
         positions: how positions are oriented and selected.
-        described: description of all of these but the files, which determines the imported scan.
+        described: descriptions of the reader and the options, which determine the imported scan.
     """
 
     files: tuple[str, ...]
@@ -41,7 +41,7 @@ def import_spec(cfg: DictConfig) -> ImportSpec:
     """Build an `ImportSpec`.
 
     Args:
-        cfg: has `files`, `format` and what conf/import_options holds.
+        cfg: has `files`, `format` and the values of conf/import_options.
 
     Raises:
         ValueError: If an option is impossible.
@@ -69,13 +69,13 @@ def compose_import(names: Sequence[str], overrides: Sequence[str]) -> ImportSpec
 
 
 def import_overrides(overrides: Sequence[str]) -> list[str]:
-    """Return those words of a command line that are options of an import."""
+    """Return the words of a command line that are import options."""
     groups = ("format", "import_options", *OPTIONS)
     return [word for word in overrides if word.lstrip("+~").partition("=")[0].partition(".")[0] in groups]
 
 
 def packaged_readers() -> dict[str, Reader]:
-    """Return every format of conf/format that can be built without being told more, by name."""
+    """Return the reader of each format of conf/format that needs no further values, by name."""
     conf = files("ptycho_bench.conf") / "format"
     yaml = sorted((file for file in conf.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     nodes = {file.name.removesuffix(".yaml"): OmegaConf.create(file.read_text()) for file in yaml}

@@ -1,4 +1,4 @@
-"""Networks and losses from plain descriptions."""
+"""Build networks and losses from plain descriptions."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ def build_part(description: Mapping, part: str, **extra: object) -> object:
 
 
 def build_model(description: Mapping) -> torch.nn.Module:
-    """Build the architecture, with as many channels as input and phase representation need.
+    """Build the architecture, with the number of channels that input and phase representation need.
 
     Args:
         description: has `model`, `input`, `phase` and `size_px`.
@@ -33,7 +33,7 @@ def build_model(description: Mapping) -> torch.nn.Module:
 
 
 def check_forward(description: Mapping) -> None:
-    """Send one pattern without values through the architecture, so that mistakes are reported before data is simulated.
+    """Run the architecture once on the meta device, so that mistakes are reported before data are simulated.
 
     Args:
         description: see `build_model`.

@@ -1,4 +1,4 @@
-"""Words of a command line that Hydra cannot read as they are: flags, file names, and several data sets."""
+"""Convert words of a command line that Hydra cannot read, such as flags and file names, to overrides."""
 
 import re
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ LIST = r"\[([^\[\]]*)\]"
 
 
 def quoted(path: str) -> str:
-    """Return a text as Hydra reads it whatever characters it contains."""
+    """Return a text in quotes, so that Hydra reads it unchanged."""
     escaped = path.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
 def is_file_word(word: str) -> bool:
-    """Return True for a word that names a file: neither an override nor a flag."""
+    """Return True for a word that names a file, that is, neither an override nor a flag."""
     return "=" not in word and not word.startswith("-")
 
 
 def files_to_override(words: list[str], key: str) -> list[str]:
-    """Return a command line on which the words that name files read KEY=[FILE,...].
+    """Return a command line with the words that name files replaced by KEY=[FILE,...].
 
     >>> files_to_override(["a.h5", "b.h5", "out=c.h5"], "files")
     ["files=['a.h5','b.h5']", 'out=c.h5']
@@ -30,7 +30,7 @@ def files_to_override(words: list[str], key: str) -> list[str]:
 
 
 def networks_to_override(words: list[str]) -> list[str]:
-    """Return a command line on which files of trained networks read checkpoint=FILE, and other files files=[FILE,...].
+    """Return a command line with trained networks replaced by checkpoint=FILE and other files by files=[FILE,...].
 
     >>> networks_to_override(["scan.h5", "best.ckpt", "frc=false"])
     ["files=['scan.h5']", 'frc=false', "checkpoint='best.ckpt'"]
@@ -41,7 +41,7 @@ def networks_to_override(words: list[str]) -> list[str]:
 
 
 def checkpoint_to_override(words: list[str]) -> list[str]:
-    """Return a command line on which the word that names a file reads checkpoint=FILE.
+    """Return a command line with the word that names a file replaced by checkpoint=FILE.
 
     >>> checkpoint_to_override(["best.ckpt", "batch=8"])
     ["checkpoint='best.ckpt'", 'batch=8']
@@ -56,15 +56,15 @@ def checkpoint_to_override(words: list[str]) -> list[str]:
 
 
 def flags_to_overrides(words: list[str], flags: Mapping[str, str], numbers: Mapping[str, str]) -> list[str]:
-    """Return a command line with its flags as overrides.
+    """Return a command line with its flags replaced by overrides.
 
     >>> flags_to_overrides(["a=b", "--dry-run", "--index", "3"], {"--dry-run": "dry_run=true"}, {"--index": "index"})
     ['a=b', 'dry_run=true', 'index=3']
 
     Args:
         words: the command line.
-        flags: override that stands for each flag.
-        numbers: key that the number after each of these flags is given to.
+        flags: override for each flag.
+        numbers: for each flag that is followed by a number, the key that the number is for.
 
     Raises:
         ValueError: If a number is missing.
@@ -82,7 +82,7 @@ def flags_to_overrides(words: list[str], flags: Mapping[str, str], numbers: Mapp
 
 
 def scans_to_overrides(words: list[str]) -> list[str]:
-    """Return a command line on which data=[SCAN,...] reads data=several data.scans=[SCAN,...]; several lists sweep.
+    """Return a command line with data=[SCAN,...] replaced by data=several data.scans=[SCAN,...]; several lists sweep.
 
     >>> scans_to_overrides(["data=[ltem,b.h5]", "seed=1"])
     ['data=several', "data.scans=['ltem','b.h5']", 'seed=1']
@@ -106,13 +106,13 @@ def scans_to_overrides(words: list[str]) -> list[str]:
 
 
 def list_override(items: str) -> str:
-    """Return names that are separated by commas as a list that Hydra reads."""
+    """Return names separated by commas as a list in Hydra's syntax."""
     names = (item.strip().strip("'\"") for item in items.split(","))
     return f"[{','.join(quoted(name) for name in names if name)}]"
 
 
 def refuse_ambiguous(word: str) -> None:
-    """Check that a word gives no value of data, such as data.photons=1e4, beside several scans.
+    """Check that a word sets no value of data, such as data.photons=1e4, which is ambiguous for several scans.
 
     Raises:
         ValueError: If it does.

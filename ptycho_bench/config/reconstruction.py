@@ -1,4 +1,4 @@
-"""From the configuration of ptycho-reconstruct to a `ReconstructionSpec`."""
+"""Build a `ReconstructionSpec` from the configuration of ptycho-reconstruct."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,24 +23,24 @@ class ReconstructionSpec:
 
     Args:
         files: the scan's files, and how files of other projects are read.
-        import_words: import options on the command line.
+        import_words: the words of the command line that are import options.
         network_path: trained network that reconstructs, or that the solver starts from; None if there is none.
         solver: iterative solver; None if the network reconstructs alone.
-        protocol: how metrics are taken if the truth is known.
+        protocol: how metrics are computed if the truth is known.
         region: `all`, `test`, or [top, bottom, left, right] in object pixels.
-        region_of: checkpoint whose test region `test` means; None: the network's own.
-        probe_path: file of the probe; None: the scan's own.
+        region_of: checkpoint whose test region `test` refers to; None: that of the network.
+        probe_path: file of the probe; None: the probe of the scan.
         probe_key: its data set, if the file is HDF5.
         frc: whether to correlate reconstructions of two halves of the data.
         triplets: whether to write the scan with amplitude and phase cut from the object.
-        triplets_bin: detector pixels added up for these.
-        triplets_trim_px: margin of the field whose points are left out of these.
+        triplets_bin: side of the squares of detector pixels that are summed for this scan.
+        triplets_trim_px: margin of the field whose points are left out of this scan.
         batch_size: patterns that a network predicts at once.
         cache_mb: patterns are kept in memory up to this size.
         device: `auto`, `cpu` or `cuda`.
         pictures: whether to draw PNG files.
         outputs_dir: where reconstructions are recorded.
-        folder: where this one is recorded; None: a folder below `outputs_dir`, named by what determines the result.
+        folder: where this one is recorded; None: a folder below `outputs_dir`, whose name identifies the result.
         identity: plain values that determine the result, apart from the scan.
         text: the whole configuration as YAML, for the record.
     """
@@ -69,7 +69,7 @@ class ReconstructionSpec:
 
 
 def reconstruction_spec(cfg: DictConfig, overrides: Sequence[str]) -> ReconstructionSpec:
-    """Build and check what can be checked before a file is read.
+    """Build the settings and check everything that can be checked before a file is read.
 
     Args:
         cfg: composed configuration of ptycho-reconstruct.
@@ -117,7 +117,7 @@ def network_path(cfg: DictConfig, *, solved: bool) -> str | None:
         solved: whether a solver is named.
 
     Raises:
-        ValueError: If what is named does not fit together.
+        ValueError: If checkpoint, solver and warm start do not fit together, or the file is missing.
     """
     if solved and cfg.checkpoint is not None:
         raise ValueError(

@@ -20,7 +20,7 @@ from importlib.resources import files
 
 TRUST_VARIABLE = "PTYCHO_BENCH_TRUST"
 ENTRY_POINTS = "ptycho_bench.trusted"
-TORCH_MODULES = ("torch.optim", "torch.optim.lr_scheduler")  # whose optimisers and schedules a recipe may name
+TORCH_MODULES = ("torch.optim", "torch.optim.lr_scheduler")  # a recipe may name their optimisers and schedules
 TARGET = re.compile(r"\b_target_:\s*([\w.]+)")
 
 
@@ -38,7 +38,7 @@ def classes_named_in(folder) -> dict[str, str]:
 
 
 def trusted_packages() -> set[str]:
-    """Return the names of the packages of others whose classes may be named."""
+    """Return the names of the other packages whose classes may be used."""
     named = os.environ.get(TRUST_VARIABLE, "").split(",")
     installed = (entry.value.partition(":")[0].partition(".")[0] for entry in entry_points(group=ENTRY_POINTS))
     return {name.strip() for name in (*named, *installed)} - {""}
@@ -48,7 +48,7 @@ def name_of(target: str) -> str:
     """Return the stable name of a class, given its full path.
 
     Args:
-        target: full path of a class, as a configuration has it under `_target_`.
+        target: full path of a class, as under `_target_` in a configuration.
 
     Raises:
         ValueError: If neither conf/ nor a trusted package contains the class.
@@ -66,7 +66,7 @@ def name_of(target: str) -> str:
 
 
 def check_known(name: str, group: str | None = None) -> None:
-    """Check that a stable name stands for a class that may be used; imports nothing.
+    """Check that a stable name refers to a class that may be used; imports nothing.
 
     Args:
         name: short name of a class that conf/ names, or full path of a class in a trusted package.
@@ -80,7 +80,7 @@ def check_known(name: str, group: str | None = None) -> None:
         raise ValueError(f"{name} belongs to another package; if you trust {package}, add --trust {package}")
     if "." not in name and name not in (known := known_classes(group)):
         raise ValueError(
-            f"{name!r} is no {group or 'known'} class of this release; it knows {', '.join(sorted(known))}"
+            f"{name!r} is not a known class{f' of conf/{group}' if group else ''}; known are {', '.join(sorted(known))}"
         )
 
 
@@ -91,7 +91,7 @@ def known_classes(group: str | None) -> dict[str, str]:
 
 
 def resolve(name: str, group: str | None = None) -> Callable:
-    """Return the class or function that a stable name stands for.
+    """Return the class or function that a stable name refers to.
 
     Args:
         name: short name of a class that conf/ names, or full path of a class in a trusted package.
@@ -112,7 +112,7 @@ def resolve_trusted(path: str) -> Callable:
     """Return a class of a trusted package, given its full path.
 
     Raises:
-        ValueError: If the package has no such class, or only imports it from elsewhere.
+        ValueError: If the package does not define the class itself.
     """
     package = path.partition(".")[0]
     try:

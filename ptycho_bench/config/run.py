@@ -1,4 +1,4 @@
-"""What a run of ptycho-train is: its data, its name and its identity. Quick: torch is imported only for large files."""
+"""Data, name and identity of a run of ptycho-train. Torch is imported only for large files, so that this is quick."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ptycho_bench.config.datasets import DataSet, ScanFile
 from ptycho_bench.config.description import Plain, describe
 from ptycho_bench.config.identity import GROUPS, run_identity, run_name
 
-MOST_CHANNELS = 32  # of input, targets and counts together: smaller sets than the limit need no closer look
+MOST_CHANNELS = 32  # of input, targets and counts together; a set that fits with so many needs no exact count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Run:
     Args:
         name: of its folder.
         identity: hash of what determines its result.
-        data: what it trains on.
+        data: the scans that it trains on.
         groups: description of each choice that changes results, see `config.identity.GROUPS`.
         streamed: whether samples are read from the file in each epoch, instead of kept in memory.
         folder: where it is recorded.
@@ -43,7 +43,7 @@ def run_of(cfg: DictConfig, choices: Mapping[str, str]) -> Run:
         choices: name of the file taken from each group of conf/.
 
     Raises:
-        ValueError: If a class is unknown, a scan is named twice, or `cache_mb` is no size.
+        ValueError: If a class is unknown, a scan is named twice, or `cache_mb` is not a size.
         DataError: If a file is missing or cannot be read.
     """
     data, groups = data_set(cfg), {group: describe(cfg[group]) for group in GROUPS}
@@ -63,8 +63,8 @@ def run_of(cfg: DictConfig, choices: Mapping[str, str]) -> Run:
 def is_streamed(data: DataSet, groups: Mapping[str, Plain], cache_mb: float | None) -> bool:
     """Return True if the data set's files take more than `cache_mb` once they are prepared.
 
-    Simulated scans are made in memory and count for nothing. They must not count: their size is unknown before they are
-    made, and the identity of a run depends on the answer.
+    Simulated scans are made in memory and are not counted: their size is unknown before they are simulated, and the
+    identity of a run depends on the answer.
 
     Args:
         data: the data set.
@@ -72,7 +72,7 @@ def is_streamed(data: DataSet, groups: Mapping[str, Plain], cache_mb: float | No
         cache_mb: limit in MB; None keeps every set in memory.
 
     Raises:
-        ValueError: If `cache_mb` is no size.
+        ValueError: If `cache_mb` is not a size.
         DataError: If a file has no patterns.
     """
     if cache_mb is None:
@@ -85,7 +85,7 @@ def is_streamed(data: DataSet, groups: Mapping[str, Plain], cache_mb: float | No
 
 
 def bytes_per_pixel(groups: Mapping[str, Plain]) -> int:
-    """Return the bytes of a pixel of a prepared sample: input channels, encoded targets and counts, as float32."""
+    """Return the bytes per pixel of a prepared sample: input channels, encoded targets and counts, as float32."""
     from ptycho_bench.config.build import build
     from ptycho_bench.config.network import build_loss
     from ptycho_bench.network.scaling import NEUTRAL

@@ -1,4 +1,4 @@
-"""From the configuration of ptycho-train to a `TrainingSpec`: plain values and checked objects, built once."""
+"""Build a `TrainingSpec`, plain values and checked objects, from the configuration of ptycho-train."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -29,12 +29,12 @@ class TrainingSpec:
         run: name, identity, data and the description of each choice.
         choices: name of the file taken from each group of conf/.
         seed: of weights and training order.
-        scaling: `joint`: one range over all scans; `own`: each scan in its own range.
+        scaling: `joint`: one range over all scans; `own`: a separate range for each scan.
         split: takes a scan as `scan`; returns its training, validation and test points.
-        make_loss: returns a new loss; each scan needs one of its own if the loss compares with measured patterns.
+        make_loss: returns a new loss; each scan needs its own if the loss compares with measured patterns.
         recipe: epochs, batch size, optimiser and schedule.
-        protocol: how results are measured.
-        compute: memory layout, compilation and the like.
+        protocol: how metrics are computed.
+        compute: memory layout, compilation and similar options.
         devices: accelerator, devices, strategy and precision for `training.fit.make_trainer`.
         make_logger: returns a Lightning logger, given the run's name and folder; None if there is none.
         network: description of model, input, amplitude and phase, with `size_px`.
@@ -60,7 +60,7 @@ class TrainingSpec:
     text: str
 
     def stored(self) -> dict:
-        """Return what a checkpoint keeps of the configuration: plain values without paths, see `config.checkpoint`."""
+        """Return the part of the configuration that a checkpoint contains: plain values without paths."""
         scans = self.run.data.scans
         simulated = scans[0] if len(scans) == 1 and isinstance(scans[0], Simulated) else None
         return {
@@ -73,13 +73,13 @@ class TrainingSpec:
         }
 
     def summary(self) -> str:
-        """Return the line that a run begins with: what it trains on, and how."""
+        """Return the first line that a run prints: the option that it takes from each group."""
         words = ("data", "split", "noise", "model", "input", "amplitude", "phase", "loss", "recipe")
         return " ".join(f"{word}={self.choices[word]}" for word in words if self.choices.get(word))
 
 
 def training_spec(cfg: DictConfig, choices: Mapping[str, str], run: Run) -> TrainingSpec:
-    """Build and check everything that can be checked before data is read or simulated.
+    """Build the settings and check everything that can be checked before data are read or simulated.
 
     Args:
         cfg: composed configuration of ptycho-train.
@@ -127,7 +127,7 @@ def training_spec(cfg: DictConfig, choices: Mapping[str, str], run: Run) -> Trai
 
 
 def trainer_options(cfg: DictConfig) -> tuple[ComputeOptions, dict]:
-    """Return how a network is computed, and on which devices, as conf/trainer says.
+    """Return the compute options and the devices of conf/trainer.
 
     Raises:
         ValueError: If a value is missing or impossible.
@@ -143,7 +143,7 @@ def trainer_options(cfg: DictConfig) -> tuple[ComputeOptions, dict]:
 
 
 def logger_factory(cfg: DictConfig) -> Callable | None:
-    """Return what makes the logger that conf/logger names; None if there is none."""
+    """Return a function that makes the logger of conf/logger; None if there is none."""
     described = describe(cfg.logger)
     return partial(build, described, config=plain_values(cfg)) if KIND in described else None
 

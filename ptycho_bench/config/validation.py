@@ -1,4 +1,4 @@
-"""Plain data read from a file, checked by pydantic; a refusal is one line that names the place and the value."""
+"""Check plain data from a file with pydantic; an error is one line that names the place and the value."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -9,7 +9,7 @@ LONGEST_SHOWN = 60  # characters of a refused value
 
 
 class Strict(BaseModel):
-    """Base of models that refuse unknown keys and convert no types."""
+    """Base class of models that refuse unknown keys and convert no types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -29,7 +29,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(model: type[Model], data: object, where: str) -> Model:
-    """Return plain data as a model.
+    """Convert plain data to a model.
 
     Args:
         model: class of the result.

@@ -6,7 +6,7 @@ MIB_PER_PARAMETER = 4 / 2**20  # single precision
 
 
 def profile_key(record: Mapping, device: str) -> str:
-    """Return what a profile is looked up by: model, input, phase, side of the patterns and kind of device.
+    """Return the key of a profile: model, input, phase, side of the patterns and kind of device.
 
     Args:
         record: results.json of a run, or a mapping with its `choices` and `data.pattern_px`.

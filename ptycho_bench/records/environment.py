@@ -40,7 +40,7 @@ def processor() -> str:
 
 
 def device_description(device: str) -> dict[str, object]:
-    """Return the columns that tell on which device a benchmark was measured.
+    """Return columns that describe the device on which a benchmark was measured.
 
     Args:
         device: `cpu` or `cuda`.

@@ -1,4 +1,4 @@
-"""Locks on run folders: a file beside the folder, refreshed by a heartbeat, keeps two processes off the same run."""
+"""Locks on run folders: a file beside the folder, refreshed by a heartbeat, allows one process per run."""
 
 import _thread
 import json

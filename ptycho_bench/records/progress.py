@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-LINE_INTERVAL_S = 10.0  # shortest time between two lines where there is no terminal
+LINE_INTERVAL_S = 10.0  # shortest time between two lines if the output is not a terminal
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def fields(table: Table, block: Block) -> Figure | None:
 
 
 def patches(table: Table, block: Block) -> Figure | None:
-    """Draw the most telling test patches of the truth and of each row's first run."""
+    """Draw the most informative test patches of the truth and of each row's first run."""
     arrays = read_arrays(table, block, "samples.npz")
     if not arrays:
         return None

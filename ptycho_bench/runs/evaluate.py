@@ -20,7 +20,7 @@ def evaluate(spec: EvaluationSpec) -> float | None:
         spec: settings of the evaluation.
 
     Returns:
-        PSNR of the stitched phase, dB; None if another process is already working on it.
+        PSNR of the stitched phase, dB; None if another process is already writing this evaluation.
 
     Raises:
         ValueError: If the region contains no patch.
@@ -60,7 +60,7 @@ def evaluate(spec: EvaluationSpec) -> float | None:
 
 
 def evaluation_record(spec: EvaluationSpec, scan: PtychoScan, scored: Scored, machine: dict) -> dict:
-    """Return results.json of an evaluation."""
+    """Return the content of results.json of an evaluation."""
     return {
         "schema": SCHEMA,
         "run": spec.checkpoint[KEY]["run"],

@@ -35,11 +35,11 @@ def export(checkpoint_path: str, *, out: str | None, batch: int | None, scan: st
         checkpoint_path: the checkpoint.
         out: file to write, which ends in .onnx; None: the checkpoint's name with that suffix.
         batch: patches at once; None: any number.
-        scan: name, or beginning of the content hash, of the training scan whose own scaling is taken; None: the joint
+        scan: name, or beginning of the content hash, of the training scan whose own scaling is used; None: the joint
             scaling.
 
     Raises:
-        ValueError: If a value is impossible, or ONNX Runtime does not compute what PyTorch does.
+        ValueError: If a value is impossible, or the results of ONNX Runtime differ from those of PyTorch.
     """
     checkpoint = read_checkpoint(checkpoint_path)
     description = checkpoint[KEY]
@@ -65,11 +65,11 @@ def scan_named(description: Mapping, word: str) -> str:
     """Return the content hash of one of the scans that a network was trained on.
 
     Args:
-        description: of the checkpoint.
+        description: description of the network in the checkpoint.
         word: the scan's name, or the beginning of its content hash.
 
     Raises:
-        ValueError: If the network has one scaling for all, or the word fits none or several of its scans.
+        ValueError: If the network has one scaling for all scans, or the word fits none or several of them.
     """
     if "own_scaling" not in description:
         raise ValueError(f"scan={word} chooses a scan's own scaling, but this network has one for all; leave it out")

@@ -43,5 +43,5 @@ def read_raw(spec: ImportSpec) -> RawScan:
 
 
 def name_of_files(file: str | Path) -> str:
-    """Return a file's name without its suffixes, which names what is made from it."""
+    """Return the name of a file without its suffixes, for the files that are made from it."""
     return Path(file).name.partition(".")[0]

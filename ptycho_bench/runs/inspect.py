@@ -1,4 +1,4 @@
-"""What the files of a scan contain, what is missing, and what to do next."""
+"""Read the files of a scan and describe what they contain and what is missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ SHOWN_PATTERNS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Inspected:
-    """Files understood as one scan.
+    """The files of a scan, read and examined.
 
     Args:
         scan: the scan.
-        frames: statistics of the patterns that were looked at.
+        frames: statistics of the examined patterns.
         notes: decisions made while reading, one line each.
         own: whether the file is in this project's format.
     """
@@ -37,11 +37,11 @@ class Inspected:
     own: bool
 
     def lines(self) -> list[str]:
-        """Return what the scan is, one line for each fact."""
+        """Return a description of the scan, one line for each fact."""
         return [*self.notes, *describe_scan(self.scan, self.frames)]
 
     def missing(self) -> list[str]:
-        """Return what is missing, one line for each."""
+        """Return what is missing from the scan, one line each."""
         return what_is_missing(self.scan)
 
     def draw(self, path: Path, title: str) -> None:
@@ -56,11 +56,11 @@ def inspect_files(files: Sequence[str], overrides: Sequence[str], first: int | N
     Args:
         files: of one scan.
         overrides: options of ptycho-import.
-        first: number of patterns to look at; None looks at all.
+        first: number of patterns to examine; None for all.
 
     Raises:
         DataError: If the files cannot be read as a scan.
-        ValueError: If import options are given for a file that has been imported.
+        ValueError: If import options are given for a file of this project.
     """
     if len(files) == 1 and is_own(files[0]):
         refuse_import_options(files[0], overrides)
@@ -77,10 +77,10 @@ def inspect_files(files: Sequence[str], overrides: Sequence[str], first: int | N
 
 
 def refuse_import_options(file: str, overrides: Sequence[str]) -> None:
-    """Check that no options of an import are given for this project's own file, which has been imported.
+    """Check that no import options are given for a file of this project.
 
     Raises:
-        ValueError: If there are some.
+        ValueError: If there are any.
     """
     if given := import_overrides(overrides):
         raise ValueError(
@@ -89,7 +89,7 @@ def refuse_import_options(file: str, overrides: Sequence[str]) -> None:
 
 
 def orientation_lines(scan: PtychoScan) -> list[str]:
-    """Return the misfit of each of the eight orientations on a few points, best first, and which one to choose."""
+    """Return one line with the misfit of each of the eight orientations, best first, and one that names the best."""
     misfits = try_orientations(scan)
     lines = [f"{name:18s} {misfit:.4f}" for name, misfit in sorted(misfits.items(), key=lambda pair: pair[1])]
     names = best_orientations(misfits)

@@ -1,4 +1,4 @@
-"""The command to run next, as it can be typed."""
+"""Suggest the next command for a scan."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from ptycho_bench.data.scan import PtychoScan
 
 
 def next_command(files: Sequence[str], overrides: Sequence[str], scan: PtychoScan, *, own: bool) -> str:
-    """Return the command to run next with a scan.
+    """Return the command to run next, quoted for a shell.
 
     Args:
         files: the scan's files.
         overrides: import options that the user gave.
-        scan: as it was understood.
+        scan: the scan that was read from them.
         own: whether the file is in this project's format.
     """
     if not own:

@@ -1,4 +1,4 @@
-"""Everything one training run is made of, built from its `TrainingSpec`."""
+"""Build network, loss, data and trainer of a training run from its `TrainingSpec`."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ from ptycho_bench.training.processes import shares_work
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """A run that is ready to train; nothing of it has been written except simulated scans.
+    """A run that is ready to train; nothing has been written yet except simulated scans.
 
     Args:
         scans: each scan with its split.
@@ -50,7 +50,7 @@ def prepare(spec: TrainingSpec, folder: RunFolder) -> TrainingRun:
 
     Args:
         spec: settings of the run.
-        folder: where it will be recorded.
+        folder: folder that the run will be recorded in.
 
     Raises:
         ValueError: If devices are missing, or a scan does not fit the split.
@@ -97,7 +97,7 @@ def split_scans(spec: TrainingSpec, read: Callable[[Path], PtychoScan]) -> list[
 
     Args:
         spec: settings of the run.
-        read: reads a file, see `data.store`.
+        read: function that reads a file, see `data.store`.
 
     Raises:
         ValueError: If a scan is held out, has no labels, does not fit the split, or is named twice.
@@ -160,7 +160,7 @@ def loss_for_scans(
 
 
 def tested_scans(scans: Sequence[SplitScan], words: Sequence[str]) -> list[dict]:
-    """Return which patches are tested of each scan, as the checkpoint stores it."""
+    """Return the tested part of each scan, as the checkpoint stores it."""
     return [
         {"name": part.name, "words": text, **tested_points(part.scan, part.split)}
         for part, text in zip(scans, words, strict=True)
@@ -168,8 +168,10 @@ def tested_scans(scans: Sequence[SplitScan], words: Sequence[str]) -> list[dict]
 
 
 def tested_points(scan: PtychoScan, split: Split) -> dict:
-    """Return the tested points of the scan with this content hash, and the rectangle of object pixels [first row, end
-    row, first column, end column] that their patches cover, for other scans of the same field."""
+    """Return the tested points of a scan and, for other scans of its field, the rectangle that their patches cover.
+
+    The rectangle is [first row, end row, first column, end column] in object pixels.
+    """
     positions = scan.positions_px[split.test]
     (top, left), (bottom, right) = positions.min(axis=0), positions.max(axis=0) + scan.patch_px
     return {

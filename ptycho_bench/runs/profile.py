@@ -1,4 +1,4 @@
-"""What a network costs: parameters, operations, memory and time by batch size, on this machine."""
+"""Measure the cost of a network: parameters, operations, memory and time by batch size, on this machine."""
 
 import dataclasses
 import statistics
@@ -26,16 +26,16 @@ WARM_UP = 2
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileSpec:
-    """What is profiled.
+    """Settings of a profile.
 
     Args:
         parts: description of model, input, amplitude and phase.
         choices: name of the file taken from each group of conf/.
         size_px: side of a pattern.
-        batch_sizes: rising.
-        repeats: of each measurement.
+        batch_sizes: numbers of patterns, rising.
+        repeats: number of repeats of each measurement.
         device: `cpu` or `cuda`.
-        threads: of a CPU; None: torch's choice.
+        threads: number of CPU threads; None: torch's choice.
         outputs_dir: where profiles are recorded.
     """
 
@@ -53,7 +53,7 @@ def profile(spec: ProfileSpec) -> tuple[dict, Path]:
     """Measure a network's cost and record it for the tables of ptycho-report.
 
     Returns:
-        What was measured, and the file that it was written to.
+        The measured values, and the file that they were written to.
 
     Raises:
         ValueError: If sizes do not fit together, or batch sizes do not rise.
@@ -88,10 +88,10 @@ def profile(spec: ProfileSpec) -> tuple[dict, Path]:
 
 
 def gflops(model: nn.Module, in_channels: int, size_px: int) -> float:
-    """Return the operations of one pattern's forward pass in 1e9, two for a multiply-add, without Fourier transforms.
+    """Return the GFLOPs of one pattern's forward pass: two for a multiply-add, without Fourier transforms.
 
     Args:
-        model: on the meta device, where attention is counted too.
+        model: the architecture, on the meta device, where attention is counted too.
         in_channels: number of its input channels.
         size_px: side of a pattern.
     """
@@ -106,16 +106,17 @@ def measure_batches(
     """Measure time and memory of prediction and of a training step, for each batch size.
 
     Args:
-        network: on the device.
+        network: the network, on the device.
         size_px: side of a pattern.
-        batch_sizes: rising, so that each has a peak of memory of its own.
-        device: cpu or cuda.
-        repeats: of each measurement, after two that do not count.
+        batch_sizes: numbers of patterns, rising, so that the peak of memory of each can be measured.
+        device: `cpu` or `cuda`.
+        repeats: number of repeats of each measurement, after two to warm up.
 
     Returns:
-        A row for each batch size: `batch_size`, `milliseconds` of a batch's prediction (median), `milliseconds_low` and
-        `_high`, `patterns_per_second`, the same of a step as `step_milliseconds`, `step_patterns_per_second`, and
-        `peak_memory_mb`, the device's or, on a CPU, the process's; None if an earlier one was higher.
+        A row for each batch size: `batch_size`; for the prediction of a batch `milliseconds` (median),
+        `milliseconds_low`, `milliseconds_high` and `patterns_per_second`; for a training step `step_milliseconds` and
+        `step_patterns_per_second`; and `peak_memory_mb` of the device or, on a CPU, of the process, None if an earlier
+        batch size had a higher one.
 
     Raises:
         ValueError: If batch sizes do not rise, or a number is below 1.
@@ -156,7 +157,7 @@ def predict(network: PtychoNetwork, counts: torch.Tensor) -> None:
 
 
 def training_step(network: PtychoNetwork, counts: torch.Tensor) -> Callable[[], None]:
-    """Return a function that does one training step: forward, backward, Adam; its target is zero."""
+    """Return a function that runs one training step (forward, backward, Adam) towards outputs of zero."""
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-6)
     with torch.no_grad():
         seen = network.input_transform(counts.flatten(0, 1)).unflatten(0, counts.shape[:2]).flatten(1, 2)
@@ -171,7 +172,7 @@ def training_step(network: PtychoNetwork, counts: torch.Tensor) -> Callable[[], 
 
 
 def timed(work: Callable[[], None], repeats: int, device: str) -> list[float]:
-    """Return the seconds of each repetition, including the device's work."""
+    """Return the seconds of each repeat, including the work of the device."""
     taken = []
     for _ in range(WARM_UP + repeats):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""One reconstruction: run network and solver, measure, write, draw."""
+"""Reconstruct a scan: run network and solver, measure, write and draw the object."""
 
 import dataclasses
 from pathlib import Path
@@ -29,7 +29,9 @@ from ptycho_bench.runs.reconstruction_request import Request
 
 
 def reconstruct(spec: ReconstructionSpec) -> None:
-    """Reconstruct a scan, measure the object, write and print the result; do nothing if another process is doing it.
+    """Reconstruct a scan, measure the object, write and print the result.
+
+    Nothing is done if another process is already writing this reconstruction.
 
     Args:
         spec: settings of the reconstruction.
@@ -49,7 +51,7 @@ def reconstruct(spec: ReconstructionSpec) -> None:
 
 
 def reconstruct_into(folder: RunFolder, request: Request) -> None:
-    """Fill a folder; see `reconstruct`."""
+    """Reconstruct and record everything in a folder; see `reconstruct`."""
     spec, scan = request.spec, request.scan
     folder.clear()
     folder.open(spec.text, collect_environment())
@@ -101,7 +103,10 @@ def measure(request: Request, result: Reconstruction) -> dict:
 
 
 def resolution(request: Request) -> tuple[dict, RingCorrelation | None]:
-    """Return where two halves of the data cease to agree, for results.json, and their correlation, or why not."""
+    """Return the resolution at which two halves of the data no longer agree, for results.json, and their correlation.
+
+    If the halves cannot be compared, the reason is returned and no correlation.
+    """
     scan = request.scan
     try:
         parts = checkerboard_halves(scan.scan_index, request.points)

@@ -1,4 +1,4 @@
-"""What a reconstruction needs, read and checked: the scan, the network and the points."""
+"""Read and check what a reconstruction needs: the scan, the network and the points."""
 
 import dataclasses
 import hashlib
@@ -36,13 +36,13 @@ class Request:
 
     Args:
         spec: settings of the reconstruction.
-        scan: the scan, with the probe that the command names.
+        scan: the scan, with the probe that the command line names.
         points: int64 (n,), indices of the scan points in the region.
         network: trained network; None if there is none.
-        scaling: ranges that bring the object and the truth to [0, 1]; None: the truth's own.
-        device: where the solver computes, or the network.
-        name: of the scan's file.
-        what: what reconstructs, for records.
+        scaling: ranges that scale the object and the truth to [0, 1]; None: the ranges of the truth.
+        device: device of the solver, or of the network if there is no solver.
+        name: name of the scan's file.
+        what: name of the method, for records.
     """
 
     spec: ReconstructionSpec
@@ -62,13 +62,11 @@ class Request:
             ValueError: If the network, the region or the metrics do not fit the scan.
             DataError: If the scan or its probe cannot be read.
         """
-        device = (
-            None if spec.solver is None else device_named(spec.device)
-        )  # an exported network's runtime decides itself
+        device = None if spec.solver is None else device_named(spec.device)  # ONNX Runtime chooses its own
         trained = None if spec.network_path is None else read_trained(spec.network_path, spec.device)
         scan = with_probe(read_or_import(spec), spec)
-        fielded = trained if spec.region_of is None else read_trained(spec.region_of, spec.device)
-        points = points_of(scan, spec.region, None if fielded is None else fielded.description["test"])
+        tested = trained if spec.region_of is None else read_trained(spec.region_of, spec.device)
+        points = points_of(scan, spec.region, None if tested is None else tested.description["test"])
         network, what = None, None if spec.solver is None else spec.solver.rule
         if trained is not None:
             check_size(scan, trained.description["size_px"])
@@ -84,7 +82,7 @@ class Request:
             scan=scan,
             points=points,
             network=network,
-            scaling=None if fielded is None else scaling_of(fielded.description, scan.content_hash),
+            scaling=None if tested is None else scaling_of(tested.description, scan.content_hash),
             device=device,
             name=name_of_files(spec.files.files[0]),
             what=what,
@@ -127,10 +125,10 @@ def check_size(scan: PtychoScan, size_px: int) -> None:
 
 
 def read_or_import(spec: ReconstructionSpec) -> PtychoScan:
-    """Return the named scan: this project's file, or one of another format, which is imported first.
+    """Return the named scan; files of other formats are imported first.
 
     Raises:
-        DataError: If there is no file, or none of a known format.
+        DataError: If a file is missing or has no known format.
     """
     files = expand(list(spec.files.files))
     path = Path(files[0])
@@ -150,7 +148,7 @@ def read_or_import(spec: ReconstructionSpec) -> PtychoScan:
 
 
 def with_probe(scan: PtychoScan, spec: ReconstructionSpec) -> PtychoScan:
-    """Return the scan with the probe that the command names in place of its own.
+    """Return the scan, with the probe of the command line if there is one.
 
     Raises:
         DataError: If the probe has another size.

@@ -1,4 +1,4 @@
-"""Which points of a scan a command is about."""
+"""Select the points of a scan that lie in a region."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ def points_of(
         region: `all`; `test`: in a scan of the training, the points that the run was tested on, and in another scan of
             the same field, the patches inside the rectangle that those cover; or such a rectangle, [first row, end row,
             first column, end column] in object pixels.
-        tested: what the checkpoint says about the test points of each scan; None if there is no checkpoint.
-        name: of the data set; it tells which field another scan is of if the run had several.
+        tested: the tested part of each scan, from the checkpoint; None if there is no checkpoint.
+        name: name of the data set, which identifies the field of another scan if the run had several.
 
     Raises:
         ValueError: If the region is unknown or contains no patch, or no tested scan fits.
@@ -57,9 +57,10 @@ def inside(scan: PtychoScan, rectangle: Sequence[float]) -> np.ndarray:
     """Return the indices of the points whose patch lies in a rectangle, [top, bottom, left, right] in object pixels.
 
     Raises:
-        ValueError: If it is no rectangle, or contains no patch.
+        ValueError: If it is not a rectangle, or contains no patch.
     """
-    if len(rectangle) != 4 or rectangle[0] >= rectangle[1] or rectangle[2] >= rectangle[3]:
+    numbers = len(rectangle) == 4 and all(isinstance(edge, (int, float)) for edge in rectangle)
+    if not numbers or rectangle[0] >= rectangle[1] or rectangle[2] >= rectangle[3]:
         raise ValueError(f"region must be {REGIONS}, top < bottom, left < right, got {list(rectangle)}")
     top, bottom, left, right = rectangle
     y, x = scan.positions_px.T
@@ -72,7 +73,7 @@ def inside(scan: PtychoScan, rectangle: Sequence[float]) -> np.ndarray:
 
 
 def tested_scan(scan: PtychoScan, tested: Sequence[dict], name: str | None) -> dict:
-    """Return what was tested of this scan or, if it was not part of the training, of the scan that shares its field.
+    """Return the tested part of this scan or, if it was not part of the training, of the scan of the same field.
 
     Raises:
         ValueError: If there were several scans, and none has this content or name.

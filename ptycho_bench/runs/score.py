@@ -27,8 +27,8 @@ SAMPLES = 4
 class Scored(NamedTuple):
     """A network's predictions for one scan, measured.
 
-    name: of the scan.
-    origin: how the scan's data came to be.
+    name: name of the scan.
+    origin: how the scan's data were obtained.
     result: metrics and stitched fields.
     columns: columns of patches.csv, one value for each scored point.
     samples: some patches, for pictures.
@@ -69,14 +69,14 @@ def evaluate_scan(
     protocol: MetricProtocol,
     batch_size: int,
 ) -> Scored:
-    """Predict and measure; writes and prints nothing.
+    """Predict and measure patches; write and print nothing.
 
     Args:
-        network: trained, on its device.
-        scan: with amplitude and phase.
+        network: the trained network, on its device.
+        scan: the scan, with amplitude and phase.
         points: int64 (n,), indices of the points to score.
-        name: of the scan.
-        protocol: how metrics are taken.
+        name: name of the scan.
+        protocol: how metrics are computed.
         batch_size: patterns predicted at once.
     """
     intensity, amplitude, phase = scan.tensors(points)
@@ -104,9 +104,9 @@ def evaluate_scan(
 def visible_patterns(
     network: PtychoNetwork, scan: PtychoScan, points: np.ndarray, intensity: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the patterns that the network sees, float32 (m, H, W), and for each point which of them, int64 (n, K)."""
+    """Return the patterns that the network needs, float32 (m, H, W), and their indices for each point, int64 (n, K)."""
     radius = network.neighbours
-    visible = np.arange(len(scan)) if radius else points  # in a test every measured pattern may be seen
+    visible = np.arange(len(scan)) if radius else points  # every measured pattern may be used in testing
     places, seen = compact_table(neighbour_table(scan.scan_index, points, radius, visible))
     return (scan.patterns(visible[places]) if radius else intensity), seen
 
@@ -202,7 +202,7 @@ def print_scored(scored: Sequence[Scored], title: str) -> None:
 
 
 def suffix_of(one: Scored, scored: Sequence[Scored]) -> str:
-    """Return what the names of a scan's files end with."""
+    """Return the ending of the names of a scan's files."""
     return "" if len(scored) == 1 else f"_{one.name}"
 
 

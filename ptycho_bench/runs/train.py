@@ -1,4 +1,4 @@
-"""One training run: train, score the best network, record."""
+"""Train a network, score its best checkpoint and record the run."""
 
 import hashlib
 import math
@@ -24,7 +24,7 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
 
     Args:
         spec: settings of the run.
-        folder: where it is recorded.
+        folder: folder that the run is recorded in.
 
     Returns:
         Best validation loss; None in a process that only shares the work.
@@ -34,13 +34,14 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
         OSError: If the folder cannot be written.
     """
     started_s = time.perf_counter()
+    if not shares_work():
+        print(spec.summary(), flush=True)
     run = prepare(spec, folder)
     machine = collect_environment()
     if not shares_work():
         if spec.overwrite:
             folder.clear()
         folder.open(spec.text, machine)
-        print(spec.summary())
         print(f"{spec.run.name}: {size_of(run)} -> {folder.path}", flush=True)
     fit_with_logger(spec, run, folder)
     if not run.trainer.is_global_zero:
@@ -100,7 +101,7 @@ def score(spec: TrainingSpec, run: TrainingRun, folder: RunFolder) -> list[Score
 
 
 def size_of(run: TrainingRun) -> str:
-    """Return how large the network, the data and the training are, in one line."""
+    """Return the size of the network, the data and the training in one line."""
     counts = data_and_split(run.scans)["split"]
     points = ", ".join(f"{counts[part]} {part}" for part in Split._fields)
     if len(run.scans) > 1:
@@ -110,7 +111,7 @@ def size_of(run: TrainingRun) -> str:
 
 
 def parameter_count(run: TrainingRun) -> int:
-    """Return the number of trained values of the network."""
+    """Return the number of trainable parameters of the network."""
     return sum(p.numel() for p in run.module.network.parameters())
 
 
@@ -118,7 +119,7 @@ def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
     """Return the row with the lowest validation loss.
 
     Raises:
-        ValueError: If no epoch has a finite one.
+        ValueError: If no epoch has a finite validation loss.
     """
     finite = [row for row in rows if math.isfinite(row["val_total"])]
     if not finite:
@@ -130,7 +131,7 @@ def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def settings_record(spec: TrainingSpec) -> dict:
-    """Return what results.json contains about the settings of a run."""
+    """Return the settings of a run for results.json."""
     return {
         "schema": SCHEMA,
         "run": spec.run.name,
@@ -141,7 +142,7 @@ def settings_record(spec: TrainingSpec) -> dict:
 
 
 def training_record(run: TrainingRun, rows: list[dict[str, float]], best: dict[str, float]) -> dict:
-    """Return what results.json contains about the training; seconds include the epochs before a run was resumed."""
+    """Return `training` of results.json; the seconds include the epochs before a run was resumed."""
     seconds = sum(row["seconds"] for row in rows)
     return {
         "parameters": parameter_count(run),
@@ -159,7 +160,7 @@ def training_record(run: TrainingRun, rows: list[dict[str, float]], best: dict[s
 
 
 def data_and_split(scans: Sequence[SplitScan]) -> dict:
-    """Return `data` and `split` of results.json; for several scans joint names, sums, and hashes over theirs."""
+    """Return `data` and `split` of results.json; for several scans, joined names, summed numbers and joint hashes."""
     data = [scan_record(part.name, part.scan) for part in scans]
     splits = [split_record(part.split) for part in scans]
     if len(scans) == 1:
@@ -179,7 +180,7 @@ def data_and_split(scans: Sequence[SplitScan]) -> dict:
 
 
 def records_by_scan(spec: TrainingSpec, run: TrainingRun, scored: Sequence[Scored]) -> dict:
-    """Return `scans` of results.json, each scan's own data, split and metrics; empty for a single scan."""
+    """Return `scans` of results.json, the data, split and metrics of each scan; empty for a single scan."""
     if len(scored) == 1:
         return {}
     parts = zip(run.scans, scored, strict=True)

@@ -1,4 +1,4 @@
-"""A trained network's file, checkpoint or ONNX, as what a reconstruction needs."""
+"""Read a trained network from a checkpoint or an ONNX file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Trained:
 
     Args:
         description: see `config.checkpoint.Description`.
-        network: returns the network on its device, given the content hash of the scan that it is for.
-        device: where the network computes, `cpu` or `cuda`.
+        network: function that returns the network on its device, given the content hash of the scan that it is for.
+        device: device of the network, `cpu` or `cuda`.
     """
 
     description: Mapping
@@ -54,7 +54,7 @@ def exported_for(exported: OnnxNetwork, path: str, content_hash: str) -> OnnxNet
     """Return the exported network for a scan.
 
     Raises:
-        ValueError: If the scan was trained on in a scaling of its own, and the file contains another.
+        ValueError: If the network was trained on this scan with the scan's own scaling, and the file contains another.
     """
     held = exported.metadata["scaling_of"]
     if content_hash in exported.description.get("own_scaling", {}) and content_hash != held:

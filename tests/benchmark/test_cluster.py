@@ -1,4 +1,4 @@
-"""What a node does with a job's commands, and what becomes of the job."""
+"""A cluster node runs the commands of a job, and the state of the job is recorded."""
 
 import sys
 

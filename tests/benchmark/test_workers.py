@@ -1,4 +1,4 @@
-"""Jobs run in processes of their own: what becomes of those that fail, need another one, or run elsewhere."""
+"""Each job runs in its own process: jobs that fail, need another one, or run elsewhere."""
 
 import json
 import os

@@ -14,6 +14,7 @@ from typing import TextIO
 
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 from ptycho_bench.cli import (
@@ -73,6 +74,7 @@ def run_command(name: str, *words: str) -> tuple[int, str, str]:
         for variable in (FULL_ERROR, TRUST_VARIABLE):  # a command may set these for the processes that it starts
             patched.setenv(variable, os.environ.get(variable, ""))
         patched.setattr(sys, "argv", [f"ptycho-{name}", *words])
+        patched.setattr(Hydra, "get_mode", lambda *_, **__: None)  # composes everything again for hydra.mode alone
         try:
             COMMANDS[name]()
         except SystemExit as exit_:

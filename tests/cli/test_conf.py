@@ -77,6 +77,13 @@ def test_every_root_composes_and_its_groups_are_folders(root):
         assert (CONF / group).is_dir()
 
 
+def test_no_file_chooses_the_mode_of_hydra():
+    """The commands' tests rely on it, see `conftest.run_command`."""
+    assert not [
+        path for path in CONF.rglob("*.yaml") if "mode" in (yaml.safe_load(path.read_text()) or {}).get("hydra", {})
+    ]
+
+
 def test_every_group_belongs_to_a_root():
     texts = [(CONF / f"{root}.yaml").read_text() for root in ("config", "import", "reconstruct", "sweep")]
     for group in set(GROUPS) - {"sweep"}:  # its files are added, as +sweep=NAME

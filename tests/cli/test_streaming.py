@@ -92,7 +92,10 @@ def with_nan(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "message"),
-    [(with_nan, "phase contains 1 NaN"), (lambda path: path.write_bytes(path.read_bytes()[:200_000]), "cannot be read")],
+    [
+        (with_nan, "phase contains 1 NaN"),
+        (lambda path: path.write_bytes(path.read_bytes()[:200_000]), "cannot be read"),
+    ],
 )
 def test_a_damaged_file_is_refused_before_it_is_streamed(command, scan_file, tmp_path, damage, message):
     damaged = tmp_path / "damaged.h5"

@@ -1,4 +1,4 @@
-"""A checkpoint is data: nothing in it is run, interpolated, or used as a path, and whatever is wrong is one line."""
+"""A checkpoint is data: nothing in it is run, interpolated, or used as a path, and every error is one line."""
 
 import copy
 import os
@@ -55,7 +55,7 @@ def saved(folder: Path, description: object) -> Path:
 
 
 def refusal(path: Path) -> str:
-    """The one line by which a checkpoint is refused."""
+    """Return the line with which a checkpoint is refused."""
     with pytest.raises(ValueError) as caught:
         load_network(path)
     message = str(caught.value)
@@ -109,7 +109,7 @@ def test_code_named_inside_a_part_is_refused_and_runs_nothing(tmp_path, monkeypa
 def test_a_part_cannot_name_a_class_of_another_group(tmp_path):
     description = description_of()
     description["model"] = {"kind": "object_from_complex", "object_path": "/etc/hostname", "object_key": None}
-    with pytest.raises(ValueError, match="is no model class"):
+    with pytest.raises(ValueError, match="is not a known class of conf/model"):
         load_network(saved(tmp_path, description))
 
 

@@ -1,4 +1,4 @@
-"""Identities last: weeks of runs hang on them. They change only if a result does."""
+"""Identities are stable: they change only if a result changes."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Progress lines where the error output is no terminal, and a bar where it is one."""
+"""Progress lines if the error output is not a terminal, and a bar if it is one."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""The HTML page needs no other file, leads to its runs and is the same each time."""
+"""The HTML page needs no other file, links to its runs and is the same each time."""
 
 import re
 

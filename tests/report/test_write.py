@@ -1,4 +1,4 @@
-"""Reports are written for every plan that can be read, and a page leads to all of them."""
+"""Reports are written for every plan that can be read, and a page links to all of them."""
 
 import importlib.util
 import json

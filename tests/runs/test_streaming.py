@@ -44,7 +44,9 @@ def test_the_validation_loss_of_a_streamed_set_is_that_of_a_set_in_memory(tiny_w
     monkeypatch.setattr("ptycho_bench.training.loading.from_file.BUFFER_BYTES", 80 * 3 * 16**2 * 4)
     losses = []
     for limit in ("0", "null"):
-        spec = composed_spec(*tiny_words("split.train_rows=[0,8]", "split.validation_fraction=0.3", f"cache_mb={limit}"))
+        spec = composed_spec(
+            *tiny_words("split.train_rows=[0,8]", "split.validation_fraction=0.3", f"cache_mb={limit}")
+        )
         run = prepare(spec, RunFolder(tmp_path))
         run.trainer.validate(run.module, run.data, verbose=False)
         losses.append(run.module.epoch_terms["val_total"])

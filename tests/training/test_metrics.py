@@ -237,6 +237,7 @@ def in_process(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow  # test_installed compares every column of metrics.csv of one process and of two
 def test_two_processes_give_what_one_gives(tmp_path):
     torch.multiprocessing.spawn(in_process, (str(tmp_path),), nprocs=2)
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]

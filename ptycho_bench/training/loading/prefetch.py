@@ -22,9 +22,9 @@ class End:
 
 
 def prefetched(make: Callable[[], Iterator[Item]], depth: int) -> Iterator[Item]:
-    """Yield the items of an iterator that runs in a thread of its own, at most `depth` items ahead.
+    """Yield the items of an iterator that runs in its own thread, at most `depth` items ahead.
 
-    The thread has ended when this iterator has, be it after the last item, an error or `close`.
+    The thread ends together with this iterator, after the last item, an error or `close`.
 
     Args:
         make: returns the iterator; called in the thread.
