@@ -1,4 +1,4 @@
-"""The tiny object, probe and scan that several tests share, and composed configurations; do not write into them."""
+"""A tiny object, probe and scan, and composed configurations, for the tests of several rooms; do not change them."""
 
 import dataclasses
 import functools
@@ -23,13 +23,13 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def options(group: str) -> list[str]:
-    """Names of a group's files."""
+    """Return the names of the files of a group of conf/."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 @functools.cache
 def composed(*words: str) -> dict:
-    """Configuration of ptycho-train with the given overrides, as plain data; read it only."""
+    """Return the configuration of ptycho-train with the given overrides, as plain data; read it only."""
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
         return plain_values(hydra.compose("config", list(words)))
 
@@ -83,7 +83,7 @@ def tiny_scan(tiny_object: Tensor, tiny_probe: Tensor) -> PtychoScan:
 
 @pytest.fixture(scope="session")
 def other_scan(tiny_object: Tensor) -> PtychoScan:
-    """What differs from `tiny_scan`: object, a probe of two modes, dose, coherence, step (10), and bad pixels."""
+    """A scan with another object, dose, coherence and step than `tiny_scan`, a probe of two modes, and bad pixels."""
     modes = [
         defocused_aperture(size_px=16, aperture_radius=0.6, stop_radius=0.1, defocus_waves=waves)
         for waves in (0.2, 0.7)
@@ -109,7 +109,7 @@ def other_scan(tiny_object: Tensor) -> PtychoScan:
 
 
 def expected_counts(scan: PtychoScan) -> np.ndarray:
-    """Patterns of a scan as its probe, coherence and truth predict them, without noise."""
+    """Return the patterns that probe, coherence and true object of a scan predict, without noise."""
     probe, coherence, _ = scan.measurement()
     patches = torch.polar(torch.from_numpy(scan.amplitude), torch.from_numpy(scan.phase))
     return diffraction_intensity(probe, blend_with_mean(patches, coherence)).numpy()

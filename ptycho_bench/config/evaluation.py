@@ -176,8 +176,8 @@ def choices_of_run(path: str, words: Sequence[str]) -> list[str]:
     chosen = {word.partition("=")[0] for word in words}
     if description["data"] is None and "data" not in chosen:
         raise ValueError(
-            f"{path} was trained on {len(tested)} scan{'' if len(tested) == 1 else 's'} that it cannot name a file of; "
-            f"add the one to be scored: {' or '.join(one['words'] for one in tested)}"
+            f"{path} was trained on files or on several scans, which a checkpoint does not choose; add the one to be "
+            f"scored: {' or '.join(one['words'] for one in tested)}"
         )
     inherited = [group for group in INHERITABLE if group not in chosen and description[group] is not None]
     named = [f"{group}={choices[group]}" for group in inherited]

@@ -59,6 +59,7 @@ SMALL_TRAINING = (
     "input=counts",
     "loss=weighted",
     "model.width=4",
+    "model.narrowest=4",
     "recipe.epochs=2",
     "trainer=cpu",
     "pictures=false",

@@ -93,7 +93,7 @@ def test_a_network_that_was_trained_on_a_file_needs_the_file_to_be_named(command
     assert command("train", *data, *words, "recipe.epochs=1")[0] == 0
     checkpoint = str(only_run(tmp_path) / "best.ckpt")
     err = error_line(command("evaluate", checkpoint))
-    assert f"cannot name a file of; add the one to be scored: data=file data.file_path={scan_file}" in err
+    assert f"which a checkpoint does not choose; add the one to be scored: data=file data.file_path={scan_file}" in err
     code, out, err = command("evaluate", checkpoint, *data, "pictures=false")
     assert code == 0, err
     assert "note: " not in out

@@ -13,8 +13,9 @@ from ptycho_bench.config.checkpoint import read_checkpoint, restore_network
 from ptycho_bench.data.store import read_scan
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from tests.cli.conftest import SMALL_SCAN, error_line, only_run, record, run_command
-from tests.deployment.conftest import SMALL, checkpoint_of, counts, described, run_onnx, scaling
+from tests.deployment.conftest import checkpoint_of, counts, described, run_onnx, scaling
 
+SMALL = ("model=ptychonn", "model.width=4", "model.narrowest=4", "model.depth=1")
 PLAIN = ("frc=false", "pictures=false")
 
 

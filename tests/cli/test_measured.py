@@ -20,7 +20,8 @@ def star(tmp_path, tiny_scan):
 
 
 def test_a_measured_scan_is_solved_once_and_trained_on(command, star, tmp_path):
-    train = ("split=region", "model=ptychonn", "model.width=4", "recipe.epochs=1", "trainer=cpu", "pictures=false")
+    network = ("model=ptychonn", "model.width=4", "model.narrowest=4")
+    train = ("split=region", *network, "recipe.epochs=1", "trainer=cpu", "pictures=false")
     code, out, err = command("train", *star, *train)
     assert code == 0, err
     (cached,) = (tmp_path / "data").iterdir()

@@ -131,7 +131,7 @@ def test_a_checkpoint_of_several_scans_needs_one_to_be_named(command, trained, f
     assert command("simulate", *SMALL_SCAN, "data.seed=4", f"out={third}")[0] == 0
     named = " or ".join(f"data=file data.file_path={file}" for file in files)
     cases = {
-        (): f"was trained on 2 scans that it cannot name a file of; add the one to be scored: {named}",
+        (): f"which a checkpoint does not choose; add the one to be scored: {named}",
         (both(files),): "this command takes 1 scan, data=several names 2 (a, b)",
         (
             "data=file",

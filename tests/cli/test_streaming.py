@@ -27,11 +27,11 @@ def small_blocks(monkeypatch):
 def test_an_interrupted_streamed_run_ends_like_an_undisturbed_one(
     command, scan_file, tmp_path, monkeypatch, small_blocks
 ):
-    words = streamed(scan_file, "recipe.epochs=3")
+    words = streamed(scan_file, "recipe.epochs=2")
     assert command("train", *words, "study=whole")[0] == 0
 
     def power_cut(self):
-        if self.current_epoch == 2:
+        if self.current_epoch == 1:
             raise RuntimeError("power cut")
 
     with monkeypatch.context() as patched:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from ptycho_bench.benchmark.jobs import MODULES, process_arguments
 from ptycho_bench.records.lock import RunLock
 from tests.cli.conftest import SMALL_RUN, error_line, record
 
@@ -123,8 +124,16 @@ def test_a_failing_row_does_not_stop_the_others_and_is_tried_again(command, benc
     assert code == 1 and "failed before; retry_failed=true tries again" in out
 
 
-def test_a_shortened_variant_has_a_folder_of_its_own(command, benchmark, tmp_path):
-    code, _, err = command("sweep", *benchmark(seeds=[0], rows=ONE_ROW), "epochs=1")  # in a process started anew
+@pytest.mark.parametrize("program", MODULES)
+def test_a_job_is_started_with_the_python_of_the_sweep(program, tmp_path):
+    command = process_arguments([program, "--help"])
+    assert command[0] == sys.executable
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith(program)
+
+
+def test_a_shortened_variant_has_a_folder_of_its_own(command, benchmark, forked_jobs, tmp_path):
+    code, _, err = command("sweep", *benchmark(seeds=[0], rows=ONE_ROW), "epochs=1")
     assert code == 0, err
     (folder,) = cells(tmp_path, "small-1-epochs").values()
     assert folder.parent.name == "benchmark-1-epochs"

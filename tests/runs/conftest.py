@@ -52,5 +52,6 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory, tiny_scan: PtychoScan) -
 @pytest.fixture
 def tiny_words(tiny_file: Path) -> Callable[..., tuple[str, ...]]:
     """tiny_words(*words) -> words of a small training run on the file of the tiny scan."""
-    run = ("split.train_rows=[0,7]", "model=ptychonn", "model.width=4", "trainer=cpu", "pictures=false")
+    network = ("model=ptychonn", "model.width=4", "model.narrowest=4")
+    run = ("split.train_rows=[0,7]", *network, "trainer=cpu", "pictures=false")
     return lambda *words: ("data=file", f"data.file_path={tiny_file}", *run, *words)
