@@ -8,9 +8,8 @@ LIST = r"\[([^\[\]]*)\]"
 
 
 def quoted(path: str) -> str:
-    """Return a text in quotes, so that Hydra reads it unchanged."""
-    escaped = path.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    """Return a text as Hydra reads it whatever characters it contains; backslashes count only before a quote."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), path) + "'"
 
 
 def is_file_word(word: str) -> bool:
