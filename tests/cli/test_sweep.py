@@ -158,7 +158,9 @@ def test_a_job_of_an_array_and_the_printed_commands_fill_the_same_folders(comman
 
 @pytest.mark.slow
 def test_the_cluster_of_this_machine_fills_the_table(command, benchmark, tmp_path):
-    words = benchmark(seeds=[0], rows=[*ONE_ROW, {"label": "bad", "run": {"recipe.batch_size": 0}}])
+    words = benchmark(
+        seeds=[0], rows=[*ONE_ROW, {"label": "bad", "run": {"model": "ptychonn", "recipe.batch_size": 0}}]
+    )
     options = ("launcher=submitit", "cluster=local", "cluster_options={timeout_min:5}")
     code, out, err = command("sweep", *words, *options)
     assert code == 1, err

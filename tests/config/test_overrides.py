@@ -13,7 +13,10 @@ from ptycho_bench.config.overrides import (
 )
 
 
-@pytest.mark.parametrize("path", ["a b.h5", "it's.h5", "a=b,c.h5", "back\\slash.h5", "a\\'b", "end\\", "[x].h5", "{y}.h5", "ä.h5"])
+PATHS = ["a b.h5", "it's.h5", "a=b,c.h5", "back\\slash.h5", "a\\'b", "end\\", "[x].h5", "{y}.h5", "ä.h5"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_hydra_reads_a_quoted_path_as_it_is(path):
     (parsed,) = OverridesParser.create().parse_overrides([f"key={quoted(path)}"])
     assert parsed.value() == path
