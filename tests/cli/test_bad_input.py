@@ -54,7 +54,7 @@ def test_a_wrong_word_is_answered_with_the_right_one(command, tmp_path, word, me
         (("data=file",), "data.file_path has no value; give it on the command line as data.file_path=VALUE"),
     ],
 )
-def test_data_that_are_missing_are_named(command, tmp_path, words, message):
+def test_missing_data_is_named(command, tmp_path, words, message):
     assert message in refused(command("train", *words, *SMALL_TRAINING), tmp_path)
 
 

@@ -78,7 +78,7 @@ def test_every_root_composes_and_its_groups_are_folders(root):
 
 
 def test_no_file_chooses_the_mode_of_hydra():
-    """The commands' tests rely on it, see `conftest.run_command`."""
+    """Tests of commands rely on this, see `conftest.run_command`."""
     assert not [
         path for path in CONF.rglob("*.yaml") if "mode" in (yaml.safe_load(path.read_text()) or {}).get("hydra", {})
     ]
@@ -172,7 +172,7 @@ def compose_command(root: str, overrides: dict) -> None:
 
 
 def test_each_choice_and_each_key_of_a_benchmark_exists():
-    """A key is checked once for each option of its group; every row is composed in a slow test."""
+    """Check a key once for each option of its group; a slow test composes every row."""
     known = set()
     for name in options("benchmark"):
         for root, overrides in commands_of(name):

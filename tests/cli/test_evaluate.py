@@ -15,7 +15,7 @@ def results_of(outputs: Path, data: str = "ltem") -> list[dict]:
     return [record(folder) for folder in folders]
 
 
-def test_the_training_data_give_the_training_record(command, small_run, tmp_path):
+def test_evaluating_the_training_data_gives_the_record_of_the_training(command, small_run, tmp_path):
     code, _, err = command("evaluate", str(small_run / "best.ckpt"), "pictures=false")
     assert code == 0, err
     trained = record(small_run)

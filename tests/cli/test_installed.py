@@ -1,4 +1,4 @@
-"""What only a process of its own shows: the installed command, outside the checkout, on several processes."""
+"""The installed commands in processes of their own: outside the checkout, with a closed pipe, on several processes."""
 
 import csv
 import os

@@ -92,6 +92,6 @@ def test_a_package_must_be_named(command):
     assert "--trust needs the name of a package" in error_line(command("train", "--trust", "model=ppn"))
 
 
-def test_a_trusted_package_lends_no_class_of_another_one(command, own_network):
+def test_a_trusted_package_provides_no_class_of_another_one(command, own_network):
     words = ("--trust", "mypkg", *own_network, "model._target_=mypkg.nets.Conv2d")
     assert "is not a class or function that mypkg itself defines" in error_line(command("train", *words))

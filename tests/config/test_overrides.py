@@ -12,7 +12,6 @@ from ptycho_bench.config.overrides import (
     scans_to_overrides,
 )
 
-
 PATHS = ["a b.h5", "it's.h5", "a=b,c.h5", "back\\slash.h5", "a\\'b", "end\\", "[x].h5", "{y}.h5", "ä.h5"]
 
 

@@ -1,4 +1,4 @@
-"""Which points of a scan a region contains: all, those of the test, or those in a rectangle."""
+"""Which points of a scan a region contains: all, those of the test part, or those in a rectangle."""
 
 import dataclasses
 import re
@@ -10,7 +10,7 @@ from ptycho_bench.runs.region import points_of
 
 
 def stored_test(scan, points, name="tiny", **changes) -> dict:
-    """Return what a checkpoint says about the test points of a scan."""
+    """Return what a checkpoint stores about the test points of a scan."""
     corners = scan.positions_px[points]
     (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0) + scan.patch_px
     region = [float(edge) for edge in (top, bottom, left, right)]
@@ -38,7 +38,7 @@ def test_all_are_the_points_of_the_scan(scan):
     assert points_of(scan, "all", None).tolist() == list(range(121))
 
 
-def test_test_is_what_the_run_was_tested_on(scan):
+def test_the_test_region_of_a_training_scan_is_the_points_that_the_run_was_tested_on(scan):
     points = [3, 70, 120]
     assert points_of(scan, "test", [stored_test(scan, points)]).tolist() == points
 
@@ -56,7 +56,7 @@ def test_edges_belong_to_a_rectangle(scan):
     assert points_of(scan, [y, y + 16, x, x + 16], None).tolist() == [60]
 
 
-def test_test_of_another_scan_of_the_field_is_the_rectangle_that_the_tested_patches_cover(scan, other):
+def test_the_test_region_of_another_scan_is_the_rectangle_that_the_tested_patches_cover(scan, other):
     points = list(range(66, 121))
     description = stored_test(scan, points)
     found = points_of(other, "test", [description])
