@@ -141,7 +141,7 @@ def check_description(stored: object, where: str) -> dict:
         raise ValueError(
             f"{where} has schema {str(stored.get('schema'))[:20]}, this release reads {SCHEMA}; train it again"
         )
-    validated(Description, dict(stored), f"{where} is damaged or was not written by ptycho-train")
+    validated(Description, dict(stored), f"{where} cannot be used")
     return dict(stored)
 
 
