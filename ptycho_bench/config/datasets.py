@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -50,6 +51,11 @@ class Simulated:
 
     def identity(self) -> str:
         """Return the hash of the settings that determine the scan."""
+        return self.settings_hash
+
+    @cached_property
+    def settings_hash(self) -> str:
+        """Hash of the settings, computed once because the files that they name may be large."""
         return simulation_identity(self.data, self.noise)
 
     def patch_px(self) -> int:

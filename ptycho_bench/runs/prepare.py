@@ -131,14 +131,9 @@ def fit_scaling(scans: Sequence[SplitScan], scaling: str) -> dict:
     """Return the scaling part of a checkpoint's description, from the training parts of the scans."""
     joint = Scaling.over([(part.scan, part.split.train) for part in scans])
     if scaling == "joint" or len(scans) == 1:
-        return {"scaling": plain_scaling(joint)}
-    own = {part.scan.content_hash: plain_scaling(Scaling.of(part.scan, part.split.train)) for part in scans}
-    return {"scaling": plain_scaling(joint), "own_scaling": own}
-
-
-def plain_scaling(scaling: Scaling) -> dict:
-    """Return a scaling as plain values."""
-    return dataclasses.asdict(scaling)
+        return {"scaling": dataclasses.asdict(joint)}
+    own = {part.scan.content_hash: dataclasses.asdict(Scaling.of(part.scan, part.split.train)) for part in scans}
+    return {"scaling": dataclasses.asdict(joint), "own_scaling": own}
 
 
 def loss_for_scans(
