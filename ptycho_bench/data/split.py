@@ -1,4 +1,7 @@
-"""Split a scan into training, validation and test parts by scan row or position; conf/split calls these functions."""
+"""Split a scan into training, validation and test parts as the papers do; conf/split calls these functions.
+
+Their parts share object pixels; those of `data.disjoint` do not.
+"""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -41,7 +44,7 @@ def published_split(
 ) -> Split:
     """Take rows for training, a corner for testing and random training points for validation, as the papers do.
 
-    Training and test patches that overlap share object pixels; `disjoint_split` avoids this.
+    Training and test patches that overlap share object pixels; `data.disjoint` avoids this.
 
     Args:
         scan: scan to split.
@@ -55,106 +58,81 @@ def published_split(
         ValueError: If rows or columns lie outside the scan, rows overlap, or a part is empty.
     """
     check_rows(scan, {"train_rows": train_rows, "test_rows": test_rows}, test_columns)
-    row, column = scan.scan_index.T
-    test = np.flatnonzero(within(row, test_rows) & within(column, test_columns))
-    candidates = np.flatnonzero(within(row, train_rows))
-    count = validation_count(len(candidates), validation_fraction)
-    validation = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
-    return require_non_empty(Split(np.setdiff1d(candidates, validation), validation, test))
+    candidates = np.flatnonzero(within(scan.scan_index[:, 0], train_rows))
+    return draw_validation(candidates, in_corner(scan, test_rows, test_columns), validation_fraction, seed)
 
 
-def subset_split(scan: PtychoScan, *, whole: Callable[..., Split], patterns: int, seed: int) -> Split:
-    """Reduce another split to fewer training and validation patterns, drawn at random in the same proportion.
+def corner_split(
+    scan: PtychoScan,
+    *,
+    test_rows: tuple[int, int],
+    test_columns: tuple[int, int],
+    validation_fraction: float,
+    seed: int,
+) -> Split:
+    """Take a corner for testing, everything else for training, and random training points for validation.
 
-    With the same seed, a larger draw contains every smaller one.
+    Training patches surround the corner and share object pixels with test patches; `data.disjoint` avoids this.
+
+    Args:
+        scan: scan to split.
+        test_rows: first scan row for testing, and the row after the last.
+        test_columns: first scan column for testing, and the column after the last.
+        validation_fraction: fraction of the other points that is drawn for validation, (0, 1).
+        seed: seed of that draw.
+
+    Raises:
+        ValueError: If rows or columns lie outside the scan, or a part is empty.
+    """
+    check_rows(scan, {"test_rows": test_rows}, test_columns)
+    test = in_corner(scan, test_rows, test_columns)
+    return draw_validation(np.setdiff1d(np.arange(len(scan)), test), test, validation_fraction, seed)
+
+
+def subset_split(
+    scan: PtychoScan, *, whole: Callable[..., Split], patterns: int, validation_patterns: int, seed: int
+) -> Split:
+    """Reduce another split to fewer training patterns, and its validation patterns in the same proportion.
+
+    Patterns are drawn at random. With the same seed, a larger draw contains every smaller one.
 
     Args:
         scan: scan to split.
         whole: function that returns the other split for a scan.
-        patterns: number of training and validation patterns together, at least 2.
+        patterns: number of training patterns, at least 1.
+        validation_patterns: smallest number of validation patterns, at least 1; all are taken if the other split has
+            fewer.
         seed: seed of the draw.
 
     Raises:
-        ValueError: If `patterns` is below 2 or above the number of patterns in the other split.
+        ValueError: If a number is below 1, or `patterns` is above the number of training patterns in the other split.
     """
     split = whole(scan=scan)
-    available = len(split.train) + len(split.validation)
-    if not 2 <= patterns <= available:
+    available = len(split.train)
+    if not 1 <= patterns <= available:
         raise ValueError(
-            f"split.patterns must lie in [2, {available}], the patterns of the whole split, got {patterns}"
+            f"split.patterns must lie in [1, {available}], the training patterns of the whole split, got {patterns}"
         )
-    validation = min(max(1, round(patterns * len(split.validation) / available)), len(split.validation))
-    counts = {"train": min(patterns - validation, len(split.train)), "validation": validation}
+    if validation_patterns < 1:
+        raise ValueError(f"split.validation_patterns must be at least 1, got {validation_patterns}")
+    in_proportion = round(patterns * len(split.validation) / available)
+    counts = {"train": patterns, "validation": max(validation_patterns, in_proportion)}
     generator = np.random.default_rng(seed)
     drawn = {name: np.sort(generator.permutation(getattr(split, name))[:count]) for name, count in counts.items()}
     return split._replace(**drawn)
 
 
-def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_fraction: float) -> Split:
-    """Take test patches that share no object pixel with any training or validation patch, including jitter.
-
-    Args:
-        scan: scan to split.
-        train_rows: first scan row for training and validation, and the row after the last; validation takes the last
-            rows.
-        validation_fraction: fraction of these rows, rounded to whole rows, at least one, (0, 1).
-
-    Raises:
-        ValueError: If rows lie outside the scan, or no row is left for testing.
-    """
-    check_rows(scan, {"train_rows": train_rows}, None)
-    row = scan.scan_index[:, 0]
-    rows = train_rows[1] - train_rows[0]
-    first_validation = train_rows[1] - validation_count(rows, validation_fraction)
-    train = np.flatnonzero(within(row, (train_rows[0], first_validation)))
-    validation = np.flatnonzero(within(row, (first_validation, train_rows[1])))
-    top = scan.positions_px[:, 0]
-    last_pixel = top[within(row, train_rows)].max() + scan.patch_px
-    clear = np.array([top[row == r].min(initial=np.inf) >= last_pixel for r in range(row.max() + 1)])
-    first_test = len(clear) - int(np.logical_and.accumulate(clear[::-1]).sum())  # and every row below it
-    if first_test == len(clear):
-        raise ValueError(
-            f"train_rows {list(train_rows)} leave no row of {row.max() + 1} whose patches start at or below px "
-            f"{last_pixel:g}; take fewer training rows"
-        )
-    return require_non_empty(Split(train, validation, np.flatnonzero(row >= first_test)))
+def in_corner(scan: PtychoScan, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+    """Return the points in these scan rows and columns."""
+    row, column = scan.scan_index.T
+    return np.flatnonzero(within(row, rows) & within(column, columns))
 
 
-def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validation_fraction: float) -> Split:
-    """Take the last part of the field for testing; only positions are used, so that the scan need not be a raster.
-
-    A line divides the field. Test patches lie entirely beyond it and all others entirely before it, so that no object
-    pixel is shared; patches across the line are left out. A patch at a fractional position covers every pixel that it
-    touches.
-
-    Args:
-        scan: scan to split.
-        axis: `row` for a horizontal line with test patches below it, `column` for a vertical line with test patches to
-            its right.
-        test_fraction: fraction of the field's extent along the axis that lies beyond the line, (0, 1).
-        validation_fraction: fraction of the patches before the line, taken from those nearest to it, (0, 1).
-
-    Raises:
-        ValueError: If the axis is unknown, a fraction lies outside (0, 1), or no patch is left on a side of the line.
-    """
-    if axis not in ("row", "column"):
-        raise ValueError(f"split.axis must be row or column, got {axis!r}")
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"split.test_fraction must lie in (0, 1), got {test_fraction}; 25 % is written 0.25")
-    place = scan.positions_px[:, ("row", "column").index(axis)]
-    first, end = np.floor(place), np.ceil(place) + scan.patch_px
-    extent = end.max() - first.min()
-    line = np.ceil(end.max() - test_fraction * extent)
-    test, before = np.flatnonzero(first >= line), np.flatnonzero(end <= line)
-    for part, name, change in ((test, "beyond", "raise"), (before, "before", "lower")):
-        if not len(part):
-            raise ValueError(
-                f"split.test_fraction {test_fraction} leaves no patch of {scan.patch_px} px entirely {name} its line "
-                f"in a field of {extent:g} px along the {axis} axis; {change} it"
-            )
-    before = before[np.argsort(place[before], kind="stable")]
-    first_validation = len(before) - validation_count(len(before), validation_fraction)
-    return require_non_empty(Split(np.sort(before[:first_validation]), np.sort(before[first_validation:]), test))
+def draw_validation(candidates: np.ndarray, test: np.ndarray, fraction: float, seed: int) -> Split:
+    """Return a split with a random fraction of the candidates for validation and the others for training."""
+    count = validation_count(len(candidates), fraction)
+    validation = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
+    return require_non_empty(Split(np.setdiff1d(candidates, validation), validation, test))
 
 
 def within(index: np.ndarray, bounds: tuple[int, int]) -> np.ndarray:

@@ -1,0 +1,46 @@
+"""How much of what a test measures was seen in training: overlap of the test patches with those of the other parts."""
+
+import numpy as np
+import torch
+
+from ptycho_bench.data.coverage import Boxes, bounding_box, covered_per_box, covered_pixels, touched_pixels
+from ptycho_bench.data.split import Split
+from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
+from ptycho_bench.evaluation.stitch import scored_rectangle
+from ptycho_bench.physics.scan import whole_px
+
+
+def leakage(positions_px: np.ndarray, split: Split, patch_px: int) -> dict[str, float]:
+    """Return which fractions of the test part training and validation patches cover, both counted as seen.
+
+    A patch at a fractional position covers every pixel that it touches.
+
+    Args:
+        positions_px: (N, 2), top-left (y, x) of each patch of the scan, px.
+        split: training, validation and test points of the scan; at least one test point.
+        patch_px: side of a patch.
+
+    Returns:
+        `test_patches`: fraction of the test patches that share any object pixel with a patch that was seen.
+        `field`: fraction of the object pixels under the test patches that were seen.
+        `scored`: the same for the rectangle in which the stitched field is scored.
+    """
+    tested = touched_pixels(positions_px[split.test], patch_px)
+    seen = touched_pixels(positions_px[np.concatenate((split.train, split.validation))], patch_px)
+    field = bounding_box(tested)
+    seen_pixels, test_pixels = covered_pixels(seen, field), covered_pixels(tested, field)
+    window = scored_window(positions_px[split.test], patch_px, field)
+    return {
+        "test_patches": float((covered_per_box(tested, seen_pixels, field) > 0).mean()),
+        "field": float(seen_pixels[test_pixels].mean()),
+        "scored": float(seen_pixels[window][test_pixels[window]].mean()),
+    }
+
+
+def scored_window(positions_px: np.ndarray, patch_px: int, field: Boxes) -> tuple[slice, slice]:
+    """Return rows and columns of the scored rectangle of stitched patches, counted from the field's first pixel."""
+    corner = whole_px(torch.from_numpy(positions_px)).numpy()
+    first = corner.min(axis=0)
+    window = scored_rectangle(tuple(corner.max(axis=0) - first + patch_px), patch_px, GAUSSIAN_SIDE)
+    shifts = (first - field.first).tolist()
+    return tuple(slice(part.start + s, part.stop + s) for part, s in zip(window, shifts, strict=True))
