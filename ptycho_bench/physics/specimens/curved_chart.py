@@ -128,12 +128,25 @@ def draw_stroke(stroke: Stroke, scale: float, pattern: Tensor, magnetisation: Te
         return
     y = torch.arange(low[0], low[0] + window.shape[0], dtype=points.dtype)
     x = torch.arange(low[1], low[1] + window.shape[1], dtype=points.dtype)
-    pixels = torch.cartesian_prod(y, x)
-    start, along = points[:-1], points.diff(dim=0)
-    offset = pixels[:, None] - start
-    share = ((offset * along).sum(dim=-1) / along.square().sum(dim=-1)).clamp(0, 1)
-    distance, nearest = (offset - share[..., None] * along).norm(dim=-1).min(dim=1)
+    distance, nearest = distance_to_line(torch.cartesian_prod(y, x), points)
+    along = points.diff(dim=0)
     direction = (along / along.norm(dim=1, keepdim=True))[nearest]
     inside = (distance <= reach).view(window.shape)
     window[inside] = 1.0
     magnetisation[:, rows, columns][:, inside] = direction.T[:, inside.flatten()]
+
+
+def distance_to_line(pixels: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distance of each pixel to a line of straight segments, and the index of the nearest segment.
+
+    Args:
+        pixels: real (N, 2), as (y, x).
+        points: real (n, 2), the ends of the n - 1 segments, none of which has length 0.
+
+    Returns:
+        Distance, real (N,), and index, int64 (N,).
+    """
+    start, along = points[:-1], points.diff(dim=0)
+    offset = pixels[:, None] - start
+    share = ((offset * along).sum(dim=-1) / along.square().sum(dim=-1)).clamp(0, 1)
+    return (offset - share[..., None] * along).norm(dim=-1).min(dim=1)
