@@ -14,8 +14,8 @@ from ptycho_bench.physics.noise import blend_with_mean
 class Channels(NamedTuple):
     """Properties of the amplitude and phase representations that a loss compares.
 
-    amplitude_range: data range (largest minus smallest possible value) of the amplitude channel.
-    phase_range: data range of each phase channel.
+    amplitude_range: data range (largest minus smallest possible value) of the encoded true amplitude.
+    phase_range: data range of each channel of the encoded true phase.
     circular: whether the phase channels are (cos, sin).
     """
 

@@ -4,6 +4,8 @@ The original is a segmentation network. In this version the first stage halves t
 the two heads are new.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,7 +20,7 @@ MLP_RATIO = 4
 class Block(nn.Module):
     """Pre-norm attention followed by a pre-norm MLP with a depthwise convolution, each with a residual connection."""
 
-    def __init__(self, *, width: int, heads: int, reduction: int, drop: float) -> None:
+    def __init__(self, *, width: int, heads: int, reduction: int, drop: float, mlp_kernel: int) -> None:
         super().__init__()
         reduce: nn.Module = nn.Identity()
         if reduction > 1:
@@ -30,7 +32,7 @@ class Block(nn.Module):
         )
         self.mlp = nn.Sequential(
             ChannelNorm(width, eps=NORM_EPS),
-            nn.Conv2d(width, hidden, 1),
+            nn.Conv2d(width, hidden, mlp_kernel, padding=mlp_kernel // 2),
             nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden),
             nn.GELU(),
             nn.Conv2d(hidden, width, 1),
@@ -53,12 +55,13 @@ class SegFormer(nn.Module):
         depths: number of blocks in each stage.
         heads: number of attention heads in each stage.
         reductions: factor by which each stage reduces the side of the map for keys and values.
+        mlp_kernel: kernel size of the first layer of each feed-forward network, odd; 1 is a linear layer, as published.
         fused_width: channels of the fused map.
         drop_path: probability that the last block drops a branch; it rises linearly from 0 at the first block.
         initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: If the size is not divisible by 16.
+        ValueError: If the size is not divisible by 16, or the kernel size is not odd.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class SegFormer(nn.Module):
         depths: list[int],
         heads: list[int],
         reductions: list[int],
+        mlp_kernel: int,
         fused_width: int,
         drop_path: float,
         initialisation: str,
@@ -78,8 +82,10 @@ class SegFormer(nn.Module):
         super().__init__()
         if size_px % 16:
             raise ValueError(f"SegFormer needs patterns whose side is divisible by 16, got {size_px} px; crop or pad")
+        if mlp_kernel % 2 != 1:
+            raise ValueError(f"model.mlp_kernel must be odd, got {mlp_kernel}; 1 is SegFormer's linear layer")
         self.encoder = MixTransformer(
-            Block,
+            partial(Block, mlp_kernel=mlp_kernel),
             in_channels=in_channels,
             first_kernel=7,
             bias=True,

@@ -1,6 +1,6 @@
 """Amplitude representations: conversion between physical amplitude and a network's output.
 
-Each representation has a `data_range` and three methods:
+Each representation has a `data_range`, the range of the encoded truth, and three methods:
 encode: physical amplitude (B, H, W) -> (B, 1, H, W), which the network is trained to predict;
 bound: a network's unbounded last layer (B, 1, H, W) -> the representation's range;
 decode: (B, 1, H, W) -> physical amplitude (B, H, W), the inverse of encode.
@@ -47,8 +47,15 @@ class ScaledAmplitude(AmplitudeRepresentation):
         return self.scaling.unscale_amplitude(channels.squeeze(1))
 
 
+class ScaledLinearAmplitude(ScaledAmplitude):
+    """Amplitude scaled to [0, 1], with an unbounded network output (PPN's draft without output constraints)."""
+
+    def bound(self, raw: Tensor) -> Tensor:
+        return raw
+
+
 class LinearAmplitude(AmplitudeRepresentation):
-    """Physical amplitude, unbounded (Keras PtychoNN; PPN's draft without output constraints)."""
+    """Physical amplitude, with an unbounded network output (Keras PtychoNN)."""
 
     def encode(self, amplitude: Tensor) -> Tensor:
         return amplitude.unsqueeze(1)
@@ -60,11 +67,11 @@ class LinearAmplitude(AmplitudeRepresentation):
         return channels.squeeze(1)
 
 
-class ConstrainedAmplitude(LinearAmplitude):
-    """Physical amplitude bounded as A_max sigmoid(A / A_max), the output constraint of PPN's draft (Eq. 13).
+class OutputLimit(AmplitudeRepresentation):
+    """Mixin that bounds the output as A_max sigmoid(A / A_max), the output constraint of PPN's draft (Eq. 13).
 
     Args:
-        limit: largest allowable amplitude A_max, above 0.
+        limit: largest allowable output A_max, above 0.
         scaling: value ranges of the training part.
 
     Raises:
@@ -74,8 +81,19 @@ class ConstrainedAmplitude(LinearAmplitude):
     def __init__(self, *, limit: float, scaling: Scaling) -> None:
         super().__init__(scaling=scaling)
         if not limit > 0:
-            raise ValueError(f"amplitude.limit must be above 0, got {limit}; a passive specimen transmits at most 1")
+            raise ValueError(f"amplitude.limit must be above 0, got {limit}; 1 is a passive or scaled object's largest")
         self.data_range = limit
 
     def bound(self, raw: Tensor) -> Tensor:
         return self.data_range * torch.sigmoid(raw / self.data_range)
+
+
+class ConstrainedAmplitude(OutputLimit, LinearAmplitude):
+    """Physical amplitude with the output constraint of PPN's draft, see `OutputLimit`."""
+
+
+class ScaledConstrainedAmplitude(OutputLimit, ScaledAmplitude):
+    """Amplitude scaled to [0, 1] with the output constraint of PPN's draft, see `OutputLimit`.
+
+    This is what the draft does: it scales amplitude and phase to [0, 1] before training (section IV-A2).
+    """

@@ -1,11 +1,11 @@
 """Phase representations: conversion between radians and network channels.
 
-Each representation has `channels`, the `data_range` of one channel, `circular` (whether patches are averaged as unit
-vectors) and four methods:
+Each representation has `channels`, `data_range` (the range of the encoded truth in one channel), `circular` (whether
+patches are averaged as unit vectors) and four methods:
 encode: radians (B, H, W) -> channels (B, C, H, W), which the network is trained to predict;
 bound: a network's unbounded last layer (B, C, H, W) -> channels in their range;
 project: bounded channels -> channels that represent a phase, for example points on the unit circle;
-decode: channels -> radians (B, H, W), the inverse of encode: exact for `scaled`, modulo 2 pi for the others.
+decode: channels -> radians (B, H, W), the inverse of encode: exact if the phase is scaled, else modulo 2 pi.
 """
 
 import math
@@ -46,6 +46,13 @@ class PhaseRepresentation:
         raise NotImplementedError
 
 
+class PiTanh(PhaseRepresentation):
+    """Mixin that bounds the output as pi tanh(phi), the output constraint of PPN's draft (Eq. 13)."""
+
+    def bound(self, raw: Tensor) -> Tensor:
+        return math.pi * torch.tanh(raw)
+
+
 class ScaledPhase(PhaseRepresentation):
     """Phase scaled to [0, 1] by the range of the training part, bounded by a sigmoid (PPN's convention)."""
 
@@ -57,6 +64,17 @@ class ScaledPhase(PhaseRepresentation):
 
     def decode(self, channels: Tensor) -> Tensor:
         return self.scaling.unscale_phase(channels.squeeze(1))
+
+
+class ScaledLinearPhase(ScaledPhase):
+    """Phase scaled to [0, 1], with an unbounded network output (PPN's draft without output constraints)."""
+
+    def bound(self, raw: Tensor) -> Tensor:
+        return raw
+
+
+class ScaledConstrainedPhase(PiTanh, ScaledPhase):
+    """Phase scaled to [0, 1], bounded by pi tanh, as in PPN's draft: the bound lies outside the range of the truth."""
 
 
 class LinearPhase(PhaseRepresentation):
@@ -74,11 +92,8 @@ class LinearPhase(PhaseRepresentation):
         return channels.squeeze(1)
 
 
-class RadianPhase(LinearPhase):
-    """Phase in radians on [-pi, pi), bounded by pi tanh (PyTorch PtychoNN, PPN's draft)."""
-
-    def bound(self, raw: Tensor) -> Tensor:
-        return math.pi * torch.tanh(raw)
+class RadianPhase(PiTanh, LinearPhase):
+    """Phase in radians on [-pi, pi), bounded by pi tanh (PyTorch PtychoNN)."""
 
 
 class CircularPhase(PhaseRepresentation):

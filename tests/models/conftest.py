@@ -22,7 +22,7 @@ ONLY_32_PX = ("ppn_released",)
 SMALL = {
     "CircularNet": {"widths": [4, 4, 8], "decoder_widths": [8, 4, 4]},
     "DPI": {"widths": [4, 4, 8]},
-    "PPN": {"width": 8, "layers": 1, "local_units": 64, "decoder_widths": [8, 8, 8]},
+    "PPN": {"width": 8, "layers": 1, "local_channels": 16, "decoder_widths": [8, 8, 8]},
     "PPNReleased": {"decoder_widths": [8, 8, 8]},
     "PtychoFormer": {"widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "heads": [1, 2, 2, 2], "fused_width": 8},
     "PtychoNN": {"width": 4, "depth": 2, "narrowest": 4},
@@ -100,8 +100,15 @@ def total_of(network: PtychoNetwork, network_input: Tensor, target: Target, loss
     return loss(network.predictions(network_input), target)["total"]
 
 
-def train_one_step(scan: PtychoScan, description: dict, losses: list[str]) -> None:
-    """Take one step with each loss; check that it reaches every parameter and lowers the loss."""
+def train_one_step(scan: PtychoScan, description: dict, losses: list[str], **changes: object) -> None:
+    """Take one step with each loss; check that it reaches every parameter and lowers the loss.
+
+    Args:
+        scan: of `four_point_scans`.
+        description: see `described`.
+        losses: files of conf/loss.
+        changes: values of these losses that replace those of the files.
+    """
     torch.manual_seed(0)
     points = [0, 3]
     network = build_network({**description, "scaling": vars(Scaling.of(scan, points))}, build_model(description))
@@ -109,7 +116,7 @@ def train_one_step(scan: PtychoScan, description: dict, losses: list[str]) -> No
     target = network.target(amplitude, phase_rad, intensity)
     network_input = network.input_transform(intensity)
     for name in losses:
-        loss = build_loss(option("loss", name), description["amplitude"], description["phase"])
+        loss = build_loss({**option("loss", name), **changes}, description["amplitude"], description["phase"])
         loss.attach(scan.measurement())
         before = total_of(network, network_input, target, loss)
         before.backward()

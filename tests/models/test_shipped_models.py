@@ -93,7 +93,9 @@ def test_each_ablation_differs_from_its_network_by_the_parameters_of_what_it_omi
     def size(model: str, **chosen: str) -> int:
         return count_parameters(on_meta(described(model, **chosen))[0])
 
-    assert size("ppn_mhsa") == size("ppn_draft") == size("ppn") - 2 * 2  # no learned centre in either layer
+    without_centres = size("ppn") - 2 * 2  # one centre (y, x) in each of the two layers
+    assert size("ppn_draft") == without_centres
+    assert size("ppn_mhsa") == without_centres + 32**2 * 32  # a position embedding of every pixel
     encoder, fusion, skip, decoder = 257_024, 128 * 128, 18_816, 517_185
     circular = size("circular")
     assert circular == 2 * encoder + 2 * fusion + skip + 3 * decoder
@@ -102,6 +104,30 @@ def test_each_ablation_differs_from_its_network_by_the_parameters_of_what_it_omi
     assert size("circular_no_skip") == circular - skip - 3 * 64 * 64 * 9  # including its channels in each decoder
     assert size("circular_deep_fusion") == circular + 2 * fusion
     assert size("circular", phase="radians") == circular - decoder
+
+
+@pytest.mark.parametrize("model", ["ppn", "ppn_local", "ppn_mhsa", "ppn_draft"])
+def test_the_local_branch_of_ppn_has_128_channels_at_each_patch_whatever_the_size(model):
+    for size_px in (32, 64):
+        network, pattern = on_meta(described(model, size_px=size_px))
+        assert network.local(pattern).shape == (1, 128, size_px // 8, size_px // 8)
+        assert network.local.head.out_features == 128 * (size_px // 8) ** 2
+
+
+def test_the_first_feed_forward_layer_of_segformer_is_a_convolution_in_the_variant_of_ppns_authors():
+    plain, varied = (on_meta(described(model))[0] for model in ("segformer", "segformer_ppn"))
+    kernels = {network.encoder.stages[0][2].mlp[1].kernel_size for network in (plain, varied)}
+    assert kernels == {(1, 1), (3, 3)}
+    widths, depth = (32, 64, 160, 256), 2
+    assert count_parameters(varied) - count_parameters(plain) == sum(depth * 8 * 4 * width**2 for width in widths)
+    with pytest.raises(ValueError, match=r"model\.mlp_kernel must be odd, got 2"):
+        description = described("segformer")
+        build_model({**description, "model": {**description["model"], "mlp_kernel": 2}})
+
+
+def test_the_released_ppn_takes_its_published_input():
+    network, pattern = on_meta(described("ppn_released", input="intensity"))
+    assert [part.shape for part in network(pattern)] == [(1, 1, 32, 32)] * 2
 
 
 def test_the_sizes_in_mebibytes_are_those_that_the_papers_print():

@@ -41,6 +41,17 @@ def test_a_step_with_every_loss_and_representation_lowers_the_loss(four_point_sc
     train_one_step(four_point_scans[size_px], description, [loss])
 
 
+@pytest.mark.parametrize("loss", ["nssim", "weighted"])
+@pytest.mark.parametrize("model", ["ppn", "ptychonn"])
+def test_a_step_with_a_structural_loss_between_patterns_lowers_the_loss(four_point_scans, model, loss):
+    description = described(model, size_px=16, small=True)
+    train_one_step(four_point_scans[16], description, [loss], domain="reciprocal")
+
+
+def test_a_step_of_the_released_ppn_on_its_published_input_lowers_the_loss(four_point_scans):
+    train_one_step(four_point_scans[32], described("ppn_released", input="intensity"), ["mse"])
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_step_of_every_small_network_lowers_the_loss(four_point_scans, model):
     size_px = smallest_px(model)

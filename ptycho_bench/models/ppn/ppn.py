@@ -25,6 +25,11 @@ class SelfAttention(nn.Module):
         return self.out(F.scaled_dot_product_attention(*projected).transpose(1, 2).flatten(2))
 
 
+def position_embedding(tokens: int, width: int) -> nn.Parameter:
+    """Return a learned vector for each token, (tokens, width), drawn as Keras draws an embedding."""
+    return nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
+
+
 class PreNormBlock(nn.Module):
     """Pre-norm block, X' = attention(LN X) + X and FFN(LN X') + X' (section III-B, step 4)."""
 
@@ -41,7 +46,7 @@ class PreNormBlock(nn.Module):
 
 
 class LocalBranch(nn.Module):
-    """Vision transformer over patches; maps (B, C, H, W) to (B, units / tokens, H / patch, W / patch)."""
+    """Vision transformer over patches; maps (B, C, H, W) to (B, out_channels, H / patch, W / patch)."""
 
     def __init__(
         self,
@@ -54,23 +59,20 @@ class LocalBranch(nn.Module):
         heads: int,
         layers: int,
         expansion: int,
-        units: int,
+        out_channels: int,
     ) -> None:
         super().__init__()
         self.side = size_px // patch
         tokens = self.side**2
-        if units % tokens:
-            raise ValueError(f"local_units must be divisible by the {tokens} patches of {size_px} px, got {units}")
-        self.patch = patch
+        self.patch, self.out_channels = patch, out_channels
         self.embed = nn.Linear(in_channels * patch**2, width)
-        self.position = nn.Parameter(torch.empty(tokens, width).uniform_(-0.05, 0.05))
+        self.position = position_embedding(tokens, width)
         grid = {"width": width, "heads": heads, "height": self.side, "width_px": self.side}
         self.blocks = nn.Sequential(
             *(block(SelfAttention(**grid), width=width, expansion=expansion) for _ in range(layers))
         )
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
-        self.head = nn.Linear(tokens * width, units)
-        self.out_channels = units // tokens
+        self.head = nn.Linear(tokens * width, tokens * out_channels)
 
     def forward(self, diffraction: Tensor) -> Tensor:
         patches = F.pixel_unshuffle(diffraction, self.patch).flatten(2).transpose(1, 2)  # (B, tokens, C patch^2)
@@ -93,9 +95,11 @@ class NonLocalBranch(nn.Module):
         heads: int,
         layers: int,
         expansion: int,
+        positions: bool,
     ) -> None:
         super().__init__()
         self.embed = nn.Conv2d(in_channels, width, 1)
+        self.position = position_embedding(size_px**2, width) if positions else None
         grid = {"width": width, "heads": heads, "height": size_px, "width_px": size_px}
         self.blocks = nn.Sequential(
             *(block(attention(**grid), width=width, expansion=expansion) for _ in range(layers))
@@ -104,8 +108,10 @@ class NonLocalBranch(nn.Module):
 
     def forward(self, diffraction: Tensor) -> Tensor:
         features = self.embed(diffraction)
-        tokens = self.norm(self.blocks(features.flatten(2).transpose(1, 2)))
-        return tokens.transpose(1, 2).reshape(features.shape)
+        tokens = features.flatten(2).transpose(1, 2)
+        if self.position is not None:
+            tokens = tokens + self.position
+        return self.norm(self.blocks(tokens)).transpose(1, 2).reshape(features.shape)
 
 
 class ConvolutionDecoder(nn.Sequential):
@@ -148,15 +154,16 @@ class PPN(nn.Module):
         heads: attention heads of both branches.
         layers: transformer blocks of each branch.
         expansion: width of the feed-forward layers as a multiple of D.
-        local_units: units of the dense layer that ends the local branch, distributed over the patch grid.
+        local_channels: channels of the local branch at each patch, which a dense layer computes from all tokens.
         block: transformer block of both branches, called with an attention.
         attention: attention of the non-local branch; None leaves the branch out.
+        positions: whether the non-local branch learns a position embedding; PoCA needs none.
         decoder: decoder from the fused map to an image; one each for amplitude and phase.
         decoder_widths: channels after each upsampling.
         initialisation: name of the weight initialisation, see `initialise`.
 
     Raises:
-        ValueError: If the size, the patch, local_units or the width is not divisible as required.
+        ValueError: If the size, the patch or the width is not divisible as required.
     """
 
     def __init__(
@@ -170,9 +177,10 @@ class PPN(nn.Module):
         heads: int,
         layers: int,
         expansion: int,
-        local_units: int,
+        local_channels: int,
         block: Callable[..., nn.Module],
         attention: Callable[..., nn.Module] | None,
+        positions: bool,
         decoder: Callable[..., nn.Module],
         decoder_widths: list[int],
         initialisation: str,
@@ -184,11 +192,18 @@ class PPN(nn.Module):
             raise ValueError(f"PPN needs patterns whose side is divisible by {patch}, got {size_px} px; crop or pad")
         if width % heads:
             raise ValueError(f"heads must divide the width {width}, got {heads}")
-        branch = {"size_px": size_px, "in_channels": in_channels, "width": width, "heads": heads, "layers": layers}
-        self.local = LocalBranch(block, **branch, patch=patch, expansion=expansion, units=local_units)
-        self.polar = NonLocalBranch(block, attention, **branch, expansion=expansion) if attention else None
+        branch = {
+            "size_px": size_px,
+            "in_channels": in_channels,
+            "width": width,
+            "heads": heads,
+            "layers": layers,
+            "expansion": expansion,
+        }
+        self.local = LocalBranch(block, **branch, patch=patch, out_channels=local_channels)
+        self.polar = NonLocalBranch(block, attention, **branch, positions=positions) if attention else None
         self.pool = nn.AvgPool2d(patch)
-        fused_channels = self.local.out_channels + (width if attention else 0)
+        fused_channels = local_channels + (width if attention else 0)
         self.fuse = nn.Conv2d(fused_channels, decoder_widths[0], 1)
         shape = {"grid": size_px // patch, "widths": decoder_widths}
         self.amplitude = decoder(**shape, out_channels=1)

@@ -20,6 +20,18 @@ def test_the_polar_branch_of_the_public_code_ignores_the_data_and_its_local_bran
     assert local.std(dim=0).mean() > 1e-1 * local.std()
 
 
+@pytest.mark.parametrize(("positions", "equivariant"), [(False, True), (True, False)])
+def test_standard_self_attention_sees_where_a_pixel_is_only_with_a_position_embedding(positions, equivariant):
+    torch.manual_seed(0)
+    description = described("ppn_mhsa", size_px=16, small=True)
+    network = build_model({**description, "model": {**description["model"], "positions": positions}})
+    patterns = random_patterns(2, 1, 16, 16)
+    order = torch.randperm(16 * 16, generator=torch.Generator().manual_seed(1))
+    shuffled = patterns.flatten(2)[..., order].view_as(patterns)
+    expected = network.polar(patterns).flatten(2)[..., order]
+    assert torch.allclose(network.polar(shuffled).flatten(2), expected, atol=1e-5) is equivariant
+
+
 @pytest.mark.parametrize("branch", ["local", "polar"])
 def test_both_branches_of_ppn_carry_signal(branch):
     torch.manual_seed(0)
