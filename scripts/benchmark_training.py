@@ -111,6 +111,7 @@ class Training:
             networks=[module.network],
             with_intensity=False,
             batch_size=module.recipe.batch_size,
+            steps_per_epoch=module.recipe.steps_per_epoch,
             seed=0,
             streamed=False,
         )

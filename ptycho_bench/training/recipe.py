@@ -1,4 +1,4 @@
-"""Training recipes: epochs, batch size, optimiser, schedule, gradient clipping. Each file of conf/recipe is one."""
+"""Training recipes: epochs, batch size, optimiser, schedule, clipping and the like. Each file of conf/recipe is one."""
 
 import inspect
 from collections.abc import Callable
@@ -15,8 +15,12 @@ class Recipe:
     """How a network is trained.
 
     Args:
-        epochs: number of passes over the training part.
+        epochs: number of epochs; validation, checkpoints and schedules come once per epoch.
         batch_size: number of patterns in one step, over all processes.
+        steps_per_epoch: number of optimiser steps in an epoch; the training part is repeated in a new order, or left
+            early, to reach it with full batches. None takes one pass over the training part.
+        reestimate_batch_norm: after training, replace the running statistics of batch normalisation in the best
+            checkpoint by averages over the training part, see `training.batch_norm`.
         optimizer: builds the optimiser from parameters.
         scheduler: builds the learning-rate schedule from an optimiser. A schedule that takes `steps_per_epoch` is
             stepped with every batch, any other once per epoch, with the validation loss if it needs one; null keeps the
@@ -29,6 +33,8 @@ class Recipe:
 
     epochs: int
     batch_size: int
+    steps_per_epoch: int | None
+    reestimate_batch_norm: bool
     optimizer: Callable[..., Optimizer]
     scheduler: Callable[..., LRScheduler] | None
     clip_norm: float | None
@@ -37,6 +43,11 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"recipe.{name} must be at least 1, got {getattr(self, name)}")
+        if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
+            raise ValueError(
+                f"recipe.steps_per_epoch must be at least 1, got {self.steps_per_epoch}; null is one pass over the "
+                "training part"
+            )
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ValueError(f"recipe.clip_norm must be above 0, got {self.clip_norm}; null does not clip")
         try:

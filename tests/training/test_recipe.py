@@ -1,5 +1,7 @@
 """Recipes: the papers' numbers, schedules and how often they are stepped."""
 
+import math
+
 import pytest
 import torch
 from torch.optim.lr_scheduler import CyclicLR, ReduceLROnPlateau
@@ -19,6 +21,7 @@ def optimizer(lr=1e-3):
 
 EXPECTED = {  # epochs, batch size, gradient norm, learning rate, schedule and the number of batches between its steps
     "ppn": (30, 32, None, 1e-3, (ReduceLROnPlateau, 10)),
+    "ppn_fixed_steps": (30, 32, None, 1e-3, (ReduceLROnPlateau, 10)),
     "cpr": (25, 64, 1.0, 1e-3, (CyclicLR, 1)),
     "dpi": (100, 16, None, 1e-4, None),
     "ptychoformer": (100, 30, None, 1e-4, None),
@@ -36,6 +39,22 @@ def test_each_recipe_is_that_of_its_paper(name):
     assert made.optimizer([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]["lr"] == pytest.approx(learning_rate)
     schedule = made.schedule(optimizer(), steps_per_epoch=10)
     assert (schedule if schedule is None else (type(schedule[0]), schedule[1])) == scheduled
+
+
+@pytest.mark.parametrize("name", options("recipe"))
+def test_only_the_recipe_for_few_patterns_fixes_steps_and_reestimates_batch_norm(name):
+    made = recipe(name)
+    if name == "ppn_fixed_steps":
+        assert made.epochs * made.steps_per_epoch == 30 * math.ceil(2782 / 32) == 2610
+        assert made.reestimate_batch_norm
+    else:
+        assert made.steps_per_epoch is None and not made.reestimate_batch_norm
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_an_epoch_without_steps_is_refused(steps):
+    with pytest.raises(ValueError, match=f"recipe.steps_per_epoch must be at least 1, got {steps}; null is one pass"):
+        recipe("ppn", f"recipe.steps_per_epoch={steps}")
 
 
 def test_the_triangle_rises_falls_and_halves():

@@ -40,6 +40,8 @@ class BatchLoader:
         seed: seed of the order; None keeps the order.
         epoch: called at the start of each pass; it fixes the order together with the seed, so that a resumed run
             repeats it.
+        steps: number of batches in a pass; the samples are repeated, in a new order each time, or left early to reach
+            it, so that every batch is full. None takes every sample once.
         rank: index of this process.
         world_size: number of processes.
 
@@ -56,23 +58,27 @@ class BatchLoader:
         batch_size: int,
         seed: int | None = None,
         epoch: Callable[[], int] = lambda: 0,
+        steps: int | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         check_batch_size(batch_size, world_size)
         self.patterns, self.seen, self.target = patterns, seen, target
-        self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
+        self.batch_size, self.seed, self.epoch, self.steps = batch_size, seed, epoch, steps
         self.rank, self.world_size = rank, world_size
 
     def __len__(self) -> int:
-        return math.ceil(len(self.seen) / self.batch_size)
+        return self.steps or math.ceil(len(self.seen) / self.batch_size)
 
     def order(self) -> Tensor:
-        """Order of the samples in this pass, int64 (N,)."""
+        """Order of the samples in this pass, int64: (N,), or as many as all steps take."""
         count = len(self.seen)
+        wanted = count if self.steps is None else self.steps * self.batch_size
+        repeats = math.ceil(wanted / count)
         if self.seed is None:
-            return torch.arange(count)
-        return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch()))
+            return torch.arange(count).repeat(repeats)[:wanted]
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch())
+        return torch.cat([torch.randperm(count, generator=generator) for _ in range(repeats)])[:wanted]
 
     def __iter__(self) -> Iterator[PtychoSample]:
         order = self.order().to(self.patterns.device)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
 
 import numpy as np
 import torch
@@ -75,6 +76,8 @@ class FileLoader:
         seed: seed of the order of blocks and of the draws from the buffer; None keeps the order.
         epoch: called at the start of each pass; it fixes the order together with the seed, so that a resumed run
             repeats it.
+        steps: number of batches in a pass; the file is read again, with its blocks in a new order, or left early to
+            reach it, so that every batch is full. None takes every sample once.
         rank: index of this process.
         world_size: number of processes.
 
@@ -91,6 +94,7 @@ class FileLoader:
         batch_size: int,
         seed: int | None = None,
         epoch: Callable[[], int] = lambda: 0,
+        steps: int | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -98,15 +102,15 @@ class FileLoader:
         self.blocks, self.device, self.batch_size = blocks, device, batch_size
         useful = 0 if seed is None else min(capacity, blocks.samples)
         self.capacity = max(useful, blocks.size + batch_size)
-        self.seed, self.epoch = seed, epoch
+        self.seed, self.epoch, self.steps = seed, epoch, steps
         self.rank, self.world_size = rank, world_size
 
     def __len__(self) -> int:
-        return math.ceil(self.blocks.samples / self.batch_size)
+        return self.steps or math.ceil(self.blocks.samples / self.batch_size)
 
     def __iter__(self) -> Iterator[PtychoSample]:
         generator = None if self.seed is None else np.random.default_rng([self.seed, self.epoch()])
-        with closing(prefetched(lambda: self.batches(generator), BATCHES_AHEAD)) as batches:
+        with closing(prefetched(lambda: islice(self.batches(generator), len(self)), BATCHES_AHEAD)) as batches:
             for (network_input, target), weight in batches:
                 yield PtychoSample(self.to_device(network_input), target.map(self.to_device), weight)
 
@@ -115,22 +119,25 @@ class FileLoader:
         return tensor.to(self.device, non_blocking=tensor.is_pinned())
 
     def batches(self, generator: np.random.Generator | None) -> Iterator[tuple[Samples, float]]:
-        """Yield this process's share of every batch, on the CPU, with its weight.
+        """Yield this process's share of each batch, on the CPU, with its weight; without end, for the caller to stop.
 
         Drawing starts when a quarter of the buffer is filled, and from then on one batch is drawn for each block that
-        still fits, so that the device does not wait until the buffer is full.
+        still fits, so that the device does not wait until the buffer is full. At the end of the file the buffer is
+        emptied; if a number of steps is set, the samples of an incomplete batch stay in it for the next reading.
         """
         buffer = None
-        for number in self.order(generator):
-            samples = self.blocks.read(number)
-            buffer = buffer or ShuffleBuffer(self.capacity, samples)
-            while not buffer.fits(samples):
+        fewest = 1 if self.steps is None else self.batch_size
+        while True:
+            for number in self.order(generator):
+                samples = self.blocks.read(number)
+                buffer = buffer or ShuffleBuffer(self.capacity, samples)
+                while not buffer.fits(samples):
+                    yield self.batch(buffer, generator)
+                buffer.add(samples)
+                if len(buffer.filled) >= max(self.capacity // 4, self.batch_size):
+                    yield self.batch(buffer, generator)
+            while len(buffer.filled) >= fewest:
                 yield self.batch(buffer, generator)
-            buffer.add(samples)
-            if len(buffer.filled) >= max(self.capacity // 4, self.batch_size):
-                yield self.batch(buffer, generator)
-        while buffer and len(buffer.filled):
-            yield self.batch(buffer, generator)
 
     def order(self, generator: np.random.Generator | None) -> list[int]:
         """Numbers of the blocks in the order of this pass."""

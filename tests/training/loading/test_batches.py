@@ -1,5 +1,6 @@
 """Batches: every sample once, an order fixed by seed and epoch, the same steps for any number of processes."""
 
+from collections import Counter
 from itertools import chain, zip_longest
 
 import pytest
@@ -72,6 +73,33 @@ def test_weights_make_the_mean_over_ranks_the_mean_over_samples(world_size):
     for whole, *shares in zip_longest(loader(seed=1), *ranks):
         losses = [share.weight * share.network_input.square().mean() for share in shares]
         torch.testing.assert_close(sum(losses) / world_size, whole.network_input.square().mean())
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5, 6, 13, 40])
+@pytest.mark.parametrize("count", [3, 21, 24])
+def test_a_number_of_steps_repeats_the_samples_evenly_or_leaves_early(count, steps):
+    batches = list(loader(count, seed=2, steps=steps))
+    assert len(loader(count, seed=2, steps=steps)) == len(batches) == steps
+    assert {len(batch.network_input) for batch in batches} == {4}
+    taken = Counter(order(batches))
+    assert max(taken.values()) - min(taken[number] for number in range(count)) <= 1
+
+
+def test_a_repetition_takes_another_order_and_an_epoch_too():
+    passes = torch.tensor(order(loader(24, seed=0, steps=18))).split(24)
+    assert [sorted(one.tolist()) for one in passes] == [list(range(24))] * 3
+    assert not torch.equal(passes[0], passes[1]) and not torch.equal(passes[1], passes[2])
+    assert passes[0].tolist() == order(loader(24, seed=0))  # the first is that of a single pass
+    again, other = (order(loader(24, seed=0, steps=18, epoch=lambda e=epoch: e)) for epoch in (0, 1))
+    assert again == torch.cat(passes).tolist() != other
+
+
+@pytest.mark.parametrize("count", [2, 21])
+def test_ranks_take_the_same_fixed_steps_as_one(count):
+    ranks = [loader(count, seed=1, steps=9, rank=rank, world_size=3) for rank in range(3)]
+    for whole, *shares in zip_longest(loader(count, seed=1, steps=9), *ranks):
+        assert sorted(order(shares)) == sorted(order([whole]))
+        assert [len(share.network_input) for share in shares] == [2, 1, 1]
 
 
 def test_a_batch_smaller_than_the_number_of_processes_is_refused():

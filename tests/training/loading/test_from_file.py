@@ -1,6 +1,7 @@
 """Batches from a file: the same samples as in memory, in their own order, within constant memory."""
 
 import dataclasses
+from collections import Counter
 from itertools import chain, islice, zip_longest
 
 import numpy as np
@@ -82,6 +83,36 @@ def test_input_and_target_stay_together():
         assert torch.equal(batch.target.amplitude, batch.network_input + 0.25)
         assert batch.target.scan is None
         assert batch.weight == 1
+
+
+@pytest.mark.parametrize("capacity", [0, 64, 100_000])
+@pytest.mark.parametrize(("count", "steps"), [(24, 1), (24, 9), (400, 11), (400, 42), (400, 43), (400, 150)])
+def test_a_number_of_steps_repeats_the_file_evenly_or_leaves_early(count, steps, capacity):
+    one = scan_of(count)
+    batches = list(loader(one, capacity=capacity, steps=steps))
+    assert len(loader(one, steps=steps)) == len(batches) == steps
+    assert {len(batch.network_input) for batch in batches} == {8}
+    taken = Counter(order(batches))
+    passes = 8 * steps // len(one.split.train)
+    assert all(passes - 1 <= taken[number] <= passes + 2 for number in one.split.train.tolist())
+    assert not threads()
+
+
+def test_steps_take_the_first_batches_of_a_pass_and_seed_and_epoch_decide_all():
+    whole = order(loader())
+    assert order(loader(steps=20)) == whole[:160]
+    long = order(loader(steps=100))
+    assert long == order(loader(steps=100)) and long[:336] == whole[:336]
+    assert long[336:672] != long[:336]
+    assert order(loader(steps=100, epoch=lambda: 1)) != long
+
+
+def test_ranks_take_the_same_fixed_steps_as_one():
+    few = scan_of(24)  # three training points
+    ranks = [loader(few, steps=6, rank=rank, world_size=3) for rank in range(3)]
+    for whole, *shares in zip_longest(loader(few, steps=6), *ranks):
+        assert sorted(order(shares)) == sorted(order([whole]))
+        assert [len(share.network_input) for share in shares] == [3, 3, 2]
 
 
 def test_without_a_seed_the_order_is_kept():
