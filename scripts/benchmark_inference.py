@@ -16,7 +16,7 @@ from ptycho_bench.config.build import build
 from ptycho_bench.config.checkpoint import load_network
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import open_scan
-from ptycho_bench.evaluation.stitch import radial_weight
+from ptycho_bench.evaluation.stitch import Stitching
 from ptycho_bench.reconstruction.by_network import object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver
 from ptycho_bench.records.environment import device_description
@@ -34,7 +34,8 @@ def epie(iterations: int) -> PIESolver:
 def network_seconds(path: Path, scan: PtychoScan, *, batch_size: int, repeats: int, device: str) -> list[float]:
     """Return the seconds of each repetition after a warm-up; the patterns are in memory, as they are for a solver."""
     network, points = load_network(path, scan.content_hash).to(device), np.arange(len(scan))
-    settings = {"batch_size": batch_size, "weight": radial_weight(scan.patch_px)}
+    stitching = Stitching(weight="radial", central_px=None, synchronised=False, step_px=None)
+    settings = {"batch_size": batch_size, "stitching": stitching}
     return [object_by_network(network, scan, points, **settings).seconds for _ in range(repeats + 1)][1:]
 
 

@@ -53,7 +53,7 @@ def main() -> None:
             results = reconstruct(scan, arguments.outputs, *choice, region)
             row = {"overlap": overlap, "by": name}
             row |= {"patterns": results["data"]["patterns"], "seconds": results["seconds"]}
-            row |= {column: results["metrics"][column] for column in COLUMNS}
+            row |= {column: results["metrics"]["stitched"][column] for column in COLUMNS}
             rows.append(row)
             print(json.dumps(row), flush=True)
     if arguments.csv:

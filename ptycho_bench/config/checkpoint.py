@@ -1,6 +1,7 @@
 """Read and check checkpoints and restore networks. Nothing in the file is run, interpolated or used as a path."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,15 +14,18 @@ from ptycho_bench.config.registry import check_known
 from ptycho_bench.config.validation import Strict, validated
 from ptycho_bench.network.network import PtychoNetwork
 
-SCHEMA = 4  # raise it if older checkpoints can no longer be read
+SCHEMA = 5  # raise it if older checkpoints can no longer be read
 KEY = "ptycho_bench"  # under which a checkpoint contains the description
 WEIGHTS = "network."  # prefix of the name of each weight
 MOST_PX = 8192
+MOST_POINTS = 10**8
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Option = Annotated[str, Field(pattern=r"^[\w.+-]+$", max_length=100)]
+Point = Annotated[int, Field(ge=0, le=MOST_POINTS)]
+Range = Annotated[list[Point], Field(min_length=2, max_length=2)]
 
 
 class StoredScaling(Strict):
@@ -40,13 +44,14 @@ class StoredScaling(Strict):
 
 
 class TestedScan(Strict):
-    """The part of a scan that a run was tested on.
+    """The points of a scan that a run was trained and tested on.
 
     Args:
         name: of the data set.
         words: the words of a command line that name the scan, for messages only.
         content_hash: of the scan.
         points: indices of the tested scan points.
+        train: the training points as rising ranges of indices, each [first, end).
         region_px: [first row, end row, first column, end column] that their patches cover, object pixels.
     """
 
@@ -55,8 +60,19 @@ class TestedScan(Strict):
     name: Text
     words: Text
     content_hash: Hash
-    points: list[Annotated[int, Field(ge=0)]]
+    points: list[Point]
+    train: Annotated[list[Range], Field(min_length=1)]
     region_px: Annotated[list[float], Field(min_length=4, max_length=4)]
+
+    @field_validator("train")
+    @classmethod
+    def rise(cls, ranges: list[list[int]]) -> list[list[int]]:
+        """Refuse ranges that are empty, overlap, or are not in order."""
+        edges = [edge for pair in ranges for edge in pair]
+        for earlier, later in pairwise(edges):
+            if earlier >= later:
+                raise ValueError(f"its ranges [first, end) must rise, got {earlier} before {later}")
+        return ranges
 
 
 class Description(Strict):
@@ -70,11 +86,12 @@ class Description(Strict):
         model: description of the architecture, see `config.description.describe`; also `input`, `amplitude`, `phase`.
         scaling: ranges of the training part, joint over all scans.
         own_scaling: ranges of each scan by its content hash, if each has its own.
-        test: the tested part of each scan.
+        test: which points of each scan the run was trained and tested on.
         geometry: metres and electronvolts; None if unknown.
         data: description of the simulated scan without its files; None for files and for several scans.
         noise: description of the simulated noise.
         metrics: description of the metrics.
+        stitch: description of the stitching.
     """
 
     schema_: int = Field(alias="schema")
@@ -92,8 +109,9 @@ class Description(Strict):
     data: dict[str, Any] | None
     noise: dict[str, Any] | None
     metrics: dict[str, Any]
+    stitch: dict[str, Any]
 
-    @field_validator(*PARTS, "data", "noise", "metrics")
+    @field_validator(*PARTS, "data", "noise", "metrics", "stitch")
     @classmethod
     def hold_plain_values(cls, value: dict | None, info: ValidationInfo) -> dict | None:
         """Refuse values that name code or would be interpolated, and parts with classes of other groups."""

@@ -13,11 +13,15 @@ from ptycho_bench.config.datasets import ScanFile, Simulated
 from ptycho_bench.config.description import KIND, PARTIAL, Plain, describe
 from ptycho_bench.config.device import device_named
 from ptycho_bench.config.identity import file_hash
-from ptycho_bench.config.overrides import quoted, scans_to_overrides
+from ptycho_bench.config.overrides import is_file_word, quoted, scans_to_overrides
+from ptycho_bench.config.region import region_named
 from ptycho_bench.config.registry import name_of
-from ptycho_bench.evaluation.evaluate import MetricProtocol
+from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.evaluation.stitch import Stitching
 
-INHERITABLE = ("data", "noise", "metrics")  # groups that an evaluation takes from the run
+PREDICTORS = ("network", "training_mean", "nearest_pattern")
+TYPES = {"pictures": bool, "outputs_dir": str, "folder": str | None, "inherit": list[str]}  # of values of the root
+INHERITABLE = ("data", "noise", "metrics", "stitch")  # groups that an evaluation takes from the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,11 @@ class EvaluationSpec:
         checkpoint_path: the file, for the record.
         scan: the scan that the network is scored on.
         as_trained: whether the settings of the scan are those that the network was trained on.
+        predictor: `network`, or a predictor without weights, see `runs.references`.
+        training_scan: the scan of the training, for such a predictor; None for `network`, and if the checkpoint does
+            not describe it completely.
         protocol: how metrics are computed.
+        stitching: how patches are stitched.
         region: `all`, `test`, or [top, bottom, left, right] in object pixels.
         batch_size: patterns predicted at once.
         device: `cpu` or `cuda`.
@@ -44,7 +52,10 @@ class EvaluationSpec:
     checkpoint_path: str
     scan: Simulated | ScanFile
     as_trained: bool
+    predictor: str
+    training_scan: Simulated | None
     protocol: MetricProtocol
+    stitching: Stitching
     region: str | list[float]
     batch_size: int
     device: str
@@ -65,8 +76,7 @@ def evaluation_spec(cfg: DictConfig, overrides: Sequence[str]) -> EvaluationSpec
     Raises:
         ValueError: If a value is impossible, or the patterns have another size than those of the training.
     """
-    check_type("pictures", cfg.pictures, bool)
-    check_batch_size(cfg.batch_size)
+    region = check_values(cfg)
     checkpoint = read_checkpoint(cfg.checkpoint)
     description = checkpoint[KEY]
     for group in cfg.inherit:
@@ -79,24 +89,67 @@ def evaluation_spec(cfg: DictConfig, overrides: Sequence[str]) -> EvaluationSpec
             "crop them or choose another checkpoint"
         )
     protocol: MetricProtocol = build(cfg.metrics)
-    protocol.check(description["size_px"])
-    region = cfg.region if isinstance(cfg.region, str) else list(cfg.region)
+    stitching: Stitching = build(cfg.stitch)
+    for part in (protocol, stitching):
+        part.check(description["size_px"])
     changed = any(key.startswith(("data.", "noise.")) for key, _ in values_of(overrides))
     return EvaluationSpec(
         checkpoint=checkpoint,
         checkpoint_path=str(cfg.checkpoint),
         scan=scan,
         as_trained={"data", "noise"} <= set(cfg.inherit) and not changed,
+        predictor=cfg.predictor,
+        training_scan=None if cfg.predictor == "network" else training_scan(cfg, description),
         protocol=protocol,
+        stitching=stitching,
         region=region,
         batch_size=cfg.batch_size,
         device=device_named(cfg.device),
         pictures=cfg.pictures,
         outputs_dir=Path(cfg.outputs_dir),
         folder=None if cfg.folder is None else Path(cfg.folder),
-        identity=[file_hash(cfg.checkpoint), region, describe(cfg.metrics)],
+        identity=[file_hash(cfg.checkpoint), cfg.predictor, region, describe(cfg.metrics), describe(cfg.stitch)],
         text=OmegaConf.to_yaml(cfg, resolve=True),
     )
+
+
+def check_values(cfg: DictConfig) -> str | list[float]:
+    """Check the values of the root, for which the checkpoint is not needed, and return the region.
+
+    Raises:
+        ValueError: If one is impossible, or no checkpoint is named.
+    """
+    for key, annotation in TYPES.items():
+        check_type(key, cfg[key], annotation)
+    check_batch_size(cfg.batch_size)
+    if cfg.predictor not in PREDICTORS:
+        raise ValueError(f"predictor must be {', '.join(PREDICTORS[:-1])} or {PREDICTORS[-1]}, got {cfg.predictor!r}")
+    if OmegaConf.is_missing(cfg, "checkpoint"):
+        raise ValueError("no checkpoint is named; a finished run has one: outputs/runs/STUDY/RUN/best.ckpt")
+    return region_named(cfg.region)
+
+
+def training_scan(cfg: DictConfig, description: Mapping) -> Simulated | None:
+    """Return the scan that a network was trained on, to be simulated again or read from the cache.
+
+    Args:
+        cfg: composed configuration of ptycho-evaluate.
+        description: the checkpoint's description.
+
+    Returns:
+        The scan; None if the checkpoint does not describe it: it was a file, one of several scans, or made from files
+        that conf/ does not name.
+    """
+    import hydra
+
+    if description["data"] is None:
+        return None
+    groups = ("data", "noise")
+    folders = [f"{key}={quoted(str(cfg[key]))}" for key in ("data_root", "outputs_dir")]
+    trained = hydra.compose("evaluate", [*(f"{group}={description['choices'][group]}" for group in groups), *folders])
+    for group in groups:
+        inherit(trained, group, description[group], [])
+    return None if OmegaConf.missing_keys(trained.data) else data_set(trained).only()
 
 
 def inherit(cfg: DictConfig, group: str, stored: Mapping, overrides: Sequence[str]) -> None:
@@ -106,7 +159,7 @@ def inherit(cfg: DictConfig, group: str, stored: Mapping, overrides: Sequence[st
 
     Args:
         cfg: composed configuration, with the option of the training run in `group`.
-        group: `data`, `noise` or `metrics`.
+        group: `data`, `noise`, `metrics` or `stitch`.
         stored: description of the group in the checkpoint.
         overrides: the words of the command line.
 
@@ -132,6 +185,8 @@ def take_values(node: DictConfig, stored: Mapping, where: str, *, keep_interpola
         if key not in node:
             raise ValueError(f"the checkpoint has the value {where}.{key}, which this release does not know")
         if isinstance(value, Mapping):
+            if not OmegaConf.is_dict(node[key]):
+                raise ValueError(f"{where}.{key} has several values, got {node[key]!r}; write {where}.{key}.NAME=VALUE")
             take_values(node[key], value, f"{where}.{key}", keep_interpolations=keep_interpolations)
         elif not (keep_interpolations and OmegaConf.is_interpolation(node, key)) and node[key] != value:
             node[key] = value
@@ -150,11 +205,17 @@ def with_checkpoint(words: list[str]) -> list[str]:
 
     Args:
         words: the command line; the word that ends in .ckpt is the checkpoint.
+
+    Raises:
+        ValueError: If there are several, or as `choices_of_run` does.
     """
     words = scans_to_overrides(words)
-    path = next((word for word in words if word.endswith(".ckpt") and not word.startswith("checkpoint=")), None)
-    if path is None:
+    paths = [word for word in words if word.endswith(".ckpt") and is_file_word(word)]
+    if not paths:
         return words
+    if len(paths) > 1:
+        raise ValueError(f"this command takes 1 checkpoint, got {len(paths)}: {', '.join(paths)}; name one")
+    (path,) = paths
     flags = [word for word in words if word in ("-m", "--multirun")]  # argparse accepts none among the overrides
     words = [word for word in words if word not in (path, *flags)]
     return flags + choices_of_run(path, words) + words

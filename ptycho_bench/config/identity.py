@@ -7,20 +7,23 @@ default here.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ptycho_bench.config.description import KIND, PARTIAL, Plain
 from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.fetch import fetch_words
 from ptycho_bench.data.versions import PROTOCOL_VERSION, SIMULATION_VERSION
 
 RUN = "run"
 # Values that add nothing to an identity, by the name of the class or RUN. Add options that are introduced after this
 # protocol version, each with the value that leaves results unchanged.
 NEUTRAL: dict[str, dict[str, Plain]] = {
-    RUN: {"scaling": "joint", "precision": "32-true", "streamed": False},
+    RUN: {"scaling": "joint", "ranges": "training", "precision": "32-true", "streamed": False},
 }
-GROUPS = ("split", "input", "amplitude", "phase", "loss", "recipe", "model", "metrics")  # choices that change results
+GROUPS = (  # choices that change results
+    "split", "input", "amplitude", "phase", "loss", "recipe", "model", "metrics", "stitch"
+)  # fmt: skip
 
 
 def sha256(value: Plain) -> str:
@@ -55,32 +58,50 @@ def file_hash(path: str | Path) -> str:
         DataError: If there is no such file.
     """
     if not Path(path).is_file():
-        raise DataError(
-            f"no file {path}; check the path, or set data_root=FOLDER (or PTYCHO_DATA) to the folder of data sets"
-        )
+        raise DataError(no_file(path))
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def with_file_hashes(described: Plain, source: str | None = None) -> Plain:
+def no_file(path: str | Path) -> str:
+    """Return the message for a missing file."""
+    return f"no file {path}; check the path, or set data_root=FOLDER (or PTYCHO_DATA) to the folder of data sets"
+
+
+def with_file_hashes(described: Plain) -> Plain:
     """Return a description in which each *_path is replaced by the hash of that file's content, without its sources.
 
     Raises:
-        DataError: If a file is missing; the message names where it can be obtained.
+        DataError: If a file is missing; the message says how all missing files can be fetched.
     """
+    missing = [(path, source) for path, source in named_files(described) if not path.is_file()]
+    if fetchable := [(path, source) for path, source in missing if source is not None]:
+        path, source = fetchable[0]
+        raise DataError(f"{no_file(path)} (it comes from {source}); to fetch the data: {fetch_words(fetchable)}")
+    return hashed_files(described)
+
+
+def named_files(described: Plain, source: str | None = None) -> Iterator[tuple[Path, str | None]]:
+    """Yield each file that a description names, with the source that it or what contains it gives."""
+    if not isinstance(described, Mapping):
+        return
+    source = described.get("source") or source
+    for key, value in described.items():
+        if not key.endswith("_path"):
+            yield from named_files(value, source)
+        elif value is not None:
+            yield Path(value), source
+
+
+def hashed_files(described: Plain) -> Plain:
+    """Return a description with hashes of files in place of their names; see `with_file_hashes`."""
     if not isinstance(described, Mapping):
         return described
-    source = described.get("source") or source
-    result = {}
-    for key, value in described.items():
-        if key.endswith("_path") and value is not None:
-            try:
-                result[key] = file_hash(value)
-            except DataError as error:
-                raise DataError(f"{error}{f' (it comes from {source})' if source else ''}") from error
-        elif key != "source":
-            result[key] = with_file_hashes(value, source)
-    return result
+    return {
+        key: file_hash(value) if key.endswith("_path") and value is not None else hashed_files(value)
+        for key, value in described.items()
+        if key != "source"
+    }
 
 
 def stored_hash(path: str | Path) -> str:

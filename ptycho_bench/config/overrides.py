@@ -83,15 +83,21 @@ def flags_to_overrides(words: list[str], flags: Mapping[str, str], numbers: Mapp
 def scans_to_overrides(words: list[str]) -> list[str]:
     """Return a command line with data=[SCAN,...] replaced by data=several data.scans=[SCAN,...]; several lists sweep.
 
+    A single HDF5 file, data=FILE.h5, becomes data=file data.file_path=FILE.h5.
+
     >>> scans_to_overrides(["data=[ltem,b.h5]", "seed=1"])
     ['data=several', "data.scans=['ltem','b.h5']", 'seed=1']
+    >>> scans_to_overrides(["data=b.h5"])
+    ['data=file', "data.file_path='b.h5'"]
 
     Raises:
         ValueError: If a sweep mixes lists and single names, or a value of data does not say which scan it is for.
     """
     rewritten = []
     for word in words:
-        if not word.startswith("data=") or "[" not in word:
+        if re.fullmatch(r"data=[^\[,]+\.(h5|hdf5)", word, re.IGNORECASE):
+            rewritten += ["data=file", f"data.file_path={quoted(word.removeprefix('data='))}"]
+        elif not word.startswith("data=") or "[" not in word:
             rewritten.append(word)
         elif re.fullmatch(f"data={LIST}(,{LIST})*", word):
             lists = (list_override(items) for items in re.findall(LIST, word))

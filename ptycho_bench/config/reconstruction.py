@@ -10,7 +10,8 @@ from ptycho_bench.config.build import build, check_batch_size, check_type
 from ptycho_bench.config.description import KIND, Plain, describe
 from ptycho_bench.config.identity import file_hash
 from ptycho_bench.config.importing import ImportSpec, import_overrides, import_spec
-from ptycho_bench.evaluation.evaluate import MetricProtocol
+from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.evaluation.stitch import Stitching
 from ptycho_bench.solvers.pie import PIESolver
 
 FLAGS = ("frc", "triplets", "pictures")
@@ -27,6 +28,7 @@ class ReconstructionSpec:
         network_path: trained network that reconstructs, or that the solver starts from; None if there is none.
         solver: iterative solver; None if the network reconstructs alone.
         protocol: how metrics are computed if the truth is known.
+        stitching: how a network's patches are stitched.
         region: `all`, `test`, or [top, bottom, left, right] in object pixels.
         region_of: checkpoint whose test region `test` refers to; None: that of the network.
         probe_path: file of the probe; None: the probe of the scan.
@@ -50,6 +52,7 @@ class ReconstructionSpec:
     network_path: str | None
     solver: PIESolver | None
     protocol: MetricProtocol
+    stitching: Stitching
     region: str | list[float]
     region_of: str | None
     probe_path: str | None
@@ -83,13 +86,14 @@ def reconstruction_spec(cfg: DictConfig, overrides: Sequence[str]) -> Reconstruc
     check_batch_size(cfg.batch_size)
     solver = describe(cfg.solver)
     path = network_path(cfg, solved=KIND in solver)
-    metrics = describe(cfg.metrics)
+    metrics, stitch = describe(cfg.metrics), describe(cfg.stitch)
     return ReconstructionSpec(
         files=import_spec(cfg),
         import_words=import_overrides(overrides),
         network_path=path,
         solver=build(solver) if KIND in solver else None,
         protocol=build(metrics),
+        stitching=stitching_of(stitch),
         region=cfg.region if isinstance(cfg.region, str) else list(cfg.region),
         region_of=cfg.region_of,
         probe_path=cfg.probe_path,
@@ -104,9 +108,23 @@ def reconstruction_spec(cfg: DictConfig, overrides: Sequence[str]) -> Reconstruc
         pictures=cfg.pictures,
         outputs_dir=Path(cfg.outputs_dir),
         folder=None if cfg.folder is None else Path(cfg.folder),
-        identity=[path and file_hash(path), solver, metrics, *(cfg[name] for name in RESULT)],
+        identity=[path and file_hash(path), solver, metrics, stitch, *(cfg[name] for name in RESULT)],
         text=OmegaConf.to_yaml(cfg, resolve=True),
     )
+
+
+def stitching_of(described: Plain) -> Stitching:
+    """Build the stitching from its description.
+
+    Raises:
+        ValueError: If it places patches elsewhere than at their true positions.
+    """
+    stitching: Stitching = build(described)
+    if stitching.step_px is not None:
+        raise ValueError(
+            f"stitch.step_px={stitching.step_px} moves patches, but an object needs true positions; set it to null"
+        )
+    return stitching
 
 
 def network_path(cfg: DictConfig, *, solved: bool) -> str | None:

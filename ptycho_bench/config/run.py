@@ -51,6 +51,7 @@ def run_of(cfg: DictConfig, choices: Mapping[str, str]) -> Run:
     values = {
         "seed": cfg.seed,
         "scaling": cfg.scaling if len(data.scans) > 1 else "joint",
+        "ranges": cfg.ranges,
         "precision": cfg.trainer.precision,
         "streamed": streamed,
     }

@@ -13,12 +13,14 @@ from ptycho_bench.config.description import KIND, Plain, describe, plain_values,
 from ptycho_bench.config.network import PARTS, build_loss, check_forward
 from ptycho_bench.config.run import Run
 from ptycho_bench.data.split import Split
-from ptycho_bench.evaluation.evaluate import MetricProtocol
+from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.evaluation.stitch import Stitching
 from ptycho_bench.losses.base import Loss
 from ptycho_bench.training.compute_options import ComputeOptions
 from ptycho_bench.training.recipe import Recipe
 
 SCALINGS = ("joint", "own")
+RANGES = ("training", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +32,12 @@ class TrainingSpec:
         choices: name of the file taken from each group of conf/.
         seed: of weights and training order.
         scaling: `joint`: one range over all scans; `own`: a separate range for each scan.
+        ranges: points whose amplitude, phase and intensity set the ranges: those of the `training` part, or `all`.
         split: takes a scan as `scan`; returns its training, validation and test points.
         make_loss: returns a new loss; each scan needs its own if the loss compares with measured patterns.
         recipe: epochs, batch size, optimiser and schedule.
         protocol: how metrics are computed.
+        stitching: how patches are stitched.
         compute: memory layout, compilation and similar options.
         devices: accelerator, devices, strategy and precision for `training.fit.make_trainer`.
         make_logger: returns a Lightning logger, given the run's name and folder; None if there is none.
@@ -47,10 +51,12 @@ class TrainingSpec:
     choices: Mapping[str, str]
     seed: int
     scaling: str
+    ranges: str
     split: Callable[..., Split]
     make_loss: Callable[[], Loss]
     recipe: Recipe
     protocol: MetricProtocol
+    stitching: Stitching
     compute: ComputeOptions
     devices: Mapping[str, Plain]
     make_logger: Callable | None
@@ -70,6 +76,7 @@ class TrainingSpec:
             "data": None if simulated is None else without_paths(simulated.data),
             "noise": None if simulated is None else without_paths(simulated.noise),
             "metrics": self.run.groups["metrics"],
+            "stitch": self.run.groups["stitch"],
         }
 
     def summary(self) -> str:
@@ -95,6 +102,8 @@ def training_spec(cfg: DictConfig, choices: Mapping[str, str], run: Run) -> Trai
         check_type(name, cfg[name], bool)
     if cfg.scaling not in SCALINGS:
         raise ValueError(f"scaling must be {' or '.join(SCALINGS)}, got {cfg.scaling!r}; one scan has one scaling")
+    if cfg.ranges not in RANGES:
+        raise ValueError(f"ranges must be {' or '.join(RANGES)}, got {cfg.ranges!r}; all includes the test part")
     groups = run.groups
     make_loss = partial(build_loss, groups["loss"], groups["amplitude"], groups["phase"])
     make_loss()
@@ -102,20 +111,24 @@ def training_spec(cfg: DictConfig, choices: Mapping[str, str], run: Run) -> Trai
     compute, devices = trainer_options(cfg)
     compute.check_clipping(recipe.clip_norm, devices["precision"])
     protocol: MetricProtocol = build(groups["metrics"])
+    stitching: Stitching = build(groups["stitch"])
     for scan in run.data.scans:
         refuse_held_out(scan.held_out, scan.words)
     network = {**{part: groups[part] for part in PARTS}, "size_px": run.data.patch_px()}
     protocol.check(network["size_px"])
+    stitching.check(network["size_px"])
     check_forward(network)
     return TrainingSpec(
         run=run,
         choices={group: option for group, option in choices.items() if "/" not in group},
         seed=cfg.seed,
         scaling=cfg.scaling,
+        ranges=cfg.ranges,
         split=partial(build, groups["split"]),
         make_loss=make_loss,
         recipe=recipe,
         protocol=protocol,
+        stitching=stitching,
         compute=compute,
         devices=devices,
         make_logger=logger_factory(cfg),

@@ -2,4 +2,4 @@
 
 FORMAT_VERSION = 2  # of the HDF5 file of a scan
 SIMULATION_VERSION = 1  # raise it if the same settings give other patterns
-PROTOCOL_VERSION = 1  # raise it if training or scoring gives results that differ by more than rounding
+PROTOCOL_VERSION = 2  # raise it if training or scoring gives results that differ by more than rounding

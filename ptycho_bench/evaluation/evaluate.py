@@ -1,173 +1,132 @@
-"""Metrics of predicted patches, one by one and stitched to a field, the same for networks and solvers."""
+"""Metrics of predicted patches, one by one and stitched to a field, with those of a constant guess beside them."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ptycho_bench.evaluation import metrics
-from ptycho_bench.evaluation.stitch import central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
+from ptycho_bench.evaluation.field import FieldScore, pooled_score, range_of, score_field
+from ptycho_bench.evaluation.flattened import flattened_ssim
+from ptycho_bench.evaluation.images import Images
+from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.evaluation.stitch import Stitched
 from ptycho_bench.network.scaling import Scaling
-
-FLAT = 1e-5  # data range of a flat image: the modulus of a complex64 constant varies by rounding
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricProtocol:
-    """Conventions by which metrics are computed, one of conf/metrics.
-
-    Args:
-        data_range: `unit` is 1, the range of scaled images (PPN). `target` is max - min of each target (CPR); flat
-            patches then have no PSNR and SSIM and are counted as skipped.
-        ssim_window: `gaussian` or `uniform`, see `metrics.ssim`.
-        stitch_weight: `radial` or `central`, see `evaluation.stitch`.
-        central_px: side of the central square, px; used only by `central`.
-
-    Raises:
-        ValueError: If a choice is unknown, or if `central` has no central_px.
-    """
-
-    data_range: str
-    ssim_window: str
-    stitch_weight: str
-    central_px: int | None
-
-    def __post_init__(self) -> None:
-        choices = {"data_range": ("unit", "target"), "ssim_window": ("gaussian", "uniform")}
-        choices["stitch_weight"] = ("radial", "central")
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"metrics.{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")
-        if self.stitch_weight == "central" and self.central_px is None:
-            raise ValueError("metrics.central_px must be set if stitch_weight is central, got null")
-
-    def check(self, side: int) -> None:
-        """Check that patches of this side, px, can be measured.
-
-        Raises:
-            ValueError: If they are smaller than the SSIM window or the central square.
-        """
-        self.weight(side)
-        blank = torch.zeros(side, side)
-        metrics.ssim(blank, blank, data_range=1.0, window=self.ssim_window)
-
-    def weight(self, side: int) -> Tensor:
-        """Return the weight (side, side) of a patch in the stitched field."""
-        return radial_weight(side) if self.stitch_weight == "radial" else central_weight(side, self.central_px)
-
-    def measure(self, pred: Tensor, target: Tensor, prefix: str, mask: Tensor | None = None) -> dict[str, Tensor]:
-        """Compute MSE, MAE, PSNR (dB) and SSIM of scaled images (..., H, W), each (...,)."""
-        span = metrics.target_range(target, mask) if self.data_range == "target" else torch.ones(target.shape[:-2])
-        flat = span <= FLAT
-        ranges = span.where(~flat, 1.0)
-        psnr = metrics.psnr(pred, target, data_range=ranges, mask=mask)
-        ssim = metrics.ssim(pred, target, data_range=ranges, window=self.ssim_window, mask=mask)
-        return {
-            f"{prefix}_mse": metrics.mse(pred, target, mask=mask),
-            f"{prefix}_mae": metrics.mae(pred, target, mask=mask),
-            f"{prefix}_psnr_db": psnr.where(~flat, torch.nan),
-            f"{prefix}_ssim": ssim.where(~flat, torch.nan),
-        }
-
-    def measure_all(
-        self, pred: "Images", target: "Images", scaling: Scaling, mask: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Compute all metrics of the amplitude, of the phase as in the papers, and of the phase minus one constant.
-
-        Args:
-            pred: predicted physical amplitude and phase, (..., H, W).
-            target: true physical amplitude and phase, (..., H, W).
-            scaling: scales both to [0, 1], by the same numbers for every network.
-            mask: bool (H, W); only True pixels count.
-        """
-        aligned = metrics.align_phase(pred.phase, target.phase, mask=mask)
-        amplitude, phase = scaling.scale_amplitude, scaling.scale_phase
-        return {
-            **self.measure(amplitude(pred.amplitude), amplitude(target.amplitude), "amplitude", mask),
-            **self.measure(phase(pred.phase), phase(target.phase), "phase", mask),
-            "phase_wrapped_mae_rad": metrics.wrapped_mae(pred.phase, target.phase, mask=mask),
-            **self.measure(phase(aligned), phase(target.phase), "phase_aligned", mask),
-            "phase_aligned_wrapped_mae_rad": metrics.wrapped_mae(aligned, target.phase, mask=mask),
-        }
-
-
-class Images(NamedTuple):
-    """Physical amplitude and phase (radians), both (..., H, W)."""
-
-    amplitude: Tensor
-    phase: Tensor
 
 
 class Evaluation(NamedTuple):
     """Result of an evaluation.
 
     patches: values of each metric by its name, (N,), one per patch.
-    stitched: value of each metric by its name, for the stitched field.
+    guesses: the same for the constant guess, which equals the mean of each true patch.
+    score: scores of the stitched field.
     field: predicted field on the scored rectangle.
     truth: true field, stitched in the same way.
     covered: bool (rows, columns), pixels of the rectangle that at least one patch covers.
     """
 
     patches: dict[str, Tensor]
-    stitched: dict[str, float]
+    guesses: dict[str, Tensor]
+    score: FieldScore
     field: Images
     truth: Images
     covered: Tensor
 
-    def aggregate(self) -> dict[str, dict[str, float]]:
-        """Return the mean, standard deviation and number of skipped patches of each metric, and the stitched values.
+    @property
+    def stitched(self) -> dict[str, float]:
+        """Scores of the stitched field by the metric's name."""
+        return self.score.stitched
 
-        The keys are `patch_mean` and `patch_std` (over patches that have a value), `patch_skipped` and `stitched`.
+    def aggregate(self) -> dict:
+        """Return the scores as results.json has them.
+
+        The keys `patch_mean` and `patch_std` (over the patches that have a value) and `patch_skipped` (how many have
+        none) are added to those of `FieldScore.record`.
         """
-        valid = {name: values[~values.isnan()].double() for name, values in self.patches.items()}
+        record, patches = self.score.record(), {name: with_value(values) for name, values in self.patches.items()}
+        guesses = {name: mean(with_value(values)) for name, values in self.guesses.items()}
         return {
-            "patch_mean": {name: v.mean().item() if len(v) else math.nan for name, v in valid.items()},
-            "patch_std": {name: v.std(correction=0).item() if len(v) else math.nan for name, v in valid.items()},
-            "patch_skipped": {name: len(self.patches[name]) - len(v) for name, v in valid.items()},
-            "stitched": self.stitched,
+            "patch_mean": {name: mean(values) for name, values in patches.items()},
+            "patch_std": {
+                name: values.std(correction=0).item() if len(values) else math.nan for name, values in patches.items()
+            },
+            "patch_skipped": {name: len(self.patches[name]) - len(values) for name, values in patches.items()},
+            **record,
+            "constant": {"patch_mean": guesses, **record["constant"]},
         }
 
 
+def with_value(values: Tensor) -> Tensor:
+    """Return the values that are numbers, float64."""
+    return values[~values.isnan()].double()
+
+
+def mean(values: Tensor) -> float:
+    """Return the mean of values (N,); NaN if there are none."""
+    return values.mean().item() if len(values) else math.nan
+
+
 def evaluate(
-    pred: Images, target: Images, positions_px: Tensor, *, scaling: Scaling, protocol: MetricProtocol, circular: bool
+    pred: Images,
+    target: Images,
+    stitched: Stitched,
+    truth: Stitched,
+    window: tuple[slice, slice],
+    *,
+    scaling: Scaling | None,
+    protocol: MetricProtocol,
+    misfit: Callable[[Tensor], float] | None = None,
 ) -> Evaluation:
-    """Measure predicted patches one by one, and stitched to a field.
+    """Measure predicted patches one by one, and the field that they were stitched to.
 
     Args:
         pred: predicted physical amplitude and phase, (N, H, W).
         target: true physical amplitude and phase, (N, H, W).
-        positions_px: (N, 2), top-left (y, x) of each patch.
-        scaling: value ranges of the training part.
+        stitched: the field of the predicted patches.
+        truth: the field of the true patches.
+        window: rows and columns of the field that are scored, see `stitch.scored_window`.
+        scaling: value ranges that are scaled to [0, 1]; None: those of the truth in the window.
         protocol: conventions by which metrics are computed.
-        circular: whether phases are averaged as unit vectors.
-
-    Raises:
-        ValueError: If a prediction is not finite; its metrics would look like those of flat patches.
+        misfit: takes an object, complex (rows, columns) on the whole field; returns its diffraction misfit.
     """
-    finite = torch.stack([image.isfinite().flatten(1).all(dim=1) for image in pred]).all(dim=0)
-    if not finite.all():
-        raise ValueError(
-            f"{int((~finite).sum())} of {len(finite)} predicted patches contain NaN or infinite values; the "
-            "training diverged: lower the learning rate"
-        )
-    side = pred.amplitude.shape[-1]
-    weight = protocol.weight(side)
-    smallest_px = metrics.GAUSSIAN_SIDE
-    fields = []
-    for images in (pred, target):
-        amplitude, covered = stitch(images.amplitude, positions_px, weight)
-        phase, _ = stitch_phase(images.phase, positions_px, weight, circular=circular)
-        window = scored_rectangle(tuple(amplitude.shape), side, smallest_px)
-        fields.append(Images(amplitude[window], phase[window]))
-        covered = covered[window]
+    side = pred.phase.shape[-1]
+    (field, covered), (true_field, _) = stitched.crop(window), truth.crop(window)
+    score = score_field(field, true_field, covered, scaling=scaling, protocol=protocol, block_px=side)
     mask = None if covered.all() else covered
-    stitched = protocol.measure_all(fields[0], fields[1], scaling, mask)
+    if misfit is not None:
+        obj, guess = stitched.images.transmission(), true_field.mean(mask).transmission()
+        objects = obj.where(stitched.covered, 1.0), guess.expand(obj.shape)
+        score = score.with_values("diffraction_misfit", *map(misfit, objects))
+    scaling = range_of(true_field, mask) if scaling is None else scaling
+    if protocol.flattened_ssim:
+        score = with_flattened_ssim(score, pred, target, scaling)
     return Evaluation(
         patches=protocol.measure_all(pred, target, scaling),
-        stitched={name: value.item() for name, value in stitched.items()},
-        field=fields[0],
-        truth=fields[1],
+        guesses=protocol.measure_all(target.constant(), target, scaling),
+        score=score,
+        field=field,
+        truth=true_field,
         covered=covered,
+    )
+
+
+def with_flattened_ssim(score: FieldScore, pred: Images, target: Images, scaling: Scaling) -> FieldScore:
+    """Add the SSIM of the flattened patches, for which the constant guess is the mean of all patches."""
+    scales = {"amplitude": scaling.scale_amplitude, "phase": scaling.scale_phase}
+    for (quantity, scale), one, true in zip(scales.items(), pred, target, strict=True):
+        scaled = scale(true)
+        guess = scaled.mean().expand_as(scaled)
+        values = flattened_ssim(scale(one), scaled), flattened_ssim(guess, scaled)
+        score = score.with_values(f"{quantity}_ssim_flattened", *values)
+    return score
+
+
+def pooled(results: Sequence[Evaluation]) -> Evaluation:
+    """Return the metrics of all patches, and the mean over scans of each stitched value; the fields are the first's."""
+    first = results[0]
+    return first._replace(
+        patches={name: torch.cat([result.patches[name] for result in results]) for name in first.patches},
+        guesses={name: torch.cat([result.guesses[name] for result in results]) for name in first.guesses},
+        score=pooled_score([result.score for result in results]),
     )

@@ -71,6 +71,16 @@ def ssim(
     Raises:
         ValueError: If the window is unknown, or if the images are smaller than it.
     """
+    return masked_mean(*ssim_map(pred, target, data_range=data_range, window=window, mask=mask))
+
+
+def ssim_map(
+    pred: Tensor, target: Tensor, *, data_range: float | Tensor, window: str, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Return the similarity in each window that fits, (..., H - n + 1, W - n + 1), and which of them count; see `ssim`.
+
+    Windows of n px start at the pixel of their index. Without a mask all count, which is None.
+    """
     taps, correction = window_taps(window, pred)
     if min(pred.shape[-2:]) < len(taps):
         raise ValueError(f"SSIM needs images of at least {len(taps)} px, got {tuple(pred.shape[-2:])}")
@@ -86,8 +96,8 @@ def ssim(
     similarity = (2 * mean_p * mean_t + c1) * (2 * covariance + c2)
     similarity = similarity / ((mean_p**2 + mean_t**2 + c1) * (variance_p + variance_t + c2))
     if mask is None:
-        return similarity.mean(dim=(-2, -1))
-    return masked_mean(similarity, filter_valid(mask.to(pred.dtype), torch.ones_like(taps)) > len(taps) ** 2 - 0.5)
+        return similarity, None
+    return similarity, filter_valid(mask.to(pred.dtype), torch.ones_like(taps)) > len(taps) ** 2 - 0.5
 
 
 def window_taps(window: str, like: Tensor) -> tuple[Tensor, float]:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ptycho_bench.evaluation.images import FLAT
+
 BANDS = 3
 
 
@@ -51,6 +53,9 @@ def radial_spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(count) / shorter, np.bincount(ring[inside], power.ravel()[inside], count) / pixels
 
 
+SPECTRA = {"diagonal": diagonal_spectrum, "radial": radial_spectrum}
+
+
 def band_energies(frequency: np.ndarray, power: np.ndarray, kind: str) -> tuple[float, float, float]:
     """Compute the fractions of the energy in the low, middle and high third of the frequencies; their sum is 1.
 
@@ -71,3 +76,20 @@ def band_energies(frequency: np.ndarray, power: np.ndarray, kind: str) -> tuple[
     band_number = np.minimum((frequency / frequency[-1] * BANDS).astype(int), BANDS - 1)
     fractions = np.bincount(band_number, energy, BANDS) / total
     return tuple(float(fraction) for fraction in fractions)
+
+
+def image_bands(image: np.ndarray, kind: str) -> tuple[float, float, float]:
+    """Compute the fractions of the energy of an image's structure in three frequency bands; see `band_energies`.
+
+    The mean is subtracted first: it would be nearly all of the energy along a diagonal.
+
+    Args:
+        image: real (rows, columns).
+        kind: `diagonal` or `radial`, the spectrum that is used.
+
+    Returns:
+        Fractions in the low, middle and high third; NaN for a flat image.
+    """
+    if np.ptp(image) <= FLAT:
+        return (np.nan,) * BANDS
+    return band_energies(*SPECTRA[kind](image - image.mean(dtype=np.float64)), kind)

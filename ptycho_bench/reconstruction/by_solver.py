@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.scan import PtychoScan
-from ptycho_bench.evaluation.stitch import Canvas
+from ptycho_bench.evaluation.canvas import Canvas
 from ptycho_bench.physics.forward import object_plane
 from ptycho_bench.physics.probe import scale_to_photons
 from ptycho_bench.reconstruction.result import Reconstruction, patch_corners

@@ -1,15 +1,19 @@
 """Quality of a reconstruction: against the true object, against the measured patterns, and between two halves."""
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.evaluation.align import align_object
-from ptycho_bench.evaluation.evaluate import Images, MetricProtocol
+from ptycho_bench.evaluation.field import FieldScore, score_field
 from ptycho_bench.evaluation.frc import RingCorrelation, fourier_ring_correlation
+from ptycho_bench.evaluation.images import Images
 from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
 from ptycho_bench.evaluation.misfit import Misfit, diffraction_misfit
+from ptycho_bench.evaluation.protocol import MetricProtocol
 from ptycho_bench.evaluation.stitch import scored_rectangle
 from ptycho_bench.network.scaling import Scaling
 from ptycho_bench.physics.scan import whole_px
@@ -34,19 +38,16 @@ def checkerboard_halves(scan_index: np.ndarray, points: np.ndarray) -> tuple[np.
     return points[~odd], points[odd]
 
 
-def truth_scaling(truth: Tensor) -> Scaling:
-    """Return the scaling by the range of a true object, complex (rows, columns), if there is no training part."""
-    amplitude, phase = truth.abs(), truth.angle()
-    return Scaling(
-        amplitude_low=amplitude.min().item(), amplitude_high=amplitude.max().item(), phase_low=phase.min().item(),
-        phase_high=phase.max().item(), intensity_max=1.0, intensity_p995=1.0,
-    )  # fmt: skip
-
-
 def score_against_truth(
-    result: Reconstruction, truth: Tensor, *, patch_px: int, scaling: Scaling, protocol: MetricProtocol
-) -> dict[str, float]:
-    """Compute the metrics of a reconstructed object on the rectangle between the outermost patch centres.
+    result: Reconstruction,
+    truth: Tensor,
+    window: tuple[slice, slice],
+    *,
+    patch_px: int,
+    scaling: Scaling | None,
+    protocol: MetricProtocol,
+) -> FieldScore:
+    """Score a reconstructed object.
 
     A solver's object is first aligned with the truth by the ambiguities of far-field ptychography: a constant phase,
     and if the probe was refined also the scale of the amplitude, a phase ramp and a shift. A network's object is not
@@ -55,18 +56,31 @@ def score_against_truth(
     Args:
         result: the reconstruction.
         truth: true object, complex (rows, columns), on the same field.
+        window: rows and columns of the field that are scored, see `stitch.scored_window`.
         patch_px: side of a patch.
-        scaling: ranges that map both objects to [0, 1].
+        scaling: value ranges that are scaled to [0, 1]; None: those of the truth in the window.
         protocol: definition of the metrics.
     """
-    window = scored_rectangle(tuple(truth.shape), patch_px, GAUSSIAN_SIDE)
     obj, truth, covered = result.obj[window], truth[window], result.covered[window]
     mask = None if covered.all() else covered
     if result.misfits:
         refined = result.refined
         obj = align_object(obj, truth, mask=mask, amplitude_scale=refined, ramp=refined, shift=refined)
     pred, target = (Images(field.abs(), field.angle()) for field in (obj, truth))
-    return {name: value.item() for name, value in protocol.measure_all(pred, target, scaling, mask).items()}
+    return score_field(pred, target, covered, scaling=scaling, protocol=protocol, block_px=patch_px)
+
+
+def constant_guess(result: Reconstruction, truth: Tensor, window: tuple[slice, slice]) -> Reconstruction:
+    """Return the constant guess, whose object is the mean of the truth in the scored window, in place of a result.
+
+    Args:
+        result: the reconstruction.
+        truth: true object, complex (rows, columns), on the same field.
+        window: rows and columns of the field that are scored.
+    """
+    true, covered = truth[window], result.covered[window]
+    mean = Images(true.abs(), true.angle()).mean(None if covered.all() else covered)
+    return dataclasses.replace(result, obj=mean.transmission().expand(result.obj.shape), probe=None, subpixel=False)
 
 
 def correlate_halves(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ptycho_bench.data.scan import PtychoScan
-from ptycho_bench.evaluation.stitch import Canvas
+from ptycho_bench.evaluation.canvas import Canvas
 from ptycho_bench.physics.scan import whole_px
 
 

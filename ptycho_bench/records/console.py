@@ -1,18 +1,21 @@
 """The table of metrics that a command prints when it is done."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-ROWS = {"amplitude": "amplitude", "phase": "phase", "phase_aligned": "phase, aligned"}
+ROWS = {"amplitude": "amplitude", "phase_aligned": "phase, aligned", "phase": "phase"}
 COLUMNS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM (%)", "mse": "MSE", "mae": "MAE"}
+PARTS = {"patch_mean": "patch", "stitched": "stitched"}
+EXTRA = {"frc_resolution_px": ("resolution", ".1f", " px"), "diffraction_misfit": ("misfit", ".3f", "")}
 
 
-def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]], note: str = "") -> None:
+def print_metrics(title: str, summary: Mapping[str, Mapping], note: str = "") -> None:
     """Print the mean over patches and the stitched value of each metric as a table of 80 columns.
 
-    PSNR and SSIM means come with their standard deviation.
+    PSNR and SSIM means come with their standard deviation. Below each row is that of a constant guess.
 
     Args:
         title: line above the table.
@@ -22,26 +25,56 @@ def print_metrics(title: str, summary: Mapping[str, Mapping[str, float]], note: 
     table = Table("", title=title, title_justify="left", caption_justify="left")
     for column in COLUMNS.values():
         table.add_column(column, justify="right", no_wrap=True)
-    for mode in ("patch_mean", "stitched"):
-        for prefix, label in ROWS.items():
+    for part, label in PARTS.items():
+        for prefix, quantity in ROWS.items():
             names = [f"{prefix}_{metric}" for metric in COLUMNS]
-            table.add_row(f"{mode.split('_')[0]} {label}", *(format_cell(summary, mode, name) for name in names))
+            spread = summary["patch_std"] if part == "patch_mean" else {}
+            table.add_row(f"{label} {quantity}", *(format_cell(summary[part], name, spread) for name in names))
+            guess = summary["constant"][part]
+            table.add_row("  constant guess", *(format_cell(guess, name, {}) for name in names), style="dim")
         table.add_section()
-    table.caption = (
-        "aligned: after removing the constant phase offset of each image, which far-field data cannot determine"
-    )
-    skipped = max(summary["patch_skipped"].values())
-    if skipped:
-        table.caption += f"; {skipped} flat patches have no PSNR or SSIM and are excluded"
-    if note:
-        table.caption += f"; {note}"
-    Console().print(table)
+    table.caption = caption_of(summary, note)
+    console = Console()
+    console.print(table)
+    for line in (*extra_lines(summary), *not_learned_lines(summary["not_learned"])):
+        console.print(line, highlight=False)
 
 
-def format_cell(summary: Mapping[str, Mapping[str, float]], mode: str, name: str) -> str:
-    """Return one number of the table as text."""
+def caption_of(summary: Mapping[str, Mapping], note: str) -> str:
+    """Return the text below the table."""
+    parts = [
+        "aligned: after removing the constant phase offset of each image, which far-field data cannot determine",
+        "constant guess: the mean of the true image everywhere",
+    ]
+    if skipped := max(summary["patch_skipped"].values()):
+        parts.append(f"{skipped} flat patches have no PSNR or SSIM and are excluded")
+    return "; ".join([*parts, note] if note else parts)
+
+
+def format_cell(values: Mapping[str, float], name: str, spread: Mapping[str, float]) -> str:
+    """Return one number of the table as text, with its standard deviation if `spread` contains it; a dash for NaN."""
+    if math.isnan(values[name]):
+        return "-"
     if not name.endswith(("ssim", "db")):
-        return format(summary[mode][name], ".4f")
+        return format(values[name], ".4f")
     factor = 100 if name.endswith("ssim") else 1
-    text = format(factor * summary[mode][name], ".2f")
-    return text if mode == "stitched" else f"{text} ± {factor * summary['patch_std'][name]:.2f}"
+    text = format(factor * values[name], ".2f")
+    return f"{text} ± {factor * spread[name]:.2f}" if name in spread else text
+
+
+def extra_lines(summary: Mapping[str, Mapping]) -> list[str]:
+    """Return the other scores of the stitched field in one line, each beside that of the constant guess."""
+    found, guess = summary["stitched"], summary["constant"]["stitched"]
+    texts = [
+        f"{label} {found[name]:{form}}{unit} (guess {guess[name]:{form}})"
+        for name, (label, form, unit) in EXTRA.items()
+        if name in found
+    ]
+    return [f"stitched {', '.join(texts)}"] if texts else []
+
+
+def not_learned_lines(quantities: Sequence[str]) -> list[str]:
+    """Return a line that names what is no better than a constant guess; none if everything is."""
+    if not quantities:
+        return []
+    return [f"did not learn: {' and '.join(quantities)} (no better than a constant guess)"]

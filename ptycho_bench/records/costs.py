@@ -1,8 +1,18 @@
 """How the cost of a network is named and counted, in profiles and in tables."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MIB_PER_PARAMETER = 4 / 2**20  # single precision
+PROFILED = ("gflops", "milliseconds")  # costs that ptycho-profile measures
+
+
+def stored_numbers(model: "nn.Module") -> int:
+    """Return how many numbers a stored network consists of: parameters and running statistics of batch norm."""
+    return sum(value.numel() for value in model.state_dict().values() if value.is_floating_point())
 
 
 def profile_key(record: Mapping, device: str) -> str:

@@ -6,15 +6,18 @@ from ptycho_bench.config.identity import sha256
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import stream_scan
 from ptycho_bench.data.summary import scan_record
+from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.records.environment import collect_environment
 from ptycho_bench.records.lock import claimed
 from ptycho_bench.records.run_folder import RunFolder
-from ptycho_bench.runs.region import points_of
-from ptycho_bench.runs.score import Scored, draw_scored, evaluate_scan, print_scored, scores_record, write_scored
+from ptycho_bench.runs.references import Reference, reference_for
+from ptycho_bench.runs.region import common_rectangle, points_of
+from ptycho_bench.runs.score import Scored, evaluate_scan, print_scored, scores_record, training_ranges
+from ptycho_bench.runs.score_files import draw_scored, write_scored
 
 
 def evaluate(spec: EvaluationSpec) -> float | None:
-    """Score the checkpoint's network.
+    """Score the checkpoint's network, or a reference predictor in its place.
 
     Args:
         spec: settings of the evaluation.
@@ -31,8 +34,11 @@ def evaluate(spec: EvaluationSpec) -> float | None:
     if spec.as_trained and scan.content_hash not in {one["content_hash"] for one in description["test"]}:
         print(f"note: {spec.scan.words} is not the scan that the network was trained on (its content hash differs)")
     points = points_of(scan, spec.region, description["test"], spec.scan.name)
+    rectangle = common_rectangle(scan, spec.region, description["test"], spec.scan.name)
+    predictor = predictor_for(spec, scan)
     what = sha256([spec.identity, scan.content_hash])[:10]
-    named = spec.outputs_dir / "evaluations" / description["run"] / f"{spec.scan.name}-{what}"
+    label = spec.scan.name if spec.predictor == "network" else f"{spec.scan.name}-{spec.predictor}"
+    named = spec.outputs_dir / "evaluations" / description["run"] / f"{label}-{what}"
     folder = RunFolder(named if spec.folder is None else spec.folder)
     with claimed(folder.path) as owner:
         if owner is not None:
@@ -41,12 +47,12 @@ def evaluate(spec: EvaluationSpec) -> float | None:
         machine = collect_environment()
         folder.clear()
         folder.open(spec.text, machine)
-        title = f"{description['run']} on {spec.scan.name}, {spec.region}"
+        title = f"{title_of(spec)} on {spec.scan.name}, {spec.region}"
         try:
-            network = restore_network(spec.checkpoint, scan.content_hash).to(spec.device)
             scored = evaluate_scan(
-                network, scan, points, name=spec.scan.name, protocol=spec.protocol, batch_size=spec.batch_size
-            )
+                predictor, scan, points, name=spec.scan.name, protocol=spec.protocol, stitching=spec.stitching,
+                scaling=training_ranges(description, scan), rectangle=rectangle, batch_size=spec.batch_size,
+            )  # fmt: skip
             write_scored(folder.path, [scored])
             if spec.pictures:
                 draw_scored(folder.path / "pictures", [scored], title)
@@ -59,14 +65,28 @@ def evaluate(spec: EvaluationSpec) -> float | None:
         return scored.result.stitched["phase_psnr_db"]
 
 
+def predictor_for(spec: EvaluationSpec, scan: PtychoScan) -> PtychoNetwork | Reference:
+    """Return the trained network or the reference predictor, on its device."""
+    if spec.predictor != "network":
+        return reference_for(spec, scan)
+    return restore_network(spec.checkpoint, scan.content_hash).to(spec.device)
+
+
+def title_of(spec: EvaluationSpec) -> str:
+    """Return what is scored, for the title of tables and pictures."""
+    run = spec.checkpoint[KEY]["run"]
+    return run if spec.predictor == "network" else f"{spec.predictor} of {run}"
+
+
 def evaluation_record(spec: EvaluationSpec, scan: PtychoScan, scored: Scored, machine: dict) -> dict:
     """Return the content of results.json of an evaluation."""
     return {
         "schema": SCHEMA,
         "run": spec.checkpoint[KEY]["run"],
         "checkpoint": spec.checkpoint_path,
+        "predictor": spec.predictor,
         "region": spec.region,
         "data": scan_record(spec.scan.name, scan),
         "environment": machine,
-        **scores_record(spec.protocol, [scored]),
+        **scores_record(spec.protocol, spec.stitching, [scored]),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 
 from ptycho_bench.config.checkpoint import SCHEMA
 from ptycho_bench.config.identity import refuse_repeated
@@ -21,6 +22,7 @@ from ptycho_bench.losses.by_scan import LossByScan
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.scaling import Scaling
 from ptycho_bench.records.run_folder import RunFolder
+from ptycho_bench.runs.region import ranges_of
 from ptycho_bench.training.fit import make_trainer
 from ptycho_bench.training.loading.datamodule import PtychoDataModule
 from ptycho_bench.training.metrics import validation_metrics
@@ -63,7 +65,7 @@ def prepare(spec: TrainingSpec, folder: RunFolder) -> TrainingRun:
     description = {
         "schema": SCHEMA,
         **spec.stored(),
-        **fit_scaling(scans, spec.scaling),
+        **fit_scaling(scans, spec.scaling, spec.ranges),
         "test": tested_scans(scans, [scan.words for scan in spec.run.data.scans]),
         "geometry": geometry_of(scans[0].scan.info),
     }
@@ -86,6 +88,7 @@ def prepare(spec: TrainingSpec, folder: RunFolder) -> TrainingRun:
             networks=networks,
             with_intensity=loss.needs_measurement,
             batch_size=spec.recipe.batch_size,
+            steps_per_epoch=spec.recipe.steps_per_epoch,
             seed=spec.seed,
             streamed=spec.run.streamed,
         ),
@@ -127,13 +130,21 @@ def named_error(words: str, count: int) -> Iterator[None]:
         raise ValueError(f"{words}: {error}") from error
 
 
-def fit_scaling(scans: Sequence[SplitScan], scaling: str) -> dict:
-    """Return the scaling part of a checkpoint's description, from the training parts of the scans."""
-    joint = Scaling.over([(part.scan, part.split.train) for part in scans])
+def fit_scaling(scans: Sequence[SplitScan], scaling: str, ranges: str) -> dict:
+    """Return the scaling part of a checkpoint's description.
+
+    Args:
+        scans: scans with their splits.
+        scaling: `joint` or `own`, see `TrainingSpec`.
+        ranges: `training`: from the training part of each scan; `all`: from all its points.
+    """
+    points = [part.split.train if ranges == "training" else np.arange(len(part.scan)) for part in scans]
+    parts = [(part.scan, used) for part, used in zip(scans, points, strict=True)]
+    joint = {"scaling": dataclasses.asdict(Scaling.over(parts))}
     if scaling == "joint" or len(scans) == 1:
-        return {"scaling": dataclasses.asdict(joint)}
-    own = {part.scan.content_hash: dataclasses.asdict(Scaling.of(part.scan, part.split.train)) for part in scans}
-    return {"scaling": dataclasses.asdict(joint), "own_scaling": own}
+        return joint
+    own = {scan.content_hash: dataclasses.asdict(Scaling.of(scan, used)) for scan, used in parts}
+    return {**joint, "own_scaling": own}
 
 
 def loss_for_scans(
@@ -163,15 +174,16 @@ def tested_scans(scans: Sequence[SplitScan], words: Sequence[str]) -> list[dict]
 
 
 def tested_points(scan: PtychoScan, split: Split) -> dict:
-    """Return the tested points of a scan and, for other scans of its field, the rectangle that their patches cover.
+    """Return the tested and the training points of a scan, and the rectangle that the tested patches cover.
 
-    The rectangle is [first row, end row, first column, end column] in object pixels.
+    The rectangle, [first row, end row, first column, end column] in object pixels, is for other scans of the field.
     """
     positions = scan.positions_px[split.test]
     (top, left), (bottom, right) = positions.min(axis=0), positions.max(axis=0) + scan.patch_px
     return {
         "content_hash": scan.content_hash,
         "points": split.test.tolist(),
+        "train": ranges_of(split.train),
         "region_px": [float(edge) for edge in (top, bottom, left, right)],
     }
 

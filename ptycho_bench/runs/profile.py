@@ -16,9 +16,10 @@ from ptycho_bench.config.identity import sha256
 from ptycho_bench.config.network import build_model, build_network, build_part, check_forward
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.scaling import NEUTRAL
-from ptycho_bench.records.costs import MIB_PER_PARAMETER, profile_key
+from ptycho_bench.records.costs import MIB_PER_PARAMETER, profile_key, stored_numbers
 from ptycho_bench.records.environment import collect_environment
-from ptycho_bench.records.run_folder import write_json
+from ptycho_bench.records.lock import claimed
+from ptycho_bench.records.run_folder import RunFolder
 from ptycho_bench.training.callbacks import peak_memory_mb
 
 WARM_UP = 2
@@ -37,6 +38,7 @@ class ProfileSpec:
         device: `cpu` or `cuda`.
         threads: number of CPU threads; None: torch's choice.
         outputs_dir: where profiles are recorded.
+        text: the whole configuration as YAML, for the record.
     """
 
     parts: Mapping[str, Plain]
@@ -47,17 +49,47 @@ class ProfileSpec:
     device: str
     threads: int | None
     outputs_dir: Path
+    text: str
 
 
-def profile(spec: ProfileSpec) -> tuple[dict, Path]:
+def profile_name(parts: Mapping[str, Plain], choices: Mapping[str, str], size_px: int, device: str) -> str:
+    """Return the name of the folder that a profile is recorded in; the arguments are those of `ProfileSpec`."""
+    key = profile_key({"choices": choices, "data": {"pattern_px": size_px}}, device)
+    return f"{key}-{sha256([dict(parts), size_px])[:10]}"
+
+
+def profile(spec: ProfileSpec) -> tuple[dict, Path] | None:
     """Measure a network's cost and record it for the tables of ptycho-report.
 
+    Args:
+        spec: settings of the profile.
+
     Returns:
-        The measured values, and the file that they were written to.
+        The measured values, and the folder that they are recorded in; None if another process is working on it.
 
     Raises:
         ValueError: If sizes do not fit together, or batch sizes do not rise.
     """
+    name = profile_name(spec.parts, spec.choices, spec.size_px, spec.device)
+    folder = RunFolder(spec.outputs_dir / "profiles" / name)
+    with claimed(folder.path) as owner:
+        if owner is not None:
+            print(f"skip: {folder.path} is being written by {owner}")
+            return None
+        machine = collect_environment()
+        folder.clear()
+        folder.open(spec.text, machine)
+        try:
+            measured = {**measure(spec), "environment": machine}
+        except Exception as error:
+            folder.fail(error)
+            raise
+        folder.finish(measured)
+        return measured, folder.path
+
+
+def measure(spec: ProfileSpec) -> dict:
+    """Return what a network costs; see `profile`."""
     if spec.threads is not None:
         torch.set_num_threads(spec.threads)
     blank = dataclasses.replace(NEUTRAL, log1p_mean=torch.zeros(spec.size_px, spec.size_px))
@@ -67,24 +99,20 @@ def profile(spec: ProfileSpec) -> tuple[dict, Path]:
     with torch.device("meta"):
         work = gflops(build_model(description), channels, spec.size_px)
     network = build_network(description, build_model(description)).to(spec.device)
-    count = sum(p.numel() for p in network.parameters())
+    stored = stored_numbers(network)
     rows = measure_batches(
         network, size_px=spec.size_px, batch_sizes=spec.batch_sizes, device=spec.device, repeats=spec.repeats
     )
-    measured = {
+    return {
         "key": profile_key({"choices": spec.choices, "data": {"pattern_px": spec.size_px}}, spec.device),
         "device": spec.device,
-        "parameters": count,
-        "parameters_mib": count * MIB_PER_PARAMETER,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "stored_numbers": stored,
+        "parameters_mib": stored * MIB_PER_PARAMETER,
         "gflops": work,
         "milliseconds": rows[0]["milliseconds"],
         "batches": rows,
-        "environment": collect_environment(),
     }
-    path = spec.outputs_dir / "profiles" / f"{measured['key']}-{sha256([dict(spec.parts), spec.size_px])[:10]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, measured)
-    return measured, path
 
 
 def gflops(model: nn.Module, in_channels: int, size_px: int) -> float:

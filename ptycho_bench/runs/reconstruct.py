@@ -1,31 +1,36 @@
 """Reconstruct a scan: run network and solver, measure, write and draw the object."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from ptycho_bench.config.reconstruction import ReconstructionSpec
 from ptycho_bench.data.store import open_scan, write_scan
-from ptycho_bench.data.versions import PROTOCOL_VERSION
 from ptycho_bench.evaluation.frc import RingCorrelation
+from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
+from ptycho_bench.evaluation.stitch import scored_window
 from ptycho_bench.formats.write import Product, write_cxi, write_ptychodus
 from ptycho_bench.reconstruction.by_solver import pattern_source, probe_from_patterns
 from ptycho_bench.reconstruction.quality import (
     checkerboard_halves,
+    constant_guess,
     correlate_halves,
     reconstruction_misfit,
     score_against_truth,
-    truth_scaling,
 )
 from ptycho_bench.reconstruction.result import Reconstruction, patch_corners, truth_field
 from ptycho_bench.reconstruction.training_set import training_set
+from ptycho_bench.records.console import not_learned_lines
 from ptycho_bench.records.environment import collect_environment
 from ptycho_bench.records.lock import claimed
 from ptycho_bench.records.pictures import draw_correlation, draw_misfit, draw_object
 from ptycho_bench.records.run_folder import RunFolder, write_table
 from ptycho_bench.runs.next_step import next_command
 from ptycho_bench.runs.reconstruction_request import Request
+from ptycho_bench.runs.score import metrics_record
+from ptycho_bench.runs.timing import timing_record
 
 
 def reconstruct(spec: ReconstructionSpec) -> None:
@@ -73,7 +78,7 @@ def reconstruct_into(folder: RunFolder, request: Request) -> None:
             "data": {"content_hash": scan.content_hash, "patterns": len(request.points), "pattern_px": scan.patch_px,
                      **dataclasses.asdict(scan.info)},
             "device": request.device,
-            "seconds": result.seconds,
+            **seconds_of(request, result),
             "iterations": len(result.misfits),
             "stopped": result.stopped,
             **measured,
@@ -86,20 +91,31 @@ def reconstruct_into(folder: RunFolder, request: Request) -> None:
         print(f"next: {next_command([str(path)], [], open_scan(path), own=True)}")
 
 
+def seconds_of(request: Request, result: Reconstruction) -> dict:
+    """Return the run time for results.json; a network alone is timed again while it is warm."""
+    if request.spec.solver is not None:
+        return {"seconds": result.seconds}
+    return timing_record(result.seconds, lambda: request.by_network(request.points).seconds)
+
+
 def measure(request: Request, result: Reconstruction) -> dict:
     """Return the misfit and, if the truth is known, the metrics."""
-    scan, points = request.scan, request.points
-    misfit = reconstruction_misfit(scan, points, result, patch_corners(scan, points))
+    spec, scan, points = request.spec, request.scan, request.points
+    corners = patch_corners(scan, points)
+    misfit = reconstruction_misfit(scan, points, result, corners)
     measured = {"misfit": None if misfit is None else misfit._asdict()}
-    truth = truth_field(scan, points, request.spec.protocol.weight(scan.patch_px))
-    if truth is not None:
-        scaling = truth_scaling(truth) if request.scaling is None else request.scaling
-        measured["truth"] = scan.info.origin
-        measured["protocol_version"] = PROTOCOL_VERSION
-        measured["metrics"] = score_against_truth(
-            result, truth, patch_px=scan.patch_px, scaling=scaling, protocol=request.spec.protocol
-        )
-    return measured
+    truth = truth_field(scan, points, spec.stitching.patch_weight(scan.patch_px))
+    if truth is None:
+        return measured
+    window = scored_window(torch.from_numpy(scan.positions_px[points]), scan.patch_px, GAUSSIAN_SIDE, request.rectangle)
+    score = score_against_truth(
+        result, truth, window, patch_px=scan.patch_px, scaling=request.scaling, protocol=spec.protocol
+    )
+    guess = reconstruction_misfit(scan, points, constant_guess(result, truth, window), corners)
+    if guess is not None:
+        score = score.with_values("diffraction_misfit", misfit.mean, guess.mean)
+    metrics = metrics_record(spec.protocol, spec.stitching, score.record())
+    return {**measured, "truth": scan.info.origin, "metrics": metrics}
 
 
 def resolution(request: Request) -> tuple[dict, RingCorrelation | None]:
@@ -183,10 +199,23 @@ def summary(request: Request, result: Reconstruction, measured: dict) -> str:
         size = f"{half_bit['resolution_px']:.1f} px" + ("" if metres is None else f" = {metres * 1e9:.1f} nm")
         lines.append(f"  resolution {size} (half bit{'' if half_bit['crossed'] else ', never crossed'})")
     if "metrics" in measured:
-        found = measured["metrics"]
-        lines.append(
-            f"  against the truth ({measured['truth']}): amplitude {found['amplitude_psnr_db']:.2f} dB, SSIM "
-            f"{100 * found['amplitude_ssim']:.2f} %; phase, aligned, {found['phase_aligned_psnr_db']:.2f} dB, SSIM "
-            f"{100 * found['phase_aligned_ssim']:.2f} %"
-        )
+        lines += against_truth(measured["truth"], measured["metrics"])
     return "\n".join(lines)
+
+
+def against_truth(truth: str, metrics: Mapping) -> list[str]:
+    """Return the metrics of a reconstruction in a few lines, each beside that of a constant guess.
+
+    Args:
+        truth: where the truth comes from.
+        metrics: `metrics` of results.json.
+    """
+    found, constant = metrics["stitched"], metrics["constant"]["stitched"]
+    lines = [f"  against the truth ({truth}); a constant guess in parentheses:"]
+    for prefix, label in (("amplitude", "amplitude"), ("phase_aligned", "phase, aligned")):
+        psnr, ssim = (f"{prefix}_{name}" for name in ("psnr_db", "ssim"))
+        lines.append(
+            f"    {label} {found[psnr]:.2f} dB ({constant[psnr]:.2f}), SSIM {100 * found[ssim]:.2f} % "
+            f"({100 * constant[ssim]:.2f})"
+        )
+    return [*lines, *(f"  {line}" for line in not_learned_lines(metrics["not_learned"]))]

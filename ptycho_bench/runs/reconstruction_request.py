@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -10,7 +11,6 @@ import numpy as np
 
 from ptycho_bench.config.device import device_named
 from ptycho_bench.config.identity import file_hash, sha256, with_file_hashes
-from ptycho_bench.config.network import scaling_of
 from ptycho_bench.config.reconstruction import ReconstructionSpec
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import probe_from_file
@@ -26,7 +26,8 @@ from ptycho_bench.reconstruction.training_set import check_bin
 from ptycho_bench.records.progress import progress
 from ptycho_bench.runs.import_scan import import_scan, name_of_files
 from ptycho_bench.runs.inspect import refuse_import_options
-from ptycho_bench.runs.region import points_of
+from ptycho_bench.runs.region import common_rectangle, points_of
+from ptycho_bench.runs.score import training_ranges
 from ptycho_bench.runs.trained import read_trained
 
 
@@ -38,8 +39,10 @@ class Request:
         spec: settings of the reconstruction.
         scan: the scan, with the probe that the command line names.
         points: int64 (n,), indices of the scan points in the region.
+        rectangle: rectangle of object pixels that is scored, see `common_rectangle`; None for the whole scan.
         network: trained network; None if there is none.
-        scaling: ranges that scale the object and the truth to [0, 1]; None: the ranges of the truth.
+        scaling: ranges of the training, if the scan was part of it, by which metrics are scaled; None: the ranges of
+            the truth.
         device: device of the solver, or of the network if there is no solver.
         name: name of the scan's file.
         what: name of the method, for records.
@@ -48,6 +51,7 @@ class Request:
     spec: ReconstructionSpec
     scan: PtychoScan
     points: np.ndarray
+    rectangle: Sequence[int] | None
     network: PatchPredictor | None
     scaling: Scaling | None
     device: str
@@ -66,7 +70,8 @@ class Request:
         trained = None if spec.network_path is None else read_trained(spec.network_path, spec.device)
         scan = with_probe(read_or_import(spec), spec)
         tested = trained if spec.region_of is None else read_trained(spec.region_of, spec.device)
-        points = points_of(scan, spec.region, None if tested is None else tested.description["test"])
+        parts = None if tested is None else tested.description["test"]
+        points, rectangle = (choose(scan, spec.region, parts) for choose in (points_of, common_rectangle))
         network, what = None, None if spec.solver is None else spec.solver.rule
         if trained is not None:
             check_size(scan, trained.description["size_px"])
@@ -74,15 +79,17 @@ class Request:
             device = device or trained.device
             run = trained.description["run"]
             what = run if spec.solver is None else f"{spec.solver.rule}-from-{run}"
-        spec.protocol.check(scan.patch_px)
+        for part in (spec.protocol, spec.stitching):
+            part.check(scan.patch_px)
         if spec.triplets:
             check_bin(scan.patch_px, spec.triplets_bin)
         return cls(
             spec=spec,
             scan=scan,
             points=points,
+            rectangle=rectangle,
             network=network,
-            scaling=None if tested is None else scaling_of(tested.description, scan.content_hash),
+            scaling=None if tested is None else training_ranges(tested.description, scan),
             device=device,
             name=name_of_files(spec.files.files[0]),
             what=what,
@@ -93,10 +100,7 @@ class Request:
         found, spec = None, self.spec
         if self.network is not None:
             with progress(f"{label}, network", len(points)) as done:
-                found = object_by_network(
-                    self.network, self.scan, points, batch_size=spec.batch_size,
-                    weight=spec.protocol.weight(self.scan.patch_px), on_patterns=done,
-                )  # fmt: skip
+                found = self.by_network(points, on_patterns=done)
         if spec.solver is None:
             return found
         with progress(f"{label}, {spec.solver.rule}", spec.solver.iterations) as done:
@@ -104,6 +108,13 @@ class Request:
                 spec.solver, self.scan, points, start=found, cache_mb=spec.cache_mb, device=self.device,
                 on_iteration=lambda iteration, misfit, obj: done(iteration),
             )  # fmt: skip
+
+    def by_network(self, points: np.ndarray, **options: Callable) -> Reconstruction:
+        """Reconstruct some of the scan's points by the network alone; see `object_by_network`."""
+        spec = self.spec
+        return object_by_network(
+            self.network, self.scan, points, batch_size=spec.batch_size, stitching=spec.stitching, **options
+        )
 
     def identity(self) -> str:
         """Return the hash of what determines the result."""

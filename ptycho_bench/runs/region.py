@@ -1,12 +1,17 @@
-"""Select the points of a scan that lie in a region."""
+"""Select the points of a scan that lie in a region, and the rectangle of object pixels that is scored there."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ptycho_bench.config.region import region_named
+from ptycho_bench.data.frames import contiguous_runs
 from ptycho_bench.data.scan import PtychoScan
+from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
+from ptycho_bench.evaluation.stitch import scored_rectangle
 
-REGIONS = "all, test or [top,bottom,left,right] in object pixels"
+Rectangle = tuple[int, int, int, int]  # [first row, end row, first column, end column], object pixels
 
 
 def points_of(
@@ -27,21 +32,57 @@ def points_of(
     """
     if region == "all":
         return np.arange(len(scan))
-    if not isinstance(region, str):
-        return inside(scan, region)
-    if region != "test":
-        raise ValueError(f"region must be {REGIONS}, got {region!r}")
+    rectangle = rectangle_of(scan, region, tested, name)
+    if region == "test" and (test := tested_scan(scan, tested, name))["content_hash"] == scan.content_hash:
+        return tested_points(scan, test)
+    return inside(scan, rectangle)
+
+
+def common_rectangle(
+    scan: PtychoScan, region: str | Sequence[float], tested: Sequence[dict] | None, name: str | None = None
+) -> Rectangle | None:
+    """Return the rectangle that is scored in a region, the same for every scan of a field.
+
+    It is the region without a margin of half a patch, in which even a dense scan has few patches. In a scan of the
+    training, this is the rectangle between the centres of the outermost tested patches. Another scan may leave some of
+    its pixels without a patch, since only patches inside the region are used; those pixels do not count.
+
+    Args:
+        scan: as in `points_of`; also the other arguments.
+
+    Returns:
+        [first row, end row, first column, end column] in object pixels; None for `all`, where it depends on the scan.
+
+    Raises:
+        ValueError: As `points_of` does, unless the region contains no patch.
+    """
+    if region == "all":
+        return None
+    top, bottom, left, right = rectangle_of(scan, region, tested, name)
+    first, end = (math.ceil(top), math.ceil(left)), (math.floor(bottom), math.floor(right))
+    shape = tuple(after - before for before, after in zip(first, end, strict=True))
+    rows, columns = scored_rectangle(shape, scan.patch_px, GAUSSIAN_SIDE)
+    return first[0] + rows.start, first[0] + rows.stop, first[1] + columns.start, first[1] + columns.stop
+
+
+def rectangle_of(
+    scan: PtychoScan, region: str | Sequence[float], tested: Sequence[dict] | None, name: str | None
+) -> Sequence[float]:
+    """Return the rectangle of a region other than `all`, [top, bottom, left, right] in object pixels; see `points_of`.
+
+    Raises:
+        ValueError: If the region is unknown or no rectangle, or no tested scan fits.
+    """
+    if region_named(region) != "test":
+        return region
     if tested is None:
         raise ValueError(
             "region=test is that of a checkpoint's run; name it, region_of=CHECKPOINT, or use region=all or a rectangle"
         )
-    test = tested_scan(scan, tested, name)
-    if scan.content_hash == test["content_hash"]:
-        return tested_points(scan, test)
-    return inside(scan, test["region_px"])
+    return tested_scan(scan, tested, name)["region_px"]
 
 
-def tested_points(scan: PtychoScan, test: dict) -> np.ndarray:
+def tested_points(scan: PtychoScan, test: Mapping) -> np.ndarray:
     """Return the tested points of a scan of the training.
 
     Raises:
@@ -53,15 +94,33 @@ def tested_points(scan: PtychoScan, test: dict) -> np.ndarray:
     return points
 
 
+def training_points(scan: PtychoScan, test: Mapping) -> np.ndarray:
+    """Return the training points of a scan of the training.
+
+    Raises:
+        ValueError: If the checkpoint names points that the scan does not have.
+    """
+    if test["train"][-1][1] > len(scan):  # the ranges rise
+        raise ValueError(f"the checkpoint names training points outside the scan's {len(scan)}; train it again")
+    return np.concatenate([np.arange(first, end) for first, end in test["train"]])
+
+
+def ranges_of(points: np.ndarray) -> list[list[int]]:
+    """Return points as rising ranges [first, end), in which a checkpoint stores the training points.
+
+    >>> ranges_of(np.array([7, 0, 1, 2]))
+    [[0, 3], [7, 8]]
+    """
+    points = np.unique(points)
+    return [[int(points[first]), int(points[end - 1]) + 1] for first, end in contiguous_runs(points)]
+
+
 def inside(scan: PtychoScan, rectangle: Sequence[float]) -> np.ndarray:
     """Return the indices of the points whose patch lies in a rectangle, [top, bottom, left, right] in object pixels.
 
     Raises:
-        ValueError: If it is not a rectangle, or contains no patch.
+        ValueError: If it contains no patch.
     """
-    numbers = len(rectangle) == 4 and all(isinstance(edge, (int, float)) for edge in rectangle)
-    if not numbers or rectangle[0] >= rectangle[1] or rectangle[2] >= rectangle[3]:
-        raise ValueError(f"region must be {REGIONS}, top < bottom, left < right, got {list(rectangle)}")
     top, bottom, left, right = rectangle
     y, x = scan.positions_px.T
     found = (y >= top) & (y + scan.patch_px <= bottom) & (x >= left) & (x + scan.patch_px <= right)

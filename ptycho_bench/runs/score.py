@@ -1,25 +1,28 @@
-"""Score a trained network on points of a scan, in three steps: evaluate, write, draw."""
+"""Score a trained network on points of a scan; `score_files` writes and draws the result."""
 
-import io
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from statistics import fmean
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ptycho_bench.data.atomic import write_bytes
+from ptycho_bench.config.network import scaling_of
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.versions import PROTOCOL_VERSION
-from ptycho_bench.evaluation.evaluate import Evaluation, Images, MetricProtocol, evaluate
+from ptycho_bench.evaluation.evaluate import Evaluation, evaluate, pooled
+from ptycho_bench.evaluation.images import Images
+from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
+from ptycho_bench.evaluation.misfit import diffraction_misfit
+from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.evaluation.stitch import Stitched, Stitching, scored_window
 from ptycho_bench.network.neighbours import compact_table, neighbour_table
-from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.network.scaling import Scaling
+from ptycho_bench.reconstruction.by_network import PatchPredictor
+from ptycho_bench.reconstruction.result import patch_corners
 from ptycho_bench.records.console import print_metrics
-from ptycho_bench.records.pictures import draw_field, draw_patches
-from ptycho_bench.records.run_folder import write_table
+from ptycho_bench.runs.timing import timing_record
 
 SAMPLES = 4
 
@@ -61,34 +64,53 @@ class Samples(NamedTuple):
 
 
 def evaluate_scan(
-    network: PtychoNetwork,
+    network: PatchPredictor,
     scan: PtychoScan,
     points: np.ndarray,
     *,
     name: str,
     protocol: MetricProtocol,
+    stitching: Stitching,
+    scaling: Scaling | None,
+    rectangle: Sequence[int] | None,
     batch_size: int,
 ) -> Scored:
-    """Predict and measure patches; write and print nothing.
+    """Predict, stitch and measure patches; write and print nothing.
 
     Args:
-        network: the trained network, on its device.
+        network: the trained network or another predictor, on its device.
         scan: the scan, with amplitude and phase.
         points: int64 (n,), indices of the points to score.
         name: name of the scan.
         protocol: how metrics are computed.
+        stitching: how patches are stitched.
+        scaling: value ranges that are scaled to [0, 1]; None: those of the truth on the scored rectangle.
+        rectangle: [first row, end row, first column, end column] in object pixels, the part of the field that is
+            scored; None: between the outermost patch centres.
         batch_size: patterns predicted at once.
+
+    Raises:
+        ValueError: If a prediction is not finite.
     """
     intensity, amplitude, phase = scan.tensors(points)
     measured, seen = visible_patterns(network, scan, points, intensity)
-    started_s = time.perf_counter()
-    pred = predict(network, measured, seen, batch_size)
-    seconds = time.perf_counter() - started_s
-    truth = Images(amplitude, phase)
-    positions = torch.from_numpy(scan.positions_px[points])
+    truth, index = Images(amplitude, phase), torch.from_numpy(scan.scan_index[points])
+    places = stitching.places(torch.from_numpy(scan.positions_px[points]), index)
+    moved = stitching.step_px is not None
+    window = scored_window(places, scan.patch_px, GAUSSIAN_SIDE, None if moved else rectangle)
+
+    def timed_pass() -> tuple[float, Images, Stitched]:
+        started_s = time.perf_counter()
+        pred = predict(network, measured, seen, batch_size)
+        stitched = stitching.stitch_prediction(pred, places, circular=network.circular)
+        return time.perf_counter() - started_s, pred, stitched
+
+    cold_s, pred, stitched = timed_pass()
+    timing = timing_record(cold_s, lambda: timed_pass()[0])
     result = evaluate(
-        pred, truth, positions, scaling=network.scaling, protocol=protocol, circular=network.phase.circular
-    )
+        pred, truth, stitched, stitching.stitch_truth(truth, places, circular=network.circular), window,
+        scaling=scaling, protocol=protocol, misfit=None if moved else misfit_of(scan, points, intensity),
+    )  # fmt: skip
     columns = {"point": points, "scan_row": scan.scan_index[points, 0], "scan_column": scan.scan_index[points, 1]}
     columns |= {"y_px": scan.positions_px[points, 0], "x_px": scan.positions_px[points, 1]}
     return Scored(
@@ -97,12 +119,36 @@ def evaluate_scan(
         result=result,
         columns={**columns, **{metric: values.tolist() for metric, values in result.patches.items()}},
         samples=choose_samples(scan, points, intensity, truth, pred),
-        inference={"patterns": len(points), "seconds": seconds, "device": str(network.device)},
+        inference={"patterns": len(points), **timing, "device": str(network.device)},
     )
 
 
+def misfit_of(scan: PtychoScan, points: np.ndarray, intensity: Tensor) -> Callable[[Tensor], float] | None:
+    """Return the function that computes the diffraction misfit of an object, complex (rows, columns).
+
+    It is None if the scan has no probe.
+    """
+    if scan.probe is None:
+        return None
+    measurement, corners = scan.measurement(), patch_corners(scan, points)
+    patterns, valid_mask = intensity.__getitem__, measurement.valid_mask
+    return lambda obj: diffraction_misfit(patterns, corners, measurement.probe, obj, valid_mask=valid_mask).mean
+
+
+def training_ranges(description: Mapping, scan: PtychoScan) -> Scaling | None:
+    """Return the ranges of a training, by which metrics on its scans are scaled; None for any other scan.
+
+    Args:
+        description: description of the trained network, see `config.checkpoint.Description`.
+        scan: the scan that is scored.
+    """
+    if scan.content_hash not in {one["content_hash"] for one in description["test"]}:
+        return None
+    return scaling_of(description, scan.content_hash)
+
+
 def visible_patterns(
-    network: PtychoNetwork, scan: PtychoScan, points: np.ndarray, intensity: Tensor
+    network: PatchPredictor, scan: PtychoScan, points: np.ndarray, intensity: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the patterns that the network needs, float32 (m, H, W), and their indices for each point, int64 (n, K)."""
     radius = network.neighbours
@@ -111,7 +157,7 @@ def visible_patterns(
     return (scan.patterns(visible[places]) if radius else intensity), seen
 
 
-def predict(network: PtychoNetwork, measured: Tensor, seen: Tensor, batch_size: int) -> Images:
+def predict(network: PatchPredictor, measured: Tensor, seen: Tensor, batch_size: int) -> Images:
     """Return predicted amplitude and phase, float32 (n, H, W) on the CPU; the device holds one batch at a time."""
     parts = [
         [image.cpu() for image in network.predict(measured, batch_size=batch_size, neighbours=rows)]
@@ -135,55 +181,25 @@ def choose_samples(scan: PtychoScan, points: np.ndarray, intensity: Tensor, trut
     )
 
 
-def pooled(results: Sequence[Evaluation]) -> Evaluation:
-    """Return the metrics of all patches, and the mean over scans of each stitched value; the fields are the first's."""
-    first = results[0]
-    return first._replace(
-        patches={name: torch.cat([result.patches[name] for result in results]) for name in first.patches},
-        stitched={name: fmean(result.stitched[name] for result in results) for name in first.stitched},
-    )
+def metrics_record(protocol: MetricProtocol, stitching: Stitching, measured: Mapping) -> dict:
+    """Return the `metrics` part of results.json.
+
+    Args:
+        protocol: how metrics were computed.
+        stitching: how patches were stitched.
+        measured: `Evaluation.aggregate` or `FieldScore.record`.
+    """
+    used = {**vars(protocol), "stitch": vars(stitching)}
+    return {"protocol_version": PROTOCOL_VERSION, "protocol": used, **measured}
 
 
-def metrics_record(protocol: MetricProtocol, result: Evaluation) -> dict:
-    """Return the `metrics` part of results.json."""
-    return {"protocol_version": PROTOCOL_VERSION, "protocol": vars(protocol), **result.aggregate()}
-
-
-def scores_record(protocol: MetricProtocol, scored: Sequence[Scored]) -> dict:
+def scores_record(protocol: MetricProtocol, stitching: Stitching, scored: Sequence[Scored]) -> dict:
     """Return `metrics` and `inference` of results.json, over all scans."""
     used = [one.inference for one in scored]
-    inference = {key: sum(one[key] for one in used) for key in ("patterns", "seconds")}
+    inference = {key: sum(one[key] for one in used) for key in ("patterns", "seconds", "cold_seconds")}
+    inference |= {"repeats": min(one["repeats"] for one in used), "device": used[0]["device"]}
     result = scored[0].result if len(scored) == 1 else pooled([one.result for one in scored])
-    return {"metrics": metrics_record(protocol, result), "inference": {**inference, "device": used[0]["device"]}}
-
-
-def write_scored(folder: Path, scored: Sequence[Scored]) -> None:
-    """Write patches.csv and, for each scan, its stitched field and sample patches as NPZ."""
-    columns = {name: [value for one in scored for value in one.columns[name]] for name in scored[0].columns}
-    if len(scored) > 1:
-        columns = {"scan": [one.name for one in scored for _ in one.columns["point"]], **columns}
-    write_table(folder / "patches.csv", columns)
-    for one in scored:
-        suffix = suffix_of(one, scored)
-        field, truth, samples = one.result.field, one.result.truth, one.samples
-        write_arrays(
-            folder / f"field{suffix}.npz", {**named_images(field, truth), "covered": one.result.covered.numpy()}
-        )
-        write_arrays(
-            folder / f"samples{suffix}.npz",
-            {"point": samples.points, **named_images(samples.prediction, samples.truth)},
-        )
-
-
-def draw_scored(folder: Path, scored: Sequence[Scored], title: str) -> None:
-    """Draw the stitched field and sample patches of each scan as PNG."""
-    for one in scored:
-        suffix, samples = suffix_of(one, scored), one.samples
-        heading = title if len(scored) == 1 else f"{title}, {one.name}"
-        draw_field(folder / f"field{suffix}.png", one.result.truth, one.result.field, heading)
-        draw_patches(
-            folder / f"patches{suffix}.png", samples.intensity, samples.truth, samples.prediction, samples.labels
-        )
+    return {"metrics": metrics_record(protocol, stitching, result.aggregate()), "inference": inference}
 
 
 def print_scored(scored: Sequence[Scored], title: str) -> None:
@@ -199,22 +215,3 @@ def print_scored(scored: Sequence[Scored], title: str) -> None:
             pooled([one.result for one in scored]).aggregate(),
             note="stitched: mean over the scans' fields",
         )
-
-
-def suffix_of(one: Scored, scored: Sequence[Scored]) -> str:
-    """Return the ending of the names of a scan's files."""
-    return "" if len(scored) == 1 else f"_{one.name}"
-
-
-def named_images(pred: Images, truth: Images) -> dict[str, np.ndarray]:
-    """Return predicted and true images by the names that NPZ files give them."""
-    names = {"amplitude": pred.amplitude, "phase": pred.phase}
-    names |= {"true_amplitude": truth.amplitude, "true_phase": truth.phase}
-    return {name: image.numpy() for name, image in names.items()}
-
-
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as NPZ, whole or not at all."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())

@@ -4,17 +4,22 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
-from ptycho_bench.config.checkpoint import SCHEMA, read_checkpoint, restore_network
+from ptycho_bench.config.checkpoint import KEY, SCHEMA, read_checkpoint, restore_network
 from ptycho_bench.config.identity import sha256
 from ptycho_bench.config.training import TrainingSpec
 from ptycho_bench.data.split import Split, SplitScan
 from ptycho_bench.data.summary import scan_record
+from ptycho_bench.evaluation.leakage import leakage
+from ptycho_bench.records.costs import stored_numbers
 from ptycho_bench.records.environment import collect_environment
 from ptycho_bench.records.pictures import draw_losses
 from ptycho_bench.records.run_folder import RunFolder
 from ptycho_bench.runs.prepare import TrainingRun, prepare
-from ptycho_bench.runs.score import Scored, draw_scored, evaluate_scan, print_scored, scores_record, write_scored
+from ptycho_bench.runs.reestimate import reestimate_checkpoint
+from ptycho_bench.runs.score import Scored, evaluate_scan, print_scored, scores_record, training_ranges
+from ptycho_bench.runs.score_files import draw_scored, write_scored
 from ptycho_bench.training.fit import BEST_CHECKPOINT, DETERMINISTIC, fit
 from ptycho_bench.training.processes import shares_work
 
@@ -48,6 +53,7 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
         return None
     rows = folder.rows()
     best = best_row(rows)
+    reestimated = spec.recipe.reestimate_batch_norm and reestimate_checkpoint(folder.path / BEST_CHECKPOINT, run)
     scored = score(spec, run, folder)
     write_scored(folder.path, scored)
     if spec.pictures:
@@ -55,7 +61,7 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
         draw_scored(folder.path / "pictures", scored, spec.run.name)
     print_scored(scored, spec.run.name)
     print(f"-> {folder.path}", flush=True)
-    training = training_record(run, rows, best)
+    training = training_record(run, rows, best) | {"batch_norm_reestimated": reestimated}
     training["seconds_whole_command"] = time.perf_counter() - started_s
     folder.finish(
         {
@@ -63,7 +69,7 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
             **data_and_split(run.scans),
             "training": training,
             "environment": machine,
-            **scores_record(spec.protocol, scored),
+            **scores_record(spec.protocol, spec.stitching, scored),
             **records_by_scan(spec, run, scored),
         }
     )
@@ -94,7 +100,9 @@ def score(spec: TrainingSpec, run: TrainingRun, folder: RunFolder) -> list[Score
     return [
         evaluate_scan(
             restore_network(checkpoint, part.scan.content_hash).to(device), part.scan, part.split.test,
-            name=part.name, protocol=spec.protocol, batch_size=spec.recipe.batch_size,
+            name=part.name, protocol=spec.protocol, stitching=spec.stitching,
+            scaling=training_ranges(checkpoint[KEY], part.scan), rectangle=None,
+            batch_size=spec.recipe.batch_size,
         )
         for part in run.scans
     ]  # fmt: skip
@@ -106,8 +114,11 @@ def size_of(run: TrainingRun) -> str:
     points = ", ".join(f"{counts[part]} {part}" for part in Split._fields)
     if len(run.scans) > 1:
         points += f" of {len(run.scans)} scans ({', '.join(part.name for part in run.scans)})"
-    epochs = run.module.recipe.epochs
-    return f"{parameter_count(run):,} parameters; {points}; {epochs} epoch{'' if epochs == 1 else 's'}"
+    epochs, steps = run.module.recipe.epochs, run.module.recipe.steps_per_epoch
+    length = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+    if steps is not None:
+        length += f" of {steps} step{'' if steps == 1 else 's'}"
+    return f"{parameter_count(run):,} parameters; {points}; {length}"
 
 
 def parameter_count(run: TrainingRun) -> int:
@@ -124,7 +135,7 @@ def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
     finite = [row for row in rows if math.isfinite(row["val_total"])]
     if not finite:
         raise ValueError(
-            f"training diverged: the validation loss was not finite in any of {len(rows)} epochs; lower "
+            f"training diverged: the validation loss was never finite (epochs trained: {len(rows)}); lower "
             "recipe.optimizer.lr, or set recipe.clip_norm (null clips nothing)"
         )
     return min(finite, key=lambda row: row["val_total"])
@@ -146,7 +157,9 @@ def training_record(run: TrainingRun, rows: list[dict[str, float]], best: dict[s
     seconds = sum(row["seconds"] for row in rows)
     return {
         "parameters": parameter_count(run),
+        "stored_numbers": stored_numbers(run.module.network),
         "epochs": len(rows),
+        "steps": int(rows[-1]["step"]),
         "best_epoch": int(best["epoch"]) + 1,
         "best_val_total": best["val_total"],
         "seconds": seconds,
@@ -162,7 +175,7 @@ def training_record(run: TrainingRun, rows: list[dict[str, float]], best: dict[s
 def data_and_split(scans: Sequence[SplitScan]) -> dict:
     """Return `data` and `split` of results.json; for several scans, joined names, summed numbers and joint hashes."""
     data = [scan_record(part.name, part.scan) for part in scans]
-    splits = [split_record(part.split) for part in scans]
+    splits = [split_record(part) for part in scans]
     if len(scans) == 1:
         return {"data": data[0], "split": splits[0]}
     return {
@@ -184,14 +197,17 @@ def records_by_scan(spec: TrainingSpec, run: TrainingRun, scored: Sequence[Score
     if len(scored) == 1:
         return {}
     parts = zip(run.scans, scored, strict=True)
-    return {
-        "scans": {one.name: {**data_and_split([part]), **scores_record(spec.protocol, [one])} for part, one in parts}
-    }
+    scores = partial(scores_record, spec.protocol, spec.stitching)
+    return {"scans": {one.name: {**data_and_split([part]), **scores([one])} for part, one in parts}}
 
 
-def split_record(split: Split) -> dict:
-    """Return the sizes and a hash of a split's parts."""
+def split_record(part: SplitScan) -> dict:
+    """Return the sizes of a split's parts, a hash of them, and how much of the test field training has seen."""
     digest = hashlib.sha256()
-    for points in split:
+    for points in part.split:
         digest.update(points.astype("<i8").tobytes())
-    return {**{part: len(points) for part, points in split._asdict().items()}, "hash": digest.hexdigest()}
+    return {
+        **{name: len(points) for name, points in part.split._asdict().items()},
+        "leakage": leakage(part.scan.positions_px, part.split, part.scan.patch_px),
+        "hash": digest.hexdigest(),
+    }

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from ptycho_bench.benchmark.definition import Benchmark
-from ptycho_bench.benchmark.plan import as_words
+from ptycho_bench.benchmark.words import as_words
 from ptycho_bench.cli.help import default_choices, first_comment
 from tests.cli.conftest import error_line
 from tests.conftest import options

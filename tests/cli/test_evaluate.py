@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from ptycho_bench.config.checkpoint import read_checkpoint
+from ptycho_bench.data.store import read_scan
+from ptycho_bench.runs.region import training_points
 from tests.cli.conftest import SMALL_RUN, SMALL_SCAN, error_line, only_run, record
 
 
@@ -85,6 +88,17 @@ def test_another_data_set_is_scored_everywhere(command, small_run, tmp_path):
     assert command("evaluate", str(small_run / "best.ckpt"), *words)[0] == 0
     (evaluated,) = results_of(tmp_path)
     assert evaluated["inference"]["patterns"] == evaluated["data"]["patterns"] == 225
+    assert evaluated["metrics"]["scaled_by"] == "scored field"
+    assert record(small_run)["metrics"]["scaled_by"] == "training part"
+
+
+def test_stitching_is_that_of_the_training_unless_it_is_named(command, small_run, tmp_path):
+    for words in ((), ("stitch=synchronised",)):
+        assert command("evaluate", str(small_run / "best.ckpt"), "pictures=false", *words)[0] == 0
+    used = {one["metrics"]["protocol"]["stitch"]["synchronised"]: one["metrics"] for one in results_of(tmp_path)}
+    assert set(used) == {False, True}
+    assert used[True]["patch_mean"] == pytest.approx(used[False]["patch_mean"], rel=1e-5, nan_ok=True)
+    assert used[True]["stitched"]["phase_mse"] != used[False]["stitched"]["phase_mse"]
 
 
 def test_a_network_that_was_trained_on_a_file_needs_the_file_to_be_named(command, scan_file, tmp_path):
@@ -97,7 +111,72 @@ def test_a_network_that_was_trained_on_a_file_needs_the_file_to_be_named(command
     code, out, err = command("evaluate", checkpoint, *data, "pictures=false")
     assert code == 0, err
     assert "note: " not in out
+    assert command("evaluate", checkpoint, f"data={scan_file}", "pictures=false")[0] == 0
+    assert len(results_of(tmp_path, "file")) == 1  # the same evaluation
     assert results_of(tmp_path, "file")[0]["metrics"] == record(only_run(tmp_path))["metrics"]
+
+
+def field_of(folder: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of the stitched field of an evaluation."""
+    with np.load(folder / "field.npz") as arrays:
+        return dict(arrays)
+
+
+def test_a_predictor_without_weights_is_scored_on_the_same_points_with_the_same_scaling(command, small_run, tmp_path):
+    words = (str(small_run / "best.ckpt"), "predictor=network,training_mean,nearest_pattern", "-m", "pictures=false")
+    code, out, err = command("evaluate", *words)
+    assert code == 0, err
+    network, mean, nearest = results_of(tmp_path)
+    assert [one["predictor"] for one in (network, mean, nearest)] == ["network", "training_mean", "nearest_pattern"]
+    assert network["inference"]["patterns"] == mean["inference"]["patterns"] == nearest["inference"]["patterns"]
+    assert network["metrics"]["stitched"] != nearest["metrics"]["stitched"] != mean["metrics"]["stitched"]
+    for predictor in ("training_mean", "nearest_pattern"):
+        assert f"{predictor} of {small_run.name} on ltem, test" in " ".join(out.split())
+        (folder,) = (tmp_path / "evaluations").glob(f"*/ltem-{predictor}-*")
+        assert record(folder)["predictor"] == predictor
+    (folder,) = (tmp_path / "evaluations").glob("*/ltem-training_mean-*")
+    amplitude = field_of(folder)["amplitude"]
+    scan = read_scan(next((tmp_path / "data").glob("*.h5")))
+    (tested,) = read_checkpoint(small_run / "best.ckpt")["ptycho_bench"]["test"]
+    assert amplitude == pytest.approx(scan.amplitude[training_points(scan, tested)].mean(), rel=1e-5)
+
+
+def test_in_another_scan_the_training_patterns_are_still_those_of_the_training(command, small_run, tmp_path):
+    words = (str(small_run / "best.ckpt"), "predictor=training_mean", "pictures=false")
+    for other in ((), ("data.overlap_ratio=0.75",), ("data=ltem", *SMALL_SCAN, "data.seed=5", "region=all")):
+        code, _, err = command("evaluate", *words, *other)
+        assert code == 0, err
+    folders = list((tmp_path / "evaluations").glob("*/*-training_mean-*"))
+    values = {round(float(np.median(field_of(folder)["phase"])), 5) for folder in folders}
+    assert len(folders) == 3
+    assert len(values) == 1
+
+
+def test_a_training_scan_that_is_not_in_the_cache_is_made_again(command, small_run, tmp_path):
+    for file in (tmp_path / "data").iterdir():
+        file.unlink()
+    words = ("predictor=nearest_pattern", "data.overlap_ratio=0.75", "pictures=false")
+    code, out, err = command("evaluate", str(small_run / "best.ckpt"), *words)
+    assert code == 0, err
+    assert "made again, differs" not in out
+    assert len(list((tmp_path / "data").iterdir())) == 2
+
+
+def test_a_training_scan_that_is_a_file_cannot_be_made_again(command, scan_file, tmp_path):
+    words = [word for word in SMALL_RUN if not word.startswith("data.")]
+    data = ("data=file", f"data.file_path={scan_file}")
+    assert command("train", *data, *words, "recipe.epochs=1")[0] == 0
+    checkpoint = str(only_run(tmp_path) / "best.ckpt")
+    same = command("evaluate", checkpoint, *data, "predictor=nearest_pattern", "pictures=false")
+    assert same[0] == 0, same[2]
+    err = error_line(
+        command("evaluate", checkpoint, "data=ltem", *SMALL_SCAN, "data.seed=5", "predictor=nearest_pattern")
+    )
+    assert (
+        f"needs the scan that the network was trained on, which this checkpoint cannot make again; score that "
+        f"scan, data=file data.file_path={scan_file}" in err
+    )
+    assert len(results_of(tmp_path)) == 0
 
 
 @pytest.mark.parametrize(
@@ -105,7 +184,12 @@ def test_a_network_that_was_trained_on_a_file_needs_the_file_to_be_named(command
     [
         (("missing.ckpt",), "no checkpoint missing.ckpt"),
         (("TORN",), "torn.ckpt cannot be read as a checkpoint"),
-        ((), "checkpoint has no value"),
+        ((), "no checkpoint is named; a finished run has one"),
+        (("CHECKPOINT", "TORN"), "this command takes 1 checkpoint, got 2"),
+        (("CHECKPOINT", "predictor=mean"), "predictor must be network, training_mean or nearest_pattern, got 'mean'"),
+        (("CHECKPOINT", "region=3"), "region must be all, test or [top,bottom,left,right] in object pixels, got 3"),
+        (("CHECKPOINT", "folder=[a]"), "folder must be null or str, got ['a']"),
+        (("CHECKPOINT", "data.obj=3"), "data.obj has several values, got 3; write data.obj.NAME=VALUE"),
         (("CHECKPOINT", "data.probe.size_px=32"), "patterns of 32 px, the network was trained on 16 px"),
         (("CHECKPOINT", "device=cuda:9"), "device must be auto, cpu or cuda, got 'cuda:9'"),
         (("CHECKPOINT", "region=some"), "region must be all, test or [top,bottom,left,right] in object pixels, got"),

@@ -56,7 +56,7 @@ def test_a_closed_pipe_gives_no_traceback(tmp_path, words):
 
 def test_two_processes_take_the_same_steps_as_one_batch_normalisation_included(command, tmp_path):
     words = [word for word in SMALL_RUN if not word.startswith(("model", "recipe"))]
-    words += ["model=ppn", "model.local_units=64", "model.width=8", "model.decoder_widths=[16,8,8]"]
+    words += ["model=ppn", "model.local_channels=16", "model.width=8", "model.decoder_widths=[16,8,8]"]
     words += ["recipe.epochs=2", "recipe.batch_size=31"]  # 31 cannot be divided equally
     two = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
     folder = tmp_path / "two"

@@ -47,7 +47,9 @@ def test_a_network_needs_no_other_file(command, small_run, scan_file, tmp_path):
     assert folder.name.startswith(record(small_run)["run"])
     assert solved["iterations"] == 0
     assert "frc" not in solved
-    assert set(solved["metrics"]) >= {"amplitude_ssim", "phase_aligned_psnr_db"}
+    assert set(solved["metrics"]["stitched"]) >= {"amplitude_ssim", "phase_aligned_psnr_db", "diffraction_misfit"}
+    assert solved["metrics"]["scaled_by"] == "training part"
+    assert solved["cold_seconds"] > 0 and solved["repeats"] == 10
 
 
 def test_the_metrics_of_the_tested_region_are_the_stitched_metrics_of_the_training(
@@ -59,7 +61,30 @@ def test_the_metrics_of_the_tested_region_are_the_stitched_metrics_of_the_traini
     trained = record(small_run)["metrics"]["stitched"]
     _, solved = results(tmp_path)
     for name in ("amplitude_psnr_db", "phase_psnr_db"):  # training stitches the truth, here it is the object itself
-        assert solved["metrics"][name] == pytest.approx(trained[name], rel=0.02)
+        assert solved["metrics"]["stitched"][name] == pytest.approx(trained[name], rel=0.02)
+
+
+def test_patches_of_a_network_can_be_synchronised_but_not_moved(command, small_run, scan_file, tmp_path):
+    words = (str(scan_file), str(small_run / "best.ckpt"), *PLAIN)
+    code, _, err = command("reconstruct", *words, "stitch=synchronised")
+    assert code == 0, err
+    assert results(tmp_path)[1]["metrics"]["protocol"]["stitch"]["synchronised"] is True
+    err = error_line(command("reconstruct", *words, "stitch=ppn_released"))
+    assert "stitch.step_px=9 moves patches, but an object needs true positions; set it to null" in err
+
+
+def test_the_range_of_another_scan_is_that_of_its_own_field(command, small_run, scan_file, tmp_path):
+    assert command("reconstruct", str(scan_file), *SHORT)[0] == 0
+    _, solved = results(tmp_path)
+    assert solved["metrics"]["scaled_by"] == "scored field" and "repeats" not in solved
+    assert solved["metrics"]["constant"]["stitched"]["diffraction_misfit"] > solved["misfit"]["mean"]
+    words = (*SHORT, "region=test", f"region_of={small_run / 'best.ckpt'}")
+    assert command("reconstruct", str(scan_file), *words)[0] == 0
+    trained, tested = record(small_run)["metrics"], results(tmp_path)[1]["metrics"]
+    assert tested["scaled_by"] == "training part"
+    assert tested["constant"]["stitched"]["phase_mse"] == pytest.approx(
+        trained["constant"]["stitched"]["phase_mse"], rel=0.02
+    )
 
 
 def test_a_solver_can_start_from_the_object_of_a_network(command, small_run, scan_file, tmp_path):

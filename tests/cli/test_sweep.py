@@ -82,14 +82,18 @@ def test_a_table_is_filled_once_and_a_run_that_two_tables_need_is_trained_once(
     assert "4 jobs for 4 cells" in out
 
 
-def test_networks_are_tested_on_other_scans_and_a_solver_solves_the_same_field(
+def test_networks_are_tested_on_other_scans_and_others_are_scored_on_the_same_field(
     command, benchmark, forked_jobs, tmp_path
 ):
     words = benchmark(
         seeds=[0],
         metrics={"phase_ssim": "higher", "seconds": "lower"},
         figures=[],
-        rows=[*ONE_ROW, {"label": "ePIE", "solve": {"solver": "epie", "solver.iterations": 3}}],
+        rows=[
+            *ONE_ROW,
+            {"label": "ePIE", "solve": {"solver": "epie", "solver.iterations": 3}},
+            {"label": "mean", "reference": {"predictor": "training_mean"}},
+        ],
         vary={"label": "overlap", "key": "data.overlap_ratio", "values": [0.25, 0.5], "of": "testing"},
     )  # fmt: skip
     code, _, err = command("sweep", *words)
@@ -98,18 +102,74 @@ def test_networks_are_tested_on_other_scans_and_a_solver_solves_the_same_field(
     networks = [filled["a", overlap, 0] for overlap in (0.25, 0.5)]
     assert networks[0].parent == networks[1].parent  # tests of one trained network
     assert [record(folder)["data"]["overlap_ratio"] for folder in networks] == [0.25, 0.5]
-    solved = [record(filled["ePIE", overlap, None]) for overlap in (0.25, 0.5)]
+    solved, means = ([record(filled[row, overlap, None]) for overlap in (0.25, 0.5)] for row in ("ePIE", "mean"))
     assert [one["what"] for one in solved] == ["epie"] * 2
     assert solved[0]["data"]["patterns"] < solved[1]["data"]["patterns"]
-    assert solved[1]["metrics"]["phase_ssim"] > solved[0]["metrics"]["phase_ssim"]
+    stitched = [one["metrics"]["stitched"]["phase_ssim"] for one in (*solved, *means)]
+    assert stitched[0] < stitched[1]
+    assert [one["data"]["content_hash"] for one in means] == [record(one)["data"]["content_hash"] for one in networks]
     code, _, err = command("report", "benchmark=small")
     assert code == 0, err
     rows = list(csv.DictReader((tmp_path / "benchmarks/small/report/table.csv").open()))
     assert [(row["row"], row["data.overlap_ratio"]) for row in rows] == [
-        ("a", "0.25"), ("ePIE", "0.25"), ("a", "0.5"), ("ePIE", "0.5")
+        ("a", "0.25"), ("ePIE", "0.25"), ("mean", "0.25"), ("a", "0.5"), ("ePIE", "0.5"), ("mean", "0.5")
     ]  # fmt: skip
-    assert float(rows[3]["phase_ssim"]) == pytest.approx(solved[1]["metrics"]["phase_ssim"])
+    assert [float(rows[place]["phase_ssim"]) for place in (1, 4, 2, 5)] == pytest.approx(stitched)
     assert all(0 < float(row["seconds"]) < 60 for row in rows)
+
+
+def test_the_sweep_measures_the_cost_of_each_network_once(command, benchmark, forked_jobs, tmp_path):
+    metrics = {"phase_ssim": "higher", "gflops": "lower", "milliseconds": "lower", "parameters_mib": "lower"}
+    words = benchmark(metrics=metrics, seeds=[0])
+    code, out, err = command("sweep", *words, "workers=2")
+    assert code == 0, err
+    assert "small: 3 done, 0 running, 0 failed, 0 left" in out
+    (profile,) = (tmp_path / "profiles").iterdir()
+    measured = record(profile)
+    assert [batch["batch_size"] for batch in measured["batches"]] == [1]
+    assert command("report", "benchmark=small")[0] == 0
+    for row in csv.DictReader((tmp_path / "benchmarks/small/report/table.csv").open()):
+        assert float(row["gflops"]) == pytest.approx(measured["gflops"])
+        assert float(row["milliseconds"]) == pytest.approx(measured["milliseconds"])
+        assert float(row["parameters_mib"]) == pytest.approx(measured["parameters_mib"])
+    before = times_of([profile])
+    assert command("sweep", *words)[0] == 0
+    assert times_of([profile]) == before
+
+
+def test_rows_without_their_data_fail_with_the_command_that_fetches_them_and_the_others_run(
+    command, benchmark, forked_jobs, tmp_path
+):
+    rows = [*ONE_ROW, {"label": "published", "run": {"model": "ptychonn", "data": "ad_ltem"}}]
+    base = {key: value for key, value in SMALL["base"].items() if not key.startswith(("data.obj", "data.probe"))}
+    words = (*benchmark(seeds=[0], rows=rows, base=base), f"data_root={tmp_path}/none", "epochs=1")
+    clone = f"git clone https://github.com/danielzt12/AD_LTEM {tmp_path}/none/ad_ltem"
+    code, out, _ = command("sweep", *words, "--dry-run")
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines()] == ["missing", "no", "data", "jobs"]
+    assert clone in out.splitlines()[2]
+    code, out, _ = command("sweep", *words, "--print")
+    assert code == 0
+    comment, training = out.splitlines()
+    assert comment.startswith("# no data (1 of 2 jobs): no file ") and training.startswith("ptycho-train ")
+    code, out, err = command("sweep", *words)
+    assert "1 of 2 jobs failed" in error_line((code, out, err))
+    assert "1 done, 0 running, 1 failed, 0 left" in out
+    (failed,) = (line for line in out.splitlines() if line.startswith("failed: "))
+    assert clone in failed
+
+
+def test_a_sweep_stops_in_time_and_the_same_command_continues(command, benchmark, forked_jobs, tmp_path):
+    words = (*benchmark(seeds=[0]), "epochs=400")
+    code, out, err = command("sweep", *words, "minutes=0.05")
+    assert code == 0, err
+    (name,) = {line.split()[1] for line in out.splitlines() if "-mse-" in line and line.startswith("left: ")}
+    assert sum(line.startswith("left: ") for line in out.splitlines()) == 2
+    assert "0.05 minutes leave no time for more; the same command continues: ptycho-sweep" in out
+    folder = tmp_path / name
+    assert not (folder / "results.json").exists() and not (folder / "error.txt").exists()
+    code, out, _ = command("sweep", *words, "--dry-run")
+    assert {line.split()[1] for line in out.splitlines()[:-1]} <= {"cut", "missing"}
 
 
 def test_a_failing_row_does_not_stop_the_others_and_is_tried_again(command, benchmark, forked_jobs, tmp_path):
@@ -187,6 +247,15 @@ def test_a_run_of_another_machine_is_waited_for_and_taken_over_if_it_dies(comman
     ("words", "message"),
     [
         (("workers=0",), "workers must be at least 1, got 0"),
+        (("workers_per_gpu=0",), "workers_per_gpu must be at least 1, got 0"),
+        (("workers=2", "workers_per_gpu=2"), "workers=2 and workers_per_gpu=2 exclude each other; give one"),
+        (("workers_per_gpu=2",), "workers_per_gpu=2 needs a GPU that the runs use, found 0; use workers=N"),
+        (("minutes=0",), "minutes must be above 0, or null for no limit, got 0"),
+        (("minutes=soon",), "minutes must be float or int or null, got 'soon'"),
+        (
+            ("minutes=5", "launcher=submitit"),
+            "minutes and workers_per_gpu are for launcher=processes, got launcher=sub",
+        ),
         (("launcher=ship",), "launcher must be processes or submitit, got 'ship'"),
         (("--index", "x"), "--index needs a number, 0 or more; write --index 3"),
         (("dry_run=1",), "dry_run must be bool, got 1"),

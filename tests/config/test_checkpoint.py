@@ -28,7 +28,9 @@ def description_of(*words: str) -> dict:
         "run": "ptychonn-mse-s0-0123456789",
         "choices": {"model": "ptychonn", "experiment": None},
         "size_px": 16,
-        **{part: describe(cfg[part]) for part in ("model", "input", "amplitude", "phase", "noise", "metrics")},
+        **{
+            part: describe(cfg[part]) for part in ("model", "input", "amplitude", "phase", "noise", "metrics", "stitch")
+        },
         "data": {"kind": "simulate_scan", "name": "ltem", "photons": 1e4},
         "scaling": scaling,
         "test": [
@@ -37,6 +39,7 @@ def description_of(*words: str) -> dict:
                 "words": "data=ltem",
                 "content_hash": HASH,
                 "points": [0, 1],
+                "train": [[2, 5], [7, 8]],
                 "region_px": [0.0, 9.0, 0.0, 9.0],
             }
         ],
@@ -71,7 +74,7 @@ def test_what_ptycho_train_writes_is_read(tmp_path):
 
 
 PLACES = [
-    "model", "input", "amplitude", "phase", "noise", "metrics", "data", "scaling", "geometry", "test", "run",
+    "model", "input", "amplitude", "phase", "noise", "metrics", "stitch", "data", "scaling", "geometry", "test", "run",
     "size_px",
 ]  # fmt: skip
 
@@ -82,7 +85,7 @@ def test_a_part_that_names_code_is_refused_and_runs_nothing(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     description = description_of()
     description[place] = [attack] if place == "test" else attack
-    if place in ("noise", "metrics", "data") and "kind" in attack:
+    if place in ("noise", "metrics", "stitch", "data") and "kind" in attack:
         read_checkpoint(saved(tmp_path, description))  # plain values, from which nothing is built
     else:
         refusal(saved(tmp_path, description))
@@ -121,7 +124,7 @@ def test_a_hostile_name_of_a_run_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("text", ["${oc.env:HOME}", "a${data_root}", "line\nbreak", "x" * 2000])
-@pytest.mark.parametrize("place", ["model", "data", "noise", "metrics"])
+@pytest.mark.parametrize("place", ["model", "data", "noise", "metrics", "stitch"])
 def test_interpolations_and_odd_texts_are_refused(tmp_path, place, text):
     description = description_of()
     description[place] = {**description[place], "value": text}
@@ -143,6 +146,15 @@ def test_interpolations_and_odd_texts_are_refused(tmp_path, place, text):
 )
 def test_values_of_another_kind_are_refused(tmp_path, place, value):
     refusal(saved(tmp_path, {**description_of(), place: value}))
+
+
+@pytest.mark.parametrize(
+    "train", [[], [[0]], [[0, 1, 2]], [[3, 3]], [[5, 4]], [[0, 4], [2, 6]], [[4, 6], [0, 2]], [[-1, 2]], [[0, 10**9]]]
+)
+def test_training_points_that_are_no_rising_ranges_are_refused(tmp_path, train):
+    description = description_of()
+    (tested,) = description["test"]
+    assert "test.0.train" in refusal(saved(tmp_path, {**description, "test": [{**tested, "train": train}]}))
 
 
 @pytest.mark.parametrize("stored", [[], ["x"], "text", 3, None, {}, {"schema": SCHEMA}, {"schema": 3}])

@@ -12,16 +12,16 @@ from ptycho_bench.config.identity import deviations, run_identity, simulation_id
 from ptycho_bench.config.run import run_of
 
 RUNS = {
-    "": "4f595fe262c66e82",
-    "model=ptychonn seed=3": "389360075542860c",
-    "model=ppn loss=weighted": "d482391174ba0c36",
-    "preset=cpr": "765b802ffc318dfe",
-    "preset=ptychonn noise=ppn": "cb644f2e9d7d566c",
-    "preset=ptychoformer": "5d674d974e08eb44",
-    "model=w3 data.overlap_ratio=0.5": "21174ddb46fb2178",
-    "loss=diffraction amplitude=constrained phase=radians": "afe94156b4cf25d2",
-    "data=ltem_wrapped preset=cpr split=ppn": "9d937a26a7fd6efd",
-    "data=aps26id_sim preset=wnet split=wnet trainer.precision=bf16-mixed": "b3e060f6d00df787",
+    "": "c6bbdf6a777f4cea",
+    "model=ptychonn seed=3": "3039b7c332af23fc",
+    "model=ppn loss=weighted": "bbad845291ec73a6",
+    "preset=cpr": "9411f42a3cb5050e",
+    "preset=ptychonn noise=ppn": "1816a46c7f106939",
+    "preset=ptychoformer": "7fcbe8128dac0870",
+    "model=w3 data.overlap_ratio=0.5": "dfd07b86afe4604d",
+    "loss=diffraction amplitude=constrained phase=radians": "b98f7f88b376bf90",
+    "data=ltem_wrapped preset=cpr split=ppn": "8bc821fb68319852",
+    "data=aps26id_sim preset=wnet split=wnet trainer.precision=bf16-mixed": "96173f5d7114515e",
 }
 SCANS = {
     "data=ltem": "a8d9dceccd80c9f5",

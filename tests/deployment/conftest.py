@@ -33,12 +33,12 @@ def described(*words: str, size_px: int = 16) -> dict:
     """Return the description of a checkpoint of the configuration that the overrides compose."""
     cfg = composed(*words)
     tested = {"name": "small", "words": "data=file data.file_path=/data/small.h5", "content_hash": "ab" * 32,
-              "points": [0, 1], "region_px": [0.0, 32.0, 0.0, 32.0]}  # fmt: skip
+              "points": [0, 1], "train": [[2, 5]], "region_px": [0.0, 32.0, 0.0, 32.0]}  # fmt: skip
     return {
         "schema": SCHEMA, "run": "small-s0-0123456789", "choices": {"data": "file"}, "size_px": size_px,
         **{part: describe(cfg[part]) for part in PARTS},
         "scaling": scaling(size_px), "test": [tested], "geometry": GEOMETRY,
-        "data": None, "noise": None, "metrics": describe(cfg["metrics"]),
+        "data": None, "noise": None, "metrics": describe(cfg["metrics"]), "stitch": describe(cfg["stitch"]),
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from tests.deployment.conftest import SMALL, counts, described, network_of, run_
 REDUCED = {
     "circular": ("preset=cpr", "model.widths=[4,4,8]", "model.skip_widths=[4,4]", "model.decoder_widths=[8,4,4]"),
     "w3": ("model=w3", "model.blocks=[1,1,1,1]", "model.widths=[4,4,8,8]", "model.decoder_widths=[8,8,4,4]"),
-    "ppn": ("model=ppn", "model.layers=1", "model.width=8", "model.local_units=64", "model.decoder_widths=[16,8,8]"),
+    "ppn": ("model=ppn", "model.layers=1", "model.width=8", "model.local_channels=16", "model.decoder_widths=[16,8,8]"),
 }
 
 

@@ -1,36 +1,44 @@
 """Metrics of patches and of the stitched field under every protocol of conf/metrics."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from ptycho_bench.evaluation.evaluate import Images, MetricProtocol, evaluate
+from ptycho_bench.config.build import build
+from ptycho_bench.evaluation.evaluate import evaluate, pooled
+from ptycho_bench.evaluation.images import Images
+from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.evaluation.stitch import Stitching, scored_rectangle, scored_window
 from ptycho_bench.network.scaling import Scaling
+from tests.conftest import option, options
 
-CONF = Path(__file__).parents[2] / "conf" / "metrics"
 NAMES = {f"{image}_{m}" for image in ("amplitude", "phase", "phase_aligned") for m in ("mse", "mae", "psnr_db", "ssim")}
 NAMES |= {"phase_wrapped_mae_rad", "phase_aligned_wrapped_mae_rad"}
+BANDS = {f"{image}_band_{band}" for image in ("amplitude", "phase") for band in ("low", "middle", "high")}
+RADIAL = Stitching(weight="radial", central_px=None, synchronised=False, step_px=None)
 
 
-def protocol(name, **changes):
-    settings = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml")) | changes
-    settings.pop("_target_")
-    return MetricProtocol(**settings)
+def protocol(name, **changes) -> MetricProtocol:
+    return build(option("metrics", name) | changes)
 
 
 @pytest.fixture
 def score(tiny_scan):
     """Return a function that evaluates changed labels of the tiny scan against its labels."""
-    truth = Images(torch.from_numpy(tiny_scan.amplitude), torch.from_numpy(tiny_scan.phase))
-    scaling = Scaling.of(tiny_scan, slice(None))
+    labels = Images(torch.from_numpy(tiny_scan.amplitude), torch.from_numpy(tiny_scan.phase))
+    training = Scaling.of(tiny_scan, slice(None))
+    true_positions = torch.from_numpy(tiny_scan.positions_px)
 
-    def call(name, change=lambda truth: truth, *, target=truth, circular=False, **settings):
-        positions = torch.from_numpy(tiny_scan.positions_px)
+    def call(name, change=lambda truth: truth, *, target=labels, circular=False, scaling=training, misfit=None,
+             stitching=RADIAL, **settings):  # fmt: skip
+        positions = stitching.places(true_positions, torch.from_numpy(tiny_scan.scan_index))
+        pred = change(target)
+        stitched = stitching.stitch_prediction(pred, positions, circular=circular)
+        truth = stitching.stitch_truth(target, positions, circular=circular)
+        window = scored_window(positions, 16, 11, None)
         return evaluate(
-            change(target), target, positions, scaling=scaling, protocol=protocol(name, **settings), circular=circular
+            pred, target, stitched, truth, window, scaling=scaling, protocol=protocol(name, **settings), misfit=misfit
         )
 
     return call
@@ -41,19 +49,28 @@ def noisy(truth):
     return Images(*(image + 0.02 * torch.randn(image.shape, generator=generator) for image in truth))
 
 
-CENTRAL = {"stitch_weight": "central", "central_px": 12}
+def constant(truth):
+    """Predict one amplitude and one phase for all patches."""
+    return Images(*(image.mean().expand_as(image) for image in truth))
 
 
-@pytest.mark.parametrize("settings", [{}, CENTRAL], ids=["radial", "central"])
-@pytest.mark.parametrize("name", sorted(path.stem for path in CONF.glob("*.yaml")))
-def test_a_perfect_prediction_has_the_best_value_of_every_metric(score, name, settings):
-    evaluation = score(name, **settings)
+CENTRAL = Stitching(weight="central", central_px=12, synchronised=False, step_px=None)
+
+
+@pytest.mark.parametrize("stitching", [RADIAL, CENTRAL], ids=["radial", "central"])
+@pytest.mark.parametrize("name", options("metrics"))
+def test_a_perfect_prediction_has_the_best_value_of_every_metric(score, name, stitching):
+    evaluation = score(name, stitching=stitching)
+    flattened = {"amplitude_ssim_flattened", "phase_ssim_flattened"} if name == "ppn_released" else set()
+    assert set(evaluation.stitched) == NAMES | BANDS | {"frc_resolution_px"} | flattened
     for values in (evaluation.stitched, evaluation.aggregate()["patch_mean"]):
-        assert set(values) == NAMES
-        for metric, value in values.items():
-            best = math.inf if metric.endswith("_psnr_db") else float(metric.endswith("_ssim"))
-            assert value == pytest.approx(best, abs=1e-6), metric
+        for metric in (NAMES | flattened) & set(values):
+            best = math.inf if metric.endswith("_psnr_db") else float("_ssim" in metric)
+            assert values[metric] == pytest.approx(best, abs=1e-6), metric
+    assert evaluation.stitched["frc_resolution_px"] == 2
+    assert {name: evaluation.stitched[name] for name in BANDS} == evaluation.score.truth
     assert all(values.shape == (121,) for values in evaluation.patches.values())
+    assert set(evaluation.patches) == NAMES
 
 
 def test_a_perfect_prediction_has_infinite_psnr_if_phases_are_averaged_on_the_circle(score):
@@ -122,8 +139,95 @@ def test_a_prediction_that_is_not_finite_is_rejected_rather_than_skipped(score):
         amplitude[0] = torch.nan
         return Images(amplitude, truth.phase)
 
-    with pytest.raises(ValueError, match=r"NaN or infinite"):
+    with pytest.raises(ValueError, match=r"1 of 121 predicted patches contain NaN or infinite"):
         score("ppn", diverged)
+
+
+def test_a_constant_prediction_scores_like_the_constant_guess_and_has_learned_nothing(score):
+    field = score("ppn").truth
+    evaluation = score("ppn", lambda truth: Images(*(m.mean().expand_as(t) for m, t in zip(field, truth, strict=True))))
+    aggregate = evaluation.aggregate()
+    for name, value in aggregate["constant"]["stitched"].items():
+        assert aggregate["stitched"][name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert aggregate["not_learned"] == ["amplitude", "phase"]
+    assert score("ppn", noisy).aggregate()["not_learned"] == []
+
+
+def test_the_constant_guess_of_a_patch_is_its_own_mean(score, tiny_scan):
+    aggregate = score("ppn", noisy).aggregate()
+    scaled = Scaling.of(tiny_scan, slice(None)).scale_amplitude(torch.from_numpy(tiny_scan.amplitude))
+    expected = scaled.var(dim=(1, 2), correction=0).mean().item()
+    assert aggregate["constant"]["patch_mean"]["amplitude_mse"] == pytest.approx(expected, rel=1e-4)
+    assert set(aggregate["constant"]["patch_mean"]) == NAMES
+
+
+def test_a_quantity_that_is_worse_than_a_constant_is_named(score):
+    wrong = score("ppn", lambda truth: Images(noisy(truth).amplitude, -truth.phase))
+    assert wrong.aggregate()["not_learned"] == ["phase"]
+
+
+def test_another_scan_is_scaled_by_the_range_of_its_own_scored_field(score):
+    trained, own = score("ppn", noisy), score("ppn", noisy, scaling=None)
+    assert trained.aggregate()["scaled_by"] == "training part"
+    assert own.aggregate()["scaled_by"] == "scored field"
+    span = (own.truth.phase.max() - own.truth.phase.min()).item()
+    field, truth = own.field.phase.double(), own.truth.phase.double()
+    expected = 10 * math.log10(span**2 / (field - truth).square().mean())
+    assert own.stitched["phase_psnr_db"] == pytest.approx(expected, rel=1e-4)
+    wide = Scaling(
+        amplitude_low=0.0, amplitude_high=9.0, phase_low=-9.0, phase_high=9.0, intensity_max=1.0, intensity_p995=1.0
+    )
+    flattered = score("ppn", constant, scaling=wide).stitched["phase_psnr_db"]
+    assert flattered > score("ppn", constant, scaling=None).stitched["phase_psnr_db"] + 20
+
+
+def test_the_interval_contains_the_score(score):
+    aggregate = score("cpr", noisy).aggregate()
+    intervals = aggregate["interval"]["stitched"]
+    assert set(intervals) == NAMES - {"phase_wrapped_mae_rad", "phase_aligned_wrapped_mae_rad"}
+    for name, (low, high) in intervals.items():
+        assert low < aggregate["stitched"][name] < high, name
+
+
+def test_the_misfit_is_that_of_the_whole_field_and_of_a_constant_object(score):
+    objects = []
+    evaluation = score("ppn", noisy, misfit=lambda obj: objects.append(obj) or float(len(objects)))
+    assert evaluation.stitched["diffraction_misfit"] == 1
+    assert evaluation.score.constant["diffraction_misfit"] == 2
+    whole, guess = objects
+    window = scored_rectangle(tuple(whole.shape), 16, 11)
+    torch.testing.assert_close(whole[window].abs(), evaluation.field.amplitude)
+    torch.testing.assert_close(whole[window].angle(), evaluation.field.phase)
+    assert guess.shape == whole.shape and (guess == guess[0, 0]).all()
+    assert guess[0, 0].abs().item() == pytest.approx(evaluation.truth.amplitude.mean().item(), rel=1e-5)
+    assert "diffraction_misfit" not in score("ppn", noisy).stitched
+
+
+def test_a_raster_in_place_of_the_positions_moves_truth_and_prediction_alike(score, tiny_scan):
+    raster = Stitching(weight="radial", central_px=None, synchronised=False, step_px=9)
+    evaluation = score("ppn", stitching=raster)
+    assert evaluation.stitched["phase_mse"] == 0
+    assert evaluation.field.phase.shape == (9 * 10 + 16 - 16,) * 2
+    assert not torch.equal(evaluation.truth.amplitude, score("ppn").truth.amplitude)
+
+
+def test_pooled_scores_are_means_over_scans_and_over_all_patches(score):
+    one, other = score("ppn", noisy), score("ppn", constant)
+    both = pooled([one, other]).aggregate()
+    stitched = [result.stitched["phase_mse"] for result in (one, other)]
+    assert both["stitched"]["phase_mse"] == pytest.approx(sum(stitched) / 2)
+    assert both["truth"] == pytest.approx(one.score.truth)
+    means = [result.aggregate()["patch_mean"]["phase_mse"] for result in (one, other)]
+    assert both["patch_mean"]["phase_mse"] == pytest.approx(sum(means) / 2)
+    low, high = both["interval"]["stitched"]["phase_mse"]
+    assert low < both["stitched"]["phase_mse"] < high
+    singles = [result.aggregate()["interval"]["stitched"]["phase_mse"] for result in (one, other)]
+    assert high - low < sum(end - start for start, end in singles) / 2
+
+
+def test_only_metrics_that_every_scan_has_are_pooled(score):
+    one, other = score("ppn", noisy, misfit=lambda obj: 0.5), score("ppn", noisy)
+    assert "diffraction_misfit" not in pooled([one, other]).aggregate()["stitched"]
 
 
 @pytest.mark.parametrize(
@@ -131,8 +235,7 @@ def test_a_prediction_that_is_not_finite_is_rejected_rather_than_skipped(score):
     [
         ({"data_range": "max"}, "data_range must be unit or target, got 'max'"),
         ({"ssim_window": "hann"}, "ssim_window must be gaussian or uniform, got 'hann'"),
-        ({"stitch_weight": "mean"}, "stitch_weight must be radial or central, got 'mean'"),
-        ({"stitch_weight": "central", "central_px": None}, "central_px must be set"),
+        ({"spectrum": "square"}, "spectrum must be diagonal or radial, got 'square'"),
     ],
 )
 def test_unknown_choices_are_rejected(changes, message):

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from ptycho_bench.evaluation.spectrum import band_energies, diagonal_spectrum, power_spectrum, radial_spectrum
+from ptycho_bench.evaluation.spectrum import (
+    band_energies,
+    diagonal_spectrum,
+    image_bands,
+    power_spectrum,
+    radial_spectrum,
+)
 
 
 def wave(cycles_y, cycles_x, shape=(64, 64)):
@@ -62,3 +68,14 @@ def test_impossible_input_is_rejected():
         band_energies(*radial_spectrum(np.zeros((8, 8))), "radial")
     with pytest.raises(ValueError, match="kind must be"):
         band_energies(np.ones(3), np.ones(3), "square")
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "radial"])
+def test_the_bands_of_an_image_do_not_depend_on_its_mean(kind):
+    image = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    assert image_bands(image + 100, kind) == pytest.approx(image_bands(image, kind), abs=1e-4)
+    assert max(image_bands(image, kind)) < 0.9
+
+
+def test_a_flat_image_has_no_bands():
+    assert all(np.isnan(image_bands(np.full((9, 9), 0.3, np.float32), "diagonal")))

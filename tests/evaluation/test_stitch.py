@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch import Generator
 
-from ptycho_bench.evaluation.stitch import Canvas, central_weight, radial_weight, scored_rectangle, stitch, stitch_phase
+from ptycho_bench.evaluation.canvas import Canvas
+from ptycho_bench.evaluation.images import Images
+from ptycho_bench.evaluation.stitch import (
+    Stitching,
+    central_weight,
+    radial_weight,
+    scored_rectangle,
+    scored_window,
+    stitch,
+    stitch_phase,
+)
 from ptycho_bench.physics.scan import cut_patches, raster_scan
 from ptycho_bench.physics.specimens.objects import wrap_phase
 
@@ -110,3 +120,46 @@ def test_the_scored_rectangle_lies_between_the_outermost_patch_centres():
 
 def test_an_axis_that_is_too_short_for_a_margin_is_scored_whole():
     assert scored_rectangle((26, 27), 16, 11) == (slice(0, 26), slice(8, 19))
+
+
+def test_a_rectangle_of_the_object_is_scored_where_the_field_has_it():
+    positions = torch.tensor([[10.0, 20.0], [60.4, 90.0]])
+    assert scored_window(positions, 16, 11, None) == (slice(8, 58), slice(8, 78))
+    assert scored_window(positions, 16, 11, (30, 50, 0, 60)) == (slice(20, 40), slice(0, 40))
+    assert scored_window(positions, 16, 11, (30, 35, 25, 300)) == (slice(8, 58), slice(5, 86))
+
+
+STITCHING = {"weight": "radial", "central_px": None, "synchronised": False, "step_px": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weight": "mean"}, "stitch.weight must be radial or central, got 'mean'"),
+        ({"weight": "central"}, "stitch.central_px must be set if stitch.weight is central, got null"),
+        ({"step_px": 0}, "stitch.step_px must be at least 1 px, got 0; null uses the true positions"),
+    ],
+)
+def test_impossible_choices_are_rejected(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Stitching(**STITCHING | changes)
+
+
+def test_a_central_square_larger_than_the_patch_is_rejected():
+    with pytest.raises(ValueError, match=r"central_px must lie in \[1, 16\], got 18"):
+        Stitching(**STITCHING | {"weight": "central", "central_px": 18}).check(16)
+
+
+def test_a_raster_takes_the_place_of_the_positions():
+    positions, index = torch.tensor([[3.0, 2.0], [10.0, 11.0]]), torch.tensor([[4, 5], [5, 6]])
+    assert Stitching(**STITCHING).places(positions, index) is positions
+    assert Stitching(**STITCHING | {"step_px": 9}).places(positions, index).tolist() == [[36, 45], [45, 54]]
+
+
+def test_a_circular_prediction_is_averaged_on_the_circle():
+    angles = torch.tensor([math.pi - 0.1, 0.1 - math.pi])[:, None, None].expand(2, 16, 16)
+    images, places = Images(torch.ones(2, 16, 16), angles), torch.zeros(2, 2)
+    circular = Stitching(**STITCHING).stitch_prediction(images, places, circular=True)
+    scalar = Stitching(**STITCHING).stitch_prediction(images, places, circular=False)
+    assert circular.images.phase.abs().min() > 3.1 and scalar.images.phase.abs().max() < 1e-5
+    assert circular.covered.all()

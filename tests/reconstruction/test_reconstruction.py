@@ -8,23 +8,26 @@ import torch
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.store import open_scan, write_scan
-from ptycho_bench.evaluation.evaluate import MetricProtocol
-from ptycho_bench.evaluation.stitch import radial_weight
+from ptycho_bench.evaluation.evaluate import evaluate
+from ptycho_bench.evaluation.images import Images
+from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.evaluation.stitch import Stitching, radial_weight, scored_rectangle
 from ptycho_bench.physics.forward import diffraction_intensity
 from ptycho_bench.reconstruction.by_network import object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver, pattern_source, starting_probe
 from ptycho_bench.reconstruction.quality import (
     checkerboard_halves,
+    constant_guess,
     correlate_halves,
     reconstruction_misfit,
     score_against_truth,
-    truth_scaling,
 )
 from ptycho_bench.reconstruction.result import Reconstruction, patch_corners, truth_field
 from ptycho_bench.reconstruction.training_set import training_set
 from ptycho_bench.solvers.pie import PIESolver
 
-PROTOCOL = MetricProtocol(data_range="unit", ssim_window="gaussian", stitch_weight="radial", central_px=None)
+PROTOCOL = MetricProtocol(data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False)
+STITCHING = Stitching(weight="radial", central_px=None, synchronised=False, step_px=None)
 EPIE = PIESolver(
     rule="epie", object_step=1.0, probe_step=1.0, alpha=None, iterations=40, batch_size=1, modes=1, refine_probe=False,
     probe_start=0, stop_tolerance=None, stop_patience=None, subpixel=False, seed=0,
@@ -33,19 +36,27 @@ ALL = np.arange(121)
 
 
 class Oracle:
-    """Stand-in for a trained network that returns the true patch of every pattern."""
+    """Stand-in for a trained network that returns the true patch of every pattern, with a random constant phase."""
 
-    def __init__(self, scan, *, circular=False, neighbours=0):
+    def __init__(self, scan, *, circular=False, neighbours=0, constants=0.0):
         patterns = np.asarray(scan.diffraction, np.float32)
         self.point_of = {pattern.tobytes(): point for point, pattern in enumerate(patterns)}
         self.scan, self.largest_batch = scan, 0
         self.circular, self.neighbours, self.device = circular, neighbours, torch.device("cpu")
+        self.offsets = constants * torch.rand(len(scan), generator=torch.Generator().manual_seed(0))
 
     def predict(self, intensity, *, batch_size, neighbours):
         self.largest_batch = max(self.largest_batch, len(intensity))
         centre = neighbours[:, neighbours.shape[1] // 2]
         points = np.array([self.point_of[intensity[index].numpy().tobytes()] for index in centre])
-        return self.scan.tensors(points)[1:]
+        _, amplitude, phase = self.scan.tensors(points)
+        return amplitude, phase + self.offsets[points, None, None]
+
+
+def scores(result, truth):
+    """Return the metrics of a reconstruction between the outermost patch centres, scaled by the range of the truth."""
+    window = scored_rectangle(tuple(truth.shape), 16, 11)
+    return score_against_truth(result, truth, window, patch_px=16, scaling=None, protocol=PROTOCOL).stitched
 
 
 @pytest.fixture(scope="module")
@@ -57,30 +68,66 @@ def solved(tiny_scan):
 @pytest.mark.parametrize("neighbours", [0, 1])
 def test_true_patches_are_stitched_to_the_true_object_batch_by_batch(tiny_scan, circular, neighbours):
     oracle, done = Oracle(tiny_scan, circular=circular, neighbours=neighbours), []
-    result = object_by_network(oracle, tiny_scan, ALL, batch_size=7, weight=radial_weight(16), on_patterns=done.append)
+    result = object_by_network(oracle, tiny_scan, ALL, batch_size=7, stitching=STITCHING, on_patterns=done.append)
     assert oracle.largest_batch < len(tiny_scan)
     assert done[-1] == 121
     truth = truth_field(tiny_scan, ALL, radial_weight(16))
     torch.testing.assert_close(result.obj[result.covered], truth[result.covered], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("circular", [False, True])
+def test_patches_with_wrong_constants_are_synchronised(tiny_scan, circular):
+    oracle = Oracle(tiny_scan, circular=circular, constants=6.0)
+    synchronised = dataclasses.replace(STITCHING, synchronised=True)
+    result = object_by_network(oracle, tiny_scan, ALL, batch_size=7, stitching=synchronised)
+    truth, covered = truth_field(tiny_scan, ALL, radial_weight(16)), result.covered
+    ratio = result.obj[covered] / truth[covered]
+    torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=1e-4, atol=1e-4)
+    plain = object_by_network(oracle, tiny_scan, ALL, batch_size=7, stitching=STITCHING)
+    assert scores(result, truth)["phase_aligned_mse"] < 1e-6 < scores(plain, truth)["phase_aligned_mse"]
+
+
+def test_the_same_field_has_the_same_score_as_a_reconstruction_and_as_an_evaluation(tiny_scan):
+    truth = truth_field(tiny_scan, ALL, radial_weight(16))
+    labels = Images(*(torch.from_numpy(image) for image in (tiny_scan.amplitude, tiny_scan.phase)))
+    positions = torch.from_numpy(tiny_scan.positions_px)
+    pred = Images(0.9 * labels.amplitude, 0.8 * labels.phase)
+    stitched, true = (STITCHING.stitch_truth(images, positions, circular=False) for images in (pred, labels))
+    window = scored_rectangle(tuple(truth.shape), 16, 11)
+    evaluated = evaluate(pred, labels, stitched, true, window, scaling=None, protocol=PROTOCOL)
+    result = object_by_network(Oracle(tiny_scan), tiny_scan, ALL, batch_size=50, stitching=STITCHING)
+    reconstructed = dataclasses.replace(result, obj=stitched.images.transmission())
+    assert scores(reconstructed, truth) == pytest.approx(evaluated.stitched, rel=1e-3)
+
+
+def test_the_constant_guess_is_a_constant_object_with_the_probe_of_the_scan(tiny_scan, solved):
+    truth = truth_field(tiny_scan, ALL, radial_weight(16))
+    window = scored_rectangle(tuple(truth.shape), 16, 11)
+    guess = constant_guess(solved, truth, window)
+    assert guess.obj.shape == truth.shape and (guess.obj == guess.obj[0, 0]).all()
+    assert guess.obj[0, 0].abs().item() == pytest.approx(truth[window].abs().mean().item(), rel=1e-5)
+    corners = patch_corners(tiny_scan, ALL)
+    misfit = reconstruction_misfit(tiny_scan, ALL, guess, corners).mean
+    assert reconstruction_misfit(tiny_scan, ALL, solved, corners).mean < misfit < 2
+
+
 def test_a_network_that_predicts_nan_is_refused(tiny_scan):
     oracle = Oracle(tiny_scan)
     oracle.predict = lambda intensity, **_: (torch.full((len(intensity), 16, 16), torch.nan),) * 2
     with pytest.raises(ValueError, match="NaN or infinite"):
-        object_by_network(oracle, tiny_scan, ALL, batch_size=7, weight=radial_weight(16))
+        object_by_network(oracle, tiny_scan, ALL, batch_size=7, stitching=STITCHING)
 
 
 def test_the_solver_finds_the_object(tiny_scan, solved):
     truth = truth_field(tiny_scan, ALL, radial_weight(16))
-    found = score_against_truth(solved, truth, patch_px=16, scaling=truth_scaling(truth), protocol=PROTOCOL)
+    found = scores(solved, truth)
     assert found["amplitude_ssim"] > 0.8
     assert found["phase_ssim"] > 0.8
     assert reconstruction_misfit(tiny_scan, ALL, solved, patch_corners(tiny_scan, ALL)).mean < solved.misfits[0] / 3
 
 
 def test_starting_from_the_truth_the_misfit_is_zero(tiny_scan, solved):
-    start = object_by_network(Oracle(tiny_scan), tiny_scan, ALL, batch_size=50, weight=radial_weight(16))
+    start = object_by_network(Oracle(tiny_scan), tiny_scan, ALL, batch_size=50, stitching=STITCHING)
     warm = object_by_solver(
         dataclasses.replace(EPIE, iterations=2), tiny_scan, ALL, start=start, cache_mb=100, device="cpu"
     )
@@ -103,7 +150,7 @@ def test_part_of_a_scan_is_reconstructed_on_its_own_field(tiny_scan):
     result = object_by_solver(EPIE, tiny_scan, points, start=None, cache_mb=100, device="cpu")
     truth = truth_field(tiny_scan, points, radial_weight(16))
     assert result.obj.shape == truth.shape == result.covered.shape
-    found = score_against_truth(result, truth, patch_px=16, scaling=truth_scaling(truth), protocol=PROTOCOL)
+    found = scores(result, truth)
     assert found["amplitude_ssim"] > 0.7
 
 
@@ -128,7 +175,7 @@ def test_halves_split_the_points_like_a_checkerboard(tiny_scan):
 
 def test_two_halves_of_a_noise_free_scan_agree_to_the_nyquist_limit(tiny_scan):
     parts = checkerboard_halves(tiny_scan.scan_index, ALL)
-    both = [object_by_network(Oracle(tiny_scan), tiny_scan, part, batch_size=50, weight=radial_weight(16))
+    both = [object_by_network(Oracle(tiny_scan), tiny_scan, part, batch_size=50, stitching=STITCHING)
             for part in parts]  # fmt: skip
     corners = tuple(torch.from_numpy(tiny_scan.positions_px[part]) for part in parts)
     rings = correlate_halves(*both, corners, patch_px=16, pixel_size_m=4e-9)
@@ -182,11 +229,10 @@ def test_phase_scale_and_ramp_of_a_refined_solution_do_not_affect_the_metrics(ti
     ramp = torch.polar(torch.tensor(1.3), 0.4 + 0.01 * y[:, None] - 0.02 * x)
     transformed = dataclasses.replace(solved, obj=solved.obj * ramp, refined=True)
     truth = truth_field(tiny_scan, ALL, radial_weight(16))
-    options = {"patch_px": 16, "scaling": truth_scaling(truth), "protocol": PROTOCOL}
-    original = score_against_truth(dataclasses.replace(solved, refined=True), truth, **options)
-    aligned = score_against_truth(transformed, truth, **options)
+    original = scores(dataclasses.replace(solved, refined=True), truth)
+    aligned = scores(transformed, truth)
     assert aligned["phase_ssim"] == pytest.approx(original["phase_ssim"], abs=1e-3)
-    unaligned = score_against_truth(dataclasses.replace(transformed, refined=False), truth, **options)
+    unaligned = scores(dataclasses.replace(transformed, refined=False), truth)
     assert unaligned["amplitude_mse"] > 2 * aligned["amplitude_mse"]
 
 

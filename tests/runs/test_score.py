@@ -1,6 +1,7 @@
-"""Scoring a network in three steps: evaluate it without a side effect, write the result, draw it."""
+"""Scoring a network: evaluate it without a side effect, print and record the result, write and draw it."""
 
 import csv
+import dataclasses
 import os
 
 import numpy as np
@@ -8,13 +9,40 @@ import pytest
 import torch
 
 from ptycho_bench.config.build import build
-from ptycho_bench.runs import score
-from ptycho_bench.runs.score import draw_scored, evaluate_scan, print_scored, scores_record, write_scored
+from ptycho_bench.runs import score_files, timing
+from ptycho_bench.runs.score import evaluate_scan, print_scored, scores_record, training_ranges
+from ptycho_bench.runs.score_files import draw_scored, write_scored
+from ptycho_bench.runs.timing import timing_record
 from tests.conftest import option
 from tests.deployment.conftest import described, network_of
 
 POINTS = np.arange(100, 121)
-PROTOCOL = build(option("metrics", "ppn"))
+PROTOCOL, STITCHING = build(option("metrics", "ppn")), build(option("stitch", "radial"))
+
+
+def scored_on(network, scan, points, **changes):
+    """Score a network with the ranges of its training, except for the changes."""
+    options = {"name": "a", "protocol": PROTOCOL, "stitching": STITCHING, "scaling": network.scaling,
+               "rectangle": None, "batch_size": 8}  # fmt: skip
+    return evaluate_scan(network, scan, points, **options | changes)
+
+
+class Oracle:
+    """A predictor that returns the true patches in the order of all points, with random constants added to the phases.
+
+    It has only what `evaluate_scan` may use of a network.
+    """
+
+    circular, neighbours, device = False, 0, torch.device("cpu")
+
+    def __init__(self, scan, *, constants=0.0):
+        self.scaling, self.patches = None, scan.tensors(np.arange(len(scan)))[1:]
+        self.offsets = constants * torch.rand(len(scan), generator=torch.Generator().manual_seed(0))
+
+    def predict(self, intensity, *, batch_size, neighbours=None):
+        points = neighbours[:, 0]
+        amplitude, phase = (image[points] for image in self.patches)
+        return amplitude, phase + self.offsets[points, None, None]
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +54,19 @@ def network():
 @pytest.fixture(scope="module")
 def scored(network, tiny_scan):
     """The network's score on the last points of the tiny scan."""
-    return evaluate_scan(network, tiny_scan, POINTS, name="a", protocol=PROTOCOL, batch_size=8)
+    return scored_on(network, tiny_scan, POINTS)
 
 
 @pytest.fixture(scope="module")
 def other(network, other_scan):
     """The network's score on a single point of another scan."""
-    return evaluate_scan(network, other_scan, POINTS[:1] - 60, name="b", protocol=PROTOCOL, batch_size=8)
+    return scored_on(network, other_scan, POINTS[:1] - 60, name="b")
 
 
 def test_evaluating_writes_prints_and_draws_nothing(network, tiny_scan, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     before = torch.get_rng_state()
-    evaluate_scan(network, tiny_scan, POINTS[:2], name="a", protocol=PROTOCOL, batch_size=8)
+    scored_on(network, tiny_scan, POINTS[:2])
     assert os.listdir(tmp_path) == []
     assert capsys.readouterr() == ("", "")
     assert torch.equal(torch.get_rng_state(), before)
@@ -46,7 +74,7 @@ def test_evaluating_writes_prints_and_draws_nothing(network, tiny_scan, tmp_path
 
 
 def test_a_score_is_that_of_the_network_and_does_not_depend_on_the_batch_size(network, tiny_scan, scored):
-    whole = evaluate_scan(network, tiny_scan, POINTS, name="a", protocol=PROTOCOL, batch_size=1000)
+    whole = scored_on(network, tiny_scan, POINTS, batch_size=1000)
     for name, values in scored.result.patches.items():
         torch.testing.assert_close(values, whole.result.patches[name], rtol=1e-4, atol=1e-6)
     assert scored.result.stitched == pytest.approx(whole.result.stitched, rel=1e-4)
@@ -96,19 +124,85 @@ def test_the_files_of_several_scans_are_named_after_them(scored, other, tmp_path
 
 
 def test_the_record_of_several_scans_is_taken_over_all_patches_and_over_the_fields(scored, other):
-    record = scores_record(PROTOCOL, [scored, other])
+    record = scores_record(PROTOCOL, STITCHING, [scored, other])
     values = torch.cat([scored.result.patches["phase_mse"], other.result.patches["phase_mse"]])
     assert record["metrics"]["patch_mean"]["phase_mse"] == pytest.approx(values.mean().item(), rel=1e-5)
     both = [one.result.stitched["phase_mse"] for one in (scored, other)]
     assert record["metrics"]["stitched"]["phase_mse"] == pytest.approx(sum(both) / 2)
     assert record["inference"]["patterns"] == len(POINTS) + 1
-    assert record["metrics"]["protocol"] == vars(PROTOCOL)
+    assert record["metrics"]["protocol"] == {**vars(PROTOCOL), "stitch": vars(STITCHING)}
+    seconds = [one.inference["seconds"] for one in (scored, other)]
+    assert record["inference"]["seconds"] == pytest.approx(sum(seconds))
+
+
+def test_the_record_has_every_part_of_the_metrics(scored):
+    metrics = scores_record(PROTOCOL, STITCHING, [scored])["metrics"]
+    assert set(metrics) == {"protocol_version", "protocol", "patch_mean", "patch_std", "patch_skipped", "stitched",
+                            "constant", "interval", "truth", "not_learned", "scaled_by"}  # fmt: skip
+    assert set(metrics["constant"]) == {"patch_mean", "stitched"}
+    assert set(metrics["interval"]) == {"stitched"}
+    assert metrics["scaled_by"] == "training part"
+
+
+def test_the_misfit_is_that_of_the_stitched_object_with_the_patterns(network, tiny_scan):
+    result = scored_on(network, tiny_scan, POINTS).result
+    assert 0 < result.stitched["diffraction_misfit"] < 10
+    assert 0 < result.score.constant["diffraction_misfit"] < 2
+    bare = dataclasses.replace(tiny_scan, probe=None)
+    raster = dataclasses.replace(STITCHING, step_px=9)
+    for without in (scored_on(network, bare, POINTS), scored_on(network, tiny_scan, POINTS, stitching=raster)):
+        assert "diffraction_misfit" not in without.result.stitched
+
+
+def test_true_patches_have_no_misfit_and_learn_everything(tiny_scan):
+    result = scored_on(Oracle(tiny_scan), tiny_scan, np.arange(121), scaling=None).result
+    assert result.stitched["diffraction_misfit"] < 1e-3 < result.score.constant["diffraction_misfit"]
+    assert result.score.not_learned() == []
+    assert result.score.scaled_by == "scored field"
+
+
+def test_only_a_scan_of_the_training_is_scaled_by_its_ranges(network, tiny_scan):
+    scan = dataclasses.replace(tiny_scan, content_hash="c" * 64)
+    description = {"test": [{"content_hash": "c" * 64}], "scaling": vars(network.scaling)}
+    assert training_ranges(description, scan) == network.scaling
+    assert training_ranges(description, dataclasses.replace(scan, content_hash="d" * 64)) is None
+
+
+def test_only_the_named_rectangle_is_scored(network, tiny_scan):
+    top, left = tiny_scan.positions_px.min(axis=0).astype(int)
+    whole = scored_on(network, tiny_scan, np.arange(121)).result
+    part = scored_on(network, tiny_scan, np.arange(121), rectangle=[top + 20, top + 40, left + 30, left + 70]).result
+    assert part.field.phase.shape == (20, 40)
+    torch.testing.assert_close(part.truth.phase, whole.truth.phase[12:32, 22:62])
+
+
+def test_constants_of_the_patches_are_synchronised_before_they_are_stitched(tiny_scan):
+    turned = Oracle(tiny_scan, constants=3.0)
+    synchronised = dataclasses.replace(STITCHING, synchronised=True)
+    plain, aligned = (
+        scored_on(turned, tiny_scan, np.arange(121), scaling=None, stitching=how).result
+        for how in (STITCHING, synchronised)
+    )
+    assert aligned.stitched["phase_aligned_mse"] < 1e-6 < plain.stitched["phase_aligned_mse"]
+    torch.testing.assert_close(aligned.patches["phase_mse"], plain.patches["phase_mse"])
+
+
+def test_the_first_pass_is_cold_and_ten_more_are_averaged(scored):
+    assert scored.inference["repeats"] == 10
+    assert {"patterns", "seconds", "cold_seconds", "repeats", "device"} == set(scored.inference)
+    passes = iter(range(1, 20))
+    assert timing_record(0.5, lambda: float(next(passes))) == {"seconds": 5.5, "cold_seconds": 0.5, "repeats": 10}
+
+
+@pytest.mark.parametrize(("cold_seconds", "repeats"), [(1.9, 10), (4.0, 5), (15.0, 1), (600.0, 1)])
+def test_slow_passes_are_repeated_less_often(cold_seconds, repeats):
+    assert timing.timing_record(cold_seconds, lambda: 1.0)["repeats"] == repeats
 
 
 def test_pictures_are_named_after_the_scan_if_there_are_several(other, tmp_path, monkeypatch):
     drawn = []
     for name in ("draw_field", "draw_patches"):
-        monkeypatch.setattr(score, name, lambda path, *content: drawn.append(path))
+        monkeypatch.setattr(score_files, name, lambda path, *content: drawn.append(path))
     draw_scored(tmp_path, [other], "run")
     draw_scored(tmp_path, [other, other._replace(name="c")], "run")
     names = ["field", "patches", "field_b", "patches_b", "field_c", "patches_c"]
