@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ptycho_bench.benchmark.jobs import Job, last_error, process_arguments
-from ptycho_bench.benchmark.workers import (
+from ptycho_bench.benchmark.status import (
     EXTERNAL,
     SweepStatus,
     fail_dependents,
@@ -97,8 +97,7 @@ def record_submitted(name: str, job: Job, submitted: object, status: SweepStatus
     if state == "done" or (state == "running" and error is None):  # a node that was killed leaves its lock
         status.states[name] = EXTERNAL[state]
         return
-    status.states[name] = "failed"
-    status.reasons[name] = "it has written no results" if error is None else submitted_failure(str(error))
+    status.fail(name, "it has written no results" if error is None else submitted_failure(str(error)))
 
 
 def submitted_failure(text: str) -> str:

@@ -9,10 +9,20 @@ import pandas
 
 from ptycho_bench.benchmark.definition import Benchmark
 from ptycho_bench.benchmark.plan_file import PlanFile, PlannedRun, read_plan
-from ptycho_bench.benchmark.run import FACTS, Run, number_of, read_profiles, read_run, training_number
+from ptycho_bench.benchmark.run import (
+    FACTS,
+    NUMBERS,
+    Run,
+    leakage_of,
+    numbers_of,
+    read_profiles,
+    read_run,
+    training_number,
+)
 from ptycho_bench.records.run_folder import ERROR, RunFolder
 
 CELL = ["group", "row", "value"]  # columns that identify a cell of a table
+LEAKAGE = ["leak_patches", "leak_field", "leak_scored"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +34,14 @@ class Results:
         epochs: epochs of a shortened variant; None for full length.
         outputs_dir: folder that contains the runs.
         frame: one line for each run and metric, in the order of the table. Columns: group, row and value ("" if nothing
-            varies) identify the cell; seed (missing for a solver); metric and number (NaN if the run has none); status
-            (done, failed, running or missing) and reason of a failure; folder relative to outputs_dir; choices, epochs,
-            commit, data, machine and seconds describe the run.
+            varies) identify the cell; seed (missing if the run has none, see `Cell`); metric and number (NaN if the run
+            has none); constant (a constant guess's score of the metric), block_low and block_high (the run's 95 %
+            interval by bootstrap over blocks of the stitched field), NaN if unknown; status (done, failed, running or
+            missing) and reason of a failure; folder relative to outputs_dir; choices, epochs, commit, data, machine and
+            seconds describe the run; not_learned ("", "amplitude", "phase" or "amplitude and phase": predicted no
+            better than by a constant guess); command (the command line that repeats the run); leak_patches, leak_field
+            and leak_scored (fractions of the test patches, the test field and the scored rectangle that the training
+            has seen), NaN if unknown.
     """
 
     benchmark: Benchmark
@@ -37,7 +52,7 @@ class Results:
     @functools.cached_property
     def runs(self) -> pandas.DataFrame:
         """One line for each run of each cell, with the columns that do not depend on the metric."""
-        return self.frame.drop_duplicates([*CELL, "seed"]).drop(columns=["metric", "number"])
+        return self.frame.drop_duplicates([*CELL, "seed"]).drop(columns=["metric", *NUMBERS])
 
 
 def collect(plan_file: Path, outputs_dir: Path) -> Results:
@@ -48,15 +63,20 @@ def collect(plan_file: Path, outputs_dir: Path) -> Results:
     """
     plan = read_plan(plan_file)
     profiles = read_profiles(outputs_dir)
-    runs = [read_run(planned, outputs_dir) for planned in in_table_order(plan)]
+    networks = {(row.group, row.label) for row in plan.definition.rows if row.run is not None}
+    runs = [
+        read_run(planned, outputs_dir, trained=(planned.group, planned.row) in networks)
+        for planned in in_table_order(plan)
+    ]
     check_comparable(runs, plan)
     lines = [
-        {**describe(run), "metric": metric, "number": number_of(metric, run, plan.definition.part, profiles)}
+        {**describe(run), "metric": metric, **numbers_of(metric, run, plan, profiles)}
         for run in runs
         for metric in plan.definition.metrics
     ]
-    columns = [*CELL, "seed", "metric", "number", "status", "reason", "folder", *FACTS]
-    frame = pandas.DataFrame(lines, columns=columns).astype({"seed": "Int64", "number": float})
+    columns = [*CELL, "seed", "metric", *NUMBERS, "status", "reason", "folder", *FACTS, "command", *LEAKAGE]
+    types = {"seed": "Int64", **dict.fromkeys((*NUMBERS, *LEAKAGE), float)}
+    frame = pandas.DataFrame(lines, columns=columns).astype(types)
     frame["value"] = pandas.Series([line["value"] for line in lines], dtype=object)  # numbers stay as they are written
     return Results(benchmark=plan.definition, epochs=plan.epochs, outputs_dir=outputs_dir, frame=frame)
 
@@ -78,7 +98,8 @@ def describe(run: Run) -> dict[str, object]:
     cell = {"group": run.planned.group, "row": run.planned.row, "value": "" if value is None else value}
     status, reason = ("done", "") if run.record is not None else unfinished(run.folder)
     facts = {name: "" if run.record is None else fact(run) for name, fact in FACTS.items()}
-    return {**cell, "seed": run.planned.seed, "folder": run.planned.folder, "status": status, "reason": reason, **facts}
+    planned = {"seed": run.planned.seed, "folder": run.planned.folder, "command": run.planned.command}
+    return {**cell, **planned, "status": status, "reason": reason, **facts, **leakage_of(run)}
 
 
 def unfinished(folder: Path) -> tuple[str, str]:
@@ -100,11 +121,13 @@ def check_comparable(runs: Sequence[Run], plan: PlanFile) -> None:
         epochs = training_number(run, "epochs")
         if plan.epochs is not None and epochs not in (None, plan.epochs):
             raise ValueError(f"{where}: {run.planned.folder} has {epochs} epochs in a table of {plan.epochs}")
-        protocol = run.record.number("metrics", "protocol_version") or run.record.number("protocol_version")
-        for what, found in (("data", run.record.text("data", "content_hash")), ("protocol version", protocol)):
+        protocol = run.record.number("metrics", "protocol_version")
+        seed = run.planned.seed if plan.definition.seeded else None  # which changes the data
+        data = run.record.text("data", "content_hash") if plan.definition.same_data else None
+        for what, found in (("data", data), ("protocol version", protocol)):
             if not found:
                 continue
-            key = (run.planned.group, run.planned.value, what)
+            key = (run.planned.group, run.planned.value, seed, what)
             first, folder = known.setdefault(key, (found, run.planned.folder))
             if first != found:
                 raise ValueError(

@@ -5,29 +5,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from ptycho_bench.benchmark.rows import Overrides, Printed, Row
 from ptycho_bench.benchmark.validation import Key, Scalar, Text, Value
 from ptycho_bench.config.validation import Strict, shortened, validated
 
 MOST_CELLS = 10_000
 METRIC = re.compile(
     r"amplitude_(mse|mae|psnr_db|ssim)|phase(_aligned)?_(mse|mae|psnr_db|ssim|wrapped_mae_rad)"
+    r"|(amplitude|phase)_(ssim_flattened|band_(low|middle|high))|frc_resolution_px|diffraction_misfit"
     r"|seconds|seconds_per_epoch|parameters_mib|convergence_epochs|gflops|milliseconds"
 )
-Overrides = dict[Key, Value]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class Printed(NamedTuple):
-    """A number that a paper prints, in this package's unit.
-
-    mean: the number.
-    std: its printed spread, or None.
-    """
-
-    mean: float
-    std: float | None
 
 
 def metric_name(text: str) -> str:
@@ -35,68 +25,6 @@ def metric_name(text: str) -> str:
     if not METRIC.fullmatch(text):
         raise ValueError(f"{shortened(repr(text))} is not a metric; use a name from results.json such as phase_ssim")
     return text
-
-
-def printed(value: object) -> Printed:
-    """Return a printed number, or a pair of a number and its spread."""
-    pair = value if isinstance(value, list) and len(value) == 2 else [value, 0.0]
-    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in pair):
-        raise ValueError(f"must be a number or [mean, std], got {shortened(repr(value))}")
-    return Printed(float(pair[0]), float(pair[1]) if pair is value else None)
-
-
-def paper_entry(value: object) -> Printed | dict[str, Printed] | None:
-    """Return what the paper prints of a metric, or of all metrics in a group."""
-    if isinstance(value, Mapping):
-        return {str(metric): printed(number) for metric, number in value.items() if number is not None}
-    return None if value is None else printed(value)
-
-
-class Row(Strict):
-    """A line of a table: a network or a solver.
-
-    Args:
-        label: name in reports.
-        group: rows of one group are compared with each other; None if the row occurs in each group of the benchmark.
-        run: overrides of ptycho-train; None for a solver.
-        test: overrides of ptycho-evaluate, to test the trained network on other data; empty for its own test field.
-        solve: overrides of ptycho-reconstruct; None for a network.
-        paper: what the paper prints of each metric; for a row in several groups also by group.
-    """
-
-    label: Text
-    group: Text | None = None
-    run: Overrides | None = None
-    test: Overrides = Field(default_factory=dict)
-    solve: Overrides | None = None
-    paper: dict[str, Annotated[object, PlainValidator(paper_entry)]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def check_kind(self) -> Self:
-        """Check that the row is either a network or a solver."""
-        if (self.run is None) == (self.solve is None):
-            raise ValueError(f"{self.label!r} must have either run, for a network, or solve, for a solver")
-        return self
-
-    def in_group(self, group: str, overrides: Mapping[str, Value]) -> Self:
-        """Return the row in one group of a benchmark, with the overrides of that group.
-
-        A solver takes the group's data and noise from the scan that it solves, which `test` describes.
-        """
-        paper = (self.paper.get(group) or {}) if self.by_group else self.paper
-        update: dict[str, object] = {"group": group, "paper": paper}
-        if self.run is not None:
-            update["run"] = {**self.run, **overrides}
-        else:
-            scan = of_groups(overrides, "data", "noise")
-            update["test"] = {**self.test, **scan}
-            update["solve"] = {**self.solve, **{key: value for key, value in overrides.items() if key not in scan}}
-        return self.model_copy(update=update)
-
-    @property
-    def by_group(self) -> bool:
-        """Whether the paper's numbers are given by group."""
-        return any(isinstance(value, Mapping) for value in self.paper.values())
 
 
 class Vary(Strict):
@@ -127,7 +55,7 @@ class Cell(NamedTuple):
 
     row: its row.
     value: value of what varies; None if nothing does.
-    seed: seed of the training; None for a solver.
+    seed: seed of the training; None for a solver or a reference predictor if seeds leave its data unchanged.
     """
 
     row: Row
@@ -145,8 +73,10 @@ class Benchmark(Strict):
         note: what a reader must know to understand the table, or None.
         base: overrides that all rows share; those of a row come after them.
         seeds: seeds of the trainings.
+        seeded: further keys of ptycho-train that take the seed of the run, such as data.seed.
+        same_data: whether rows of one group must have the same data; False for a table about differences in the data.
         part: whether numbers are those of the stitched test field or means over its patches.
-        metrics: for each metric whether higher or lower is better.
+        metrics: for each metric which numbers are better: higher, lower, or none if no order is meant.
         groups: overrides of each group; rows without a group of their own occur once in each.
         rows: its rows.
         vary: what varies, or None.
@@ -159,9 +89,11 @@ class Benchmark(Strict):
     note: Text | None = None
     base: Overrides
     seeds: Annotated[list[Seed], Field(min_length=1, max_length=MOST_CELLS)]
+    seeded: list[Key] = Field(default_factory=list)
+    same_data: bool = True
     part: Literal["stitched", "patch_mean"]
     metrics: Annotated[
-        dict[Annotated[str, AfterValidator(metric_name)], Literal["higher", "lower"]], Field(min_length=1)
+        dict[Annotated[str, AfterValidator(metric_name)], Literal["higher", "lower", "none"]], Field(min_length=1)
     ]
     groups: Annotated[dict[Text, Overrides], Field(max_length=100, default_factory=dict)]
     rows: Annotated[list[Row], Field(min_length=1, max_length=1000)]
@@ -220,7 +152,7 @@ class Benchmark(Strict):
         """Return every cell, row by row."""
         for row in self.rows:
             for value in self.values:
-                for seed in (None,) if row.run is None else self.seeds:
+                for seed in (None,) if row.run is None and not self.seeded else self.seeds:
                     yield Cell(row, value, seed)
 
     @property
@@ -233,10 +165,31 @@ class Benchmark(Strict):
         varied = {self.vary.key: value} if self.vary is not None and self.vary.of == "training" else {}
         return {**self.base, **(row.run or {}), **varied}
 
-    def testing(self, row: Row, value: Value) -> dict[str, Value]:
-        """Return the overrides of ptycho-evaluate, or of the scan that a solver solves; empty for a run's own test."""
+    def testing(self, row: Row, value: Value, seed: int | None) -> dict[str, Value]:
+        """Return the overrides of the test: of ptycho-evaluate, or of the scan that a solver solves.
+
+        They are empty for a network's own test. What they do not name is that of the network's training. Other data
+        than those of the training take the seed where `seeded` names a value of the data.
+        """
         varied = {self.vary.key: value} if self.vary is not None and self.vary.of == "testing" else {}
-        return {**row.test, **varied}
+        testing = {**(row.reference or {}), **row.test, **varied}
+        if seed is None or "data" not in testing:
+            return testing
+        return {**{key: seed for key in self.seeded if key.startswith("data.")}, **testing}
+
+    def network_for(self, row: Row) -> Row:
+        """Return the first network of a row's group, on whose test field a solver or a reference predictor is scored.
+
+        Raises:
+            ValueError: If the group has no network.
+        """
+        for other in self.rows:
+            if other.run is not None and other.group == row.group:
+                return other
+        where = f"group {row.group!r} of benchmark {self.name}" if row.group else f"benchmark {self.name}"
+        raise ValueError(
+            f"{where} has no network on whose test field {row.label!r} could be scored; add a row with run"
+        )
 
     def group_names(self) -> list[str]:
         """Return the names of the groups of rows, in order."""
@@ -246,8 +199,3 @@ class Benchmark(Strict):
 def without_none(paper: Mapping[str, Printed | None]) -> dict[str, Printed]:
     """Return the paper's numbers without the metrics for which it prints none."""
     return {metric: number for metric, number in paper.items() if number is not None}
-
-
-def of_groups(overrides: Mapping[str, Value], *groups: str) -> dict[str, Value]:
-    """Return the overrides that belong to some groups of conf/."""
-    return {key: value for key, value in overrides.items() if key.partition(".")[0] in groups}

@@ -1,5 +1,6 @@
 """A job of a benchmark: one folder that one or more of this project's commands fill."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ MODULES = {
     "ptycho-evaluate": "ptycho_bench.cli.evaluate",
     "ptycho-simulate": "ptycho_bench.cli.simulate",
     "ptycho-reconstruct": "ptycho_bench.cli.reconstruct",
+    "ptycho-profile": "ptycho_bench.cli.profile",
 }
+NO_DATA = "no data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,10 @@ class Job:
         commands: command lines that run one after the other.
         after: name of the job whose checkpoint this one needs, or None.
         epochs: epochs of a training; 0 for any other job.
-        kind: model, data and split of a training; trainings of one kind take equally long. Empty for any other job.
+        kind: model, data, split and recipe of a training, on which its duration depends; empty for any other job.
+        alone: whether no other job may run at the same time, because this one measures how long a network takes.
+        problem: why the job cannot run, in one line, if its data are missing; the name of its folder, which depends on
+            the data, is then provisional.
     """
 
     name: str
@@ -34,10 +40,16 @@ class Job:
     after: str | None
     epochs: int
     kind: tuple[str, ...]
+    alone: bool = False
+    problem: str | None = None
 
     def state(self) -> str:
-        """Return the state of the folder (see `RunFolder.state`)."""
-        return RunFolder(self.folder).state()
+        """Return the state of the folder (see `RunFolder.state`), or "no data"."""
+        return RunFolder(self.folder).state() if self.problem is None else NO_DATA
+
+    def line(self) -> str:
+        """Return the commands as one line for a shell."""
+        return " && ".join(map(shlex.join, self.commands))
 
 
 def process_arguments(command: Sequence[str]) -> list[str]:

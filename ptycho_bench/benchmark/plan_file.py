@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ptycho_bench.benchmark.definition import MOST_CELLS, Benchmark, Seed
-from ptycho_bench.benchmark.validation import Folder, Name, Scalar
+from ptycho_bench.benchmark.validation import Commands, Folder, Name, Scalar
 from ptycho_bench.config.validation import Strict, shortened, validated
 
 PLAN = "plan.json"
@@ -23,8 +23,9 @@ class PlannedRun(Strict):
         group: group of the row.
         row: label of the row.
         value: value of what varies; None if nothing does.
-        seed: seed of the training; None for a solver.
+        seed: seed of the training; None if the run has none (see `Cell`).
         folder: folder of the run relative to outputs_dir.
+        command: command line that repeats the run, and the training before it if the run needs one; "" if unknown.
     """
 
     group: str
@@ -32,6 +33,7 @@ class PlannedRun(Strict):
     value: Scalar
     seed: Seed | None
     folder: Folder
+    command: Commands = ""
 
 
 class PlanFile(Strict):

@@ -77,9 +77,21 @@ class Record:
             ValueError: If there is something else.
         """
         value = self.at(*keys)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        if not is_number(value):
             raise self.mismatch(keys, "a number", value)
         return value
+
+    def pair(self, *keys: str) -> tuple[float | None, float | None]:
+        """Return the two numbers under nested keys, or None for each that is missing.
+
+        Raises:
+            ValueError: If there is something else.
+        """
+        found = [None, None] if self.at(*keys) is None else self.at(*keys)
+        numbers = isinstance(found, list) and len(found) == 2 and all(map(is_number, found))
+        if not numbers:
+            raise self.mismatch(keys, "two numbers", found)
+        return tuple(found)
 
     def text(self, *keys: str) -> str:
         """Return the text under nested keys, or an empty string if there is none.
@@ -95,3 +107,8 @@ class Record:
     def mismatch(self, keys: tuple[str, ...], kind: str, value: object) -> ValueError:
         """Return the error for a value of the wrong type."""
         return ValueError(f"{self.file}: {'.'.join(keys)} must be {kind}, got {shortened(repr(value))}")
+
+
+def is_number(value: object) -> bool:
+    """Return True for a number, or None for a missing one."""
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

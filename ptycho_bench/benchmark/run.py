@@ -3,15 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ptycho_bench.benchmark.plan_file import PlannedRun
+from ptycho_bench.benchmark.plan_file import PlanFile, PlannedRun
 from ptycho_bench.benchmark.record import Record
-from ptycho_bench.records.costs import MIB_PER_PARAMETER, profile_key
-from ptycho_bench.records.run_folder import RunFolder
+from ptycho_bench.records.costs import MIB_PER_PARAMETER, PROFILED, profile_key
+from ptycho_bench.records.run_folder import RESULTS, RunFolder
 
 CONVERGED = 1.01  # largest ratio of a validation loss to the run's best at which training counts as converged
-CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics")
+CHOICES = ("data", "noise", "split", "input", "amplitude", "phase", "loss", "model", "recipe", "metrics", "stitch")
+NOT_LEARNED = ("", "amplitude", "phase", "amplitude and phase")
+NUMBERS = ("number", "constant", "block_low", "block_high")  # of a run and a metric
 Profiles = Mapping[str, Sequence[Record]]  # by what was profiled
 
 
@@ -23,7 +26,8 @@ class Run:
         planned: cell, seed and folder.
         folder: the folder itself.
         record: its record; None if the run is not done.
-        training: record of the network's training if the run is a test, else the run's own record.
+        training: record of the network's training: the run's own, or that of the tested network; None for a solver and
+            for a reference predictor.
     """
 
     planned: PlannedRun
@@ -32,16 +36,21 @@ class Run:
     training: Record | None
 
 
-def read_run(planned: PlannedRun, outputs_dir: Path) -> Run:
+def read_run(planned: PlannedRun, outputs_dir: Path, *, trained: bool) -> Run:
     """Read what a run has left.
+
+    Args:
+        planned: the run.
+        outputs_dir: folder that contains the runs.
+        trained: whether the run is that of a network.
 
     Raises:
         ValueError: If a record cannot be read.
     """
     folder = outputs_dir / planned.folder
     record = Record.of_run(folder)
-    training = record
-    if record is not None and record.at("training") is None and folder.parent.name == "tests":
+    training = record if trained else None
+    if training is not None and record.at("training") is None and folder.parent.name == "tests":
         training = Record.of_run(folder.parents[1])
     return Run(planned, folder, record, training)
 
@@ -53,7 +62,7 @@ def read_profiles(outputs_dir: Path) -> dict[str, list[Record]]:
         ValueError: If a profile is damaged.
     """
     found = defaultdict(list)
-    for file in sorted(outputs_dir.glob("profiles/*.json")):
+    for file in sorted(outputs_dir.glob(f"profiles/*/{RESULTS}")):
         profile = Record.of_profile(file)
         found[profile.text("key")].append(profile)
     return found
@@ -65,9 +74,9 @@ def training_number(run: Run, key: str) -> float | None:
 
 
 def device_of(run: Run) -> str:
-    """Return the device that a network was trained on, or a solver ran on."""
+    """Return the device that a network was trained on, or that a solver or a reference predictor ran on."""
     record = run.training or run.record
-    return record.text("training", "device") or record.text("device") or "cpu"
+    return record.text("training", "device") or record.text("inference", "device") or record.text("device") or "cpu"
 
 
 def choices_of(run: Run) -> str:
@@ -101,9 +110,22 @@ def machine_of(run: Run) -> str:
 
 
 def seconds_of(run: Run) -> str:
-    """Return the seconds that a training took, or a solver."""
-    seconds = training_number(run, "seconds")
-    return f"{seconds if seconds is not None else run.record.number('seconds') or 0:.0f}"
+    """Return the seconds that a training took, or a solver or a reference predictor."""
+    seconds = seconds_to_reconstruct(run) if run.training is None else training_number(run, "seconds")
+    return "" if seconds is None else f"{seconds:.0f}"
+
+
+def not_learned(run: Run) -> str:
+    """Return which quantities the run predicts no better than a constant guess.
+
+    Raises:
+        ValueError: If the record names something else than amplitude and phase.
+    """
+    found = run.record.at("metrics", "not_learned")
+    text = " and ".join(map(str, found)) if isinstance(found, list) else found or ""
+    if text not in NOT_LEARNED:
+        raise run.record.mismatch(("metrics", "not_learned"), "a list of amplitude and phase", found)
+    return text
 
 
 FACTS = {  # columns that describe a finished run
@@ -113,18 +135,41 @@ FACTS = {  # columns that describe a finished run
     "data": lambda run: run.record.text("data", "content_hash")[:10],
     "machine": machine_of,
     "seconds": seconds_of,
+    "not_learned": not_learned,
 }
 
 
-def number_of(metric: str, run: Run, part: str, profiles: Profiles) -> float | None:
-    """Return a run's number for a metric, or None if it has none."""
-    if run.record is None:
-        return None
+def numbers_of(metric: str, run: Run, plan: PlanFile, profiles: Profiles) -> dict[str, float | None]:
+    """Return a run's numbers for a metric, None for those that it has not.
+
+    Args:
+        metric: name of the metric.
+        run: the run.
+        plan: plan that the run belongs to.
+        profiles: all profiles.
+
+    Returns:
+        `number`; `constant`, the score of a constant guess; `block_low` and `block_high`, the run's interval by
+        bootstrap over blocks of the stitched field.
+    """
+    found = dict.fromkeys(NUMBERS)
+    if run.record is None or (metric == "convergence_epochs" and plan.epochs is not None):
+        return found  # a shortened training has not converged
     if metric in COSTS:
-        return COSTS[metric](run, profiles)
-    if part == "stitched" and run.record.at("metrics", part) is None:  # a solver has the stitched field only
-        return run.record.number("metrics", metric)
-    return run.record.number("metrics", part, metric)
+        return {**found, "number": COSTS[metric](run, profiles)}
+    part = plan.definition.part
+    found["number"] = run.record.number("metrics", part, metric)
+    found["constant"] = run.record.number("metrics", "constant", part, metric)
+    found["block_low"], found["block_high"] = run.record.pair("metrics", "interval", part, metric)
+    return found
+
+
+def leakage_of(run: Run) -> dict[str, float | None]:
+    """Return which fractions of the test part the training has seen: of patches, the field and the scored rectangle."""
+    keys = {"leak_patches": "test_patches", "leak_field": "field", "leak_scored": "scored"}
+    if run.record is None:
+        return dict.fromkeys(keys)
+    return {column: run.record.number("split", "leakage", key) for column, key in keys.items()}
 
 
 def seconds_to_reconstruct(run: Run) -> float | None:
@@ -134,8 +179,8 @@ def seconds_to_reconstruct(run: Run) -> float | None:
 
 
 def parameters_mib(run: Run) -> float | None:
-    """Return the size of the network's parameters at single precision, in MiB."""
-    count = training_number(run, "parameters")
+    """Return the size of the stored network, with its batch-norm statistics, at single precision, in MiB."""
+    count = training_number(run, "stored_numbers")
     return None if count is None else count * MIB_PER_PARAMETER
 
 
@@ -154,9 +199,8 @@ COSTS = {  # metrics that do not describe an image
     "seconds": lambda run, profiles: seconds_to_reconstruct(run),
     "seconds_per_epoch": lambda run, profiles: training_number(run, "seconds_per_epoch"),
     "parameters_mib": lambda run, profiles: parameters_mib(run),
-    "convergence_epochs": lambda run, profiles: convergence_epochs(run.folder),
-    "gflops": lambda run, profiles: profiled(run, profiles, "gflops"),
-    "milliseconds": lambda run, profiles: profiled(run, profiles, "milliseconds"),
+    "convergence_epochs": lambda run, profiles: None if run.training is None else convergence_epochs(run.folder),
+    **{cost: partial(profiled, key=cost) for cost in PROFILED},
 }
 
 

@@ -1,5 +1,6 @@
 """Statistics over seeds: mean and spread, rank correlation with the paper, repeated-measures ANOVA with all pairs."""
 
+import functools
 import itertools
 import math
 import warnings
@@ -11,6 +12,7 @@ import pandas
 from scipy.stats import spearmanr, t, ttest_rel
 
 CONFIDENCE = 0.95
+SIGNIFICANT = 0.05  # corrected p below which rows are taken to differ
 FEWEST = 3  # seeds that a test needs, and pairs that a rank correlation needs
 
 
@@ -61,6 +63,21 @@ class Anova:
     effect: float
     seeds: int
     pairs: pandas.DataFrame
+
+    @functools.cached_property
+    def rows(self) -> set[str]:
+        """Labels of the rows that were tested."""
+        return set(self.pairs["first"]) | set(self.pairs["second"])
+
+    def separates(self, first: str, second: str) -> bool:
+        """Return whether two rows differ significantly after Bonferroni's correction."""
+        return frozenset((first, second)) in self.separated
+
+    @functools.cached_property
+    def separated(self) -> set[frozenset[str]]:
+        """Pairs of rows that differ significantly."""
+        differing = self.pairs[self.pairs["p"] < SIGNIFICANT]
+        return {frozenset(pair) for pair in zip(differing["first"], differing["second"], strict=True)}
 
 
 def compare(numbers: pandas.DataFrame) -> Anova | str:

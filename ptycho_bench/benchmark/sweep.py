@@ -1,6 +1,5 @@
 """Run what is missing from a benchmark."""
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +7,12 @@ from pathlib import Path
 
 from ptycho_bench.benchmark.cluster import submit
 from ptycho_bench.benchmark.definition import Benchmark
-from ptycho_bench.benchmark.durations import Estimate, format_duration
-from ptycho_bench.benchmark.jobs import Job
-from ptycho_bench.benchmark.plan import Plan, SweepOptions, make_plan
-from ptycho_bench.benchmark.workers import SweepStatus, run_jobs, visible_gpus
+from ptycho_bench.benchmark.durations import Estimate, TimeLimit, format_duration
+from ptycho_bench.benchmark.jobs import NO_DATA, Job
+from ptycho_bench.benchmark.plan import Plan, make_plan
+from ptycho_bench.benchmark.planner import SweepOptions
+from ptycho_bench.benchmark.status import SweepStatus
+from ptycho_bench.benchmark.workers import run_jobs, visible_gpus
 
 LAUNCHERS = ("processes", "submitit")
 
@@ -22,28 +23,64 @@ class Launch:
 
     Args:
         launcher: `processes` on this machine, or `submitit`.
-        workers: number of jobs that run at the same time.
+        workers: number of jobs that run at the same time; None for one, or for `workers_per_gpu` on each GPU.
+        workers_per_gpu: number of jobs that share a GPU; None if `workers` counts.
         gpus: devices that the workers are spread over; None for those of this machine.
+        limit: time after which no job runs any more.
         retry_failed: whether failed jobs are tried again.
         cluster: submitit's cluster, `slurm` or `local`.
         cluster_options: options of submitit's executor.
+        command: the command line of the sweep, which continues it after a time limit.
 
     Raises:
-        ValueError: If the launcher is unknown or there is no worker.
+        ValueError: If the launcher is unknown, there is no worker, or options contradict each other.
     """
 
     launcher: str
-    workers: int
+    workers: int | None
+    workers_per_gpu: int | None
     gpus: Sequence[int] | None
+    limit: TimeLimit
     retry_failed: bool
     cluster: str
     cluster_options: Mapping[str, object]
+    command: str
 
     def __post_init__(self) -> None:
         if self.launcher not in LAUNCHERS:
             raise ValueError(f"launcher must be {' or '.join(LAUNCHERS)}, got {self.launcher!r}")
-        if self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        for name in ("workers", "workers_per_gpu"):
+            if (count := getattr(self, name)) is not None and count < 1:
+                raise ValueError(f"{name} must be at least 1, got {count}")
+        if self.workers is not None and self.workers_per_gpu is not None:
+            raise ValueError(
+                f"workers={self.workers} and workers_per_gpu={self.workers_per_gpu} exclude each other; give one"
+            )
+        if self.launcher != "processes" and (self.limit.minutes or self.workers_per_gpu):
+            raise ValueError(
+                f"minutes and workers_per_gpu are for launcher=processes, got launcher={self.launcher}; use "
+                "cluster_options={timeout_min:N,gpus_per_node:N}"
+            )
+
+    def gpus_for(self, trainer: str) -> Sequence[int]:
+        """Return the devices that workers are spread over; none if the runs need no GPU of their own."""
+        if self.gpus is not None:
+            return self.gpus
+        return [] if trainer in ("cpu", "ddp") else visible_gpus()
+
+    def worker_count(self, gpus: Sequence[int]) -> int:
+        """Return the number of jobs that run at the same time on some devices.
+
+        Raises:
+            ValueError: If workers are to share a GPU and there is none.
+        """
+        if self.workers_per_gpu is None:
+            return 1 if self.workers is None else self.workers
+        if not gpus:
+            raise ValueError(
+                f"workers_per_gpu={self.workers_per_gpu} needs a GPU that the runs use, found 0; use workers=N"
+            )
+        return self.workers_per_gpu * len(gpus)
 
 
 def save_plan(plan: Plan, node: dict, options: SweepOptions) -> None:
@@ -99,25 +136,32 @@ def sweep(plan: Plan, jobs: Mapping[str, Job], launch: Launch, options: SweepOpt
     Raises:
         ValueError: If a job fails.
     """
-    progress = Progress(plan, jobs, Estimate.read(options.outputs_dir), launch.workers)
+    gpus = launch.gpus_for(options.trainer)
+    workers, estimate = launch.worker_count(gpus), Estimate.read(options.outputs_dir)
+    progress = Progress(plan, jobs, estimate, workers)
     settings = {"retry_failed": launch.retry_failed, "logs": plan.folder / "logs", "show": progress}
     if launch.launcher == "processes":
-        status = run_jobs(jobs, workers=launch.workers, gpus=gpus_of(launch, options.trainer), **settings)
+        status = run_jobs(jobs, workers=workers, gpus=gpus, limit=launch.limit, **settings)
     else:
         status = submit(jobs, cluster=launch.cluster, options=launch.cluster_options, **settings)
     progress.close()
+    for name, reason in status.reasons.items():
+        print(f"failed: {name}: {reason}")
+    if not status.is_finished():
+        print("\n".join(lines_left(jobs, status, estimate)))
+        print(
+            f"the {launch.limit.minutes:g} minutes leave no time for more; the same command continues: {launch.command}"
+        )
     if status.reasons:
-        for name, reason in status.reasons.items():
-            print(f"failed: {name}: {reason}")
         raise ValueError(f"{len(status.reasons)} of {len(jobs)} jobs failed; the same command tries them again")
-    print(f"next: ptycho-report {' '.join(report_words(plan))}")
+    if status.is_finished():
+        print(f"next: ptycho-report {' '.join(report_words(plan))}")
 
 
-def gpus_of(launch: Launch, trainer: str) -> Sequence[int]:
-    """Return the devices that workers are spread over; none if the runs need no GPU of their own."""
-    if launch.gpus is not None:
-        return launch.gpus
-    return [] if trainer in ("cpu", "ddp") else visible_gpus()
+def lines_left(jobs: Mapping[str, Job], status: SweepStatus, estimate: Estimate) -> list[str]:
+    """Return a line with the duration for each job that a sweep leaves."""
+    left = [job for name, job in jobs.items() if status.states[name] not in ("done", "failed")]
+    return [f"left: {job.name}  {format_duration(estimate.seconds(job))}" for job in left]
 
 
 def report_words(plan: Plan) -> list[str]:
@@ -126,13 +170,21 @@ def report_words(plan: Plan) -> list[str]:
 
 
 def missing_commands(plan: Plan) -> list[str]:
-    """Return the commands of each job that is neither done nor running, one line for each job."""
-    missing = [job for job in plan.jobs.values() if job.state() not in ("done", "running")]
-    return [" && ".join(map(shlex.join, job.commands)) for job in missing]
+    """Return the commands of each job that is neither done nor running, one line for each job.
+
+    Jobs without data are left out, because the names of their folders depend on the data; comments say what is missing.
+    """
+    missing = [job for job in plan.jobs.values() if job.state() not in ("done", "running", NO_DATA)]
+    return [*(f"# {line}" for line in problem_lines(plan)), *(job.line() for job in missing)]
+
+
+def problem_lines(plan: Plan) -> list[str]:
+    """Return a line for each reason why jobs of a plan cannot run."""
+    return [f"{NO_DATA} ({count} of {len(plan.jobs)} jobs): {problem}" for problem, count in plan.problems().items()]
 
 
 def job_lines(plan: Plan, outputs_dir: Path) -> list[str]:
-    """Return a line for each job of a plan with its state and duration, and a line with the sum."""
+    """Return a line for each job of a plan with its state and duration, what data are missing, and the sum."""
     estimate = Estimate.read(outputs_dir)
     lines, known, unknown = [], 0.0, 0
     for number, job in enumerate(plan.jobs.values()):
@@ -143,7 +195,8 @@ def job_lines(plan: Plan, outputs_dir: Path) -> list[str]:
         lines.append(f"{number:4d}  {state:8s}{job.name}{duration}")
     rest = f", not counting {unknown} of unknown duration" if unknown else ""
     total = f"{len(plan.jobs)} jobs for {len(plan.cells)} cells"
-    return [*lines, f"{total}; time left, one after the other: {format_duration(known)}{rest}"]
+    left = f"{total}; time left, one after the other: {format_duration(known)}{rest}"
+    return [*lines, *problem_lines(plan), left]
 
 
 class Progress:

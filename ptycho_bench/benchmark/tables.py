@@ -12,16 +12,8 @@ from ptycho_bench.benchmark.collect import Results
 from ptycho_bench.benchmark.definition import Benchmark
 from ptycho_bench.benchmark.statistics import Anova, compare, rank_correlation, summarise
 
+QUANTITIES = ("amplitude", "phase")  # what a network may fail to learn; metrics begin with one of them
 SEEDLESS = ("gflops", "milliseconds", "parameters_mib")  # metrics that do not depend on the seed
-UNITS = {"_psnr_db": "PSNR (dB)", "_ssim": "SSIM (%)", "_mse": "MSE", "_mae": "MAE", "_wrapped_mae_rad": "MAE (rad)"}
-NAMES = {
-    "seconds": "seconds",
-    "seconds_per_epoch": "seconds per epoch",
-    "parameters_mib": "parameters (MiB)",
-    "convergence_epochs": "epochs to converge",
-    "gflops": "GFLOPs",
-    "milliseconds": "milliseconds",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +23,31 @@ class Block:
     Args:
         group: name of the group; "" if there are no groups.
         value: value of what varies; "" if nothing does.
-        title: group and value, as far as there are any.
+        varied: name and value of what varies; "" if nothing does.
         cells: one line for each row and metric. Columns: ours, std, low, high and seeds (see `summarise`), planned
-            (number of planned runs), paper and paper_std (what the paper prints) and difference (ours minus the
-            paper's); NaN where there is no number.
+            (number of planned runs), constant (score of a constant guess), block_low and block_high (95 % interval by
+            bootstrap over blocks of the field; the three are means over seeds), not_learned (number of runs whose
+            prediction of the metric's quantity is no better than a constant guess), paper and paper_std (what the paper
+            prints) and difference (ours minus the paper's); NaN where there is no number.
         runs: runs of the block (see `Results.runs`).
+        directions: for each metric which numbers are better: higher, lower or none.
         correlation: for each metric the rank correlation of our order with the paper's, or None if numbers are missing.
         tests: for each metric a test of whether rows differ, or the reason why there is none.
     """
 
     group: str
     value: object
-    title: str
+    varied: str
     cells: pandas.DataFrame
     runs: pandas.DataFrame
+    directions: Mapping[str, str]
     correlation: Mapping[str, float | None]
     tests: Mapping[str, Anova | str]
+
+    @property
+    def title(self) -> str:
+        """Group and value, as far as there are any."""
+        return ", ".join(filter(None, (self.group, self.varied)))
 
     @functools.cached_property
     def rows(self) -> list[str]:
@@ -73,15 +74,31 @@ class Block:
         counts = {status: int((statuses == status).sum()) for status in ("missing", "running", "failed")}
         return ", ".join(f"{count} of {len(statuses)} runs {status}" for status, count in counts.items() if count)
 
-    def ranked(self, metric: str, direction: str) -> list[str]:
-        """Return the labels of the rows that have a number, best first.
+    def constant(self, metric: str) -> float:
+        """Return the score of a constant guess, the mean over the rows; NaN if no run has recorded it."""
+        return float(self.cells["constant"].xs(metric, level="metric").mean())
 
-        Args:
-            metric: name of the metric.
-            direction: higher or lower, whichever is better.
-        """
+    def ranked(self, metric: str) -> list[str]:
+        """Return the labels of the rows that have a number, best first; nothing if no direction is better."""
+        if self.directions[metric] == "none":
+            return []
         ours = self.cells["ours"].xs(metric, level="metric").dropna()
-        return list(ours.sort_values(ascending=direction == "lower", kind="stable").index)
+        return list(ours.sort_values(ascending=self.directions[metric] == "lower", kind="stable").index)
+
+    @functools.cached_property
+    def best(self) -> dict[str, list[str]]:
+        """For each metric the best row that learned with every seed, and the rows that no test separates from it.
+
+        Empty without a test. Solvers and reference predictors take no part in tests and are never among the best.
+        """
+        return {metric: self.best_rows(metric, test) for metric, test in self.tests.items()}
+
+    def best_rows(self, metric: str, test: Anova | str) -> list[str]:
+        """Return the best rows of a metric (see `best`)."""
+        if isinstance(test, str):
+            return []
+        rows = [row for row in self.ranked(metric) if row in test.rows and not self.places[row, metric].not_learned]
+        return [row for row in rows if not test.separates(rows[0], row)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +140,17 @@ def make_block(results: Results, group: str, value: object) -> Block:
     benchmark, frame, runs = results.benchmark, results.frame, results.runs
     lines = frame[(frame["group"] == group) & (frame["value"] == value)]
     cells = make_cells(lines, benchmark, group)
-    varied = "" if benchmark.vary is None else f"{benchmark.vary.label} {value}"
+    networks = [row.label for row in benchmark.rows if row.group == group and row.run is not None]
+    tested = lines[lines["row"].isin(networks)]
     return Block(
         group=group,
         value=value,
-        title=", ".join(filter(None, (group, varied))),
+        varied="" if benchmark.vary is None else f"{benchmark.vary.label} {value}",
         cells=cells,
         runs=runs[(runs["group"] == group) & (runs["value"] == value)],
+        directions=benchmark.metrics,
         correlation={metric: correlation_of(cells, metric) for metric in benchmark.metrics},
-        tests={metric: rows_differ(lines, metric) for metric in benchmark.metrics},
+        tests={metric: rows_differ(tested, metric) for metric in benchmark.metrics},
     )
 
 
@@ -145,17 +164,29 @@ def make_cells(lines: pandas.DataFrame, benchmark: Benchmark, group: str) -> pan
     """
     rows = {row.label: row.paper for row in benchmark.rows if row.group == group}
     places = pandas.MultiIndex.from_product([rows, benchmark.metrics], names=["row", "metric"])
-    numbers = lines.groupby(["row", "metric"], sort=False)["number"]
+    by_cell = lines.assign(not_learned=not_learned(lines)).groupby(["row", "metric"], sort=False)
+    numbers = by_cell["number"]
     cells = summarise(numbers).reindex(places)
     seedless = cells.index.get_level_values("metric").isin(SEEDLESS)
     cells.loc[seedless, "ours"] = numbers.first().reindex(places)[seedless]
     cells.loc[seedless, ["std", "low", "high"]] = math.nan
     cells["planned"] = numbers.size().reindex(places)
-    cells[["seeds", "planned"]] = cells[["seeds", "planned"]].fillna(0).astype(int)
+    cells[["constant", "block_low", "block_high"]] = by_cell[["constant", "block_low", "block_high"]].mean()
+    cells["not_learned"] = by_cell["not_learned"].sum()
+    counts = ["seeds", "planned", "not_learned"]
+    cells[counts] = cells[counts].fillna(0).astype(int)
     printed = [rows[row].get(metric, (math.nan, math.nan)) for row, metric in places]
     cells[["paper", "paper_std"]] = pandas.DataFrame(printed, index=places, dtype=float)
     cells["difference"] = cells["ours"] - cells["paper"]
     return cells
+
+
+def not_learned(lines: pandas.DataFrame) -> pandas.Series:
+    """Return for each line whether its run's prediction of the metric's quantity is no better than a constant guess."""
+    found = pandas.Series(False, index=lines.index)
+    for quantity in QUANTITIES:
+        found |= lines["metric"].str.startswith(quantity) & lines["not_learned"].str.contains(quantity)
+    return found
 
 
 def correlation_of(cells: pandas.DataFrame, metric: str) -> float | None:
@@ -165,8 +196,13 @@ def correlation_of(cells: pandas.DataFrame, metric: str) -> float | None:
 
 
 def rows_differ(lines: pandas.DataFrame, metric: str) -> Anova | str:
-    """Test whether networks differ in a metric; solvers, which have no seed, are left out."""
-    lines = lines[(lines["metric"] == metric) & lines["seed"].notna()]
+    """Test whether networks differ in a metric.
+
+    Args:
+        lines: lines of `Results.frame` that belong to the networks of a block.
+        metric: name of the metric.
+    """
+    lines = lines[lines["metric"] == metric]
     numbers = lines.pivot(index="seed", columns="row", values="number")
     return compare(numbers[list(dict.fromkeys(lines["row"]))])
 
@@ -178,36 +214,3 @@ def count_of(count: int, noun: str) -> str:
     ('1 epoch', '2 epochs')
     """
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def label_of(metric: str) -> str:
-    """Return the name of a metric in reports.
-
-    >>> label_of("phase_aligned_psnr_db"), label_of("gflops")
-    ('phase, aligned, PSNR (dB)', 'GFLOPs')
-    """
-    if metric in NAMES:
-        return NAMES[metric]
-    ending = max((end for end in UNITS if metric.endswith(end)), key=len)
-    quantity = metric.removesuffix(ending).replace("_aligned", ", aligned,")
-    return f"{quantity} {UNITS[ending]}"
-
-
-def display_factor(metric: str) -> int:
-    """Return the factor between a metric and its value in tables and figures, which show SSIM in percent."""
-    return 100 if metric.endswith("_ssim") else 1
-
-
-def format_number(metric: str, value: float) -> str:
-    """Return a number of a metric as tables show it.
-
-    >>> format_number("phase_ssim", 0.87412), format_number("amplitude_mse", 0.00371234)
-    ('87.41', '0.00371')
-    >>> format_number("amplitude_psnr_db", 19.618)
-    '19.62'
-    """
-    if metric.endswith(("_ssim", "_psnr_db")) or metric in ("parameters_mib", "milliseconds", "seconds_per_epoch"):
-        return f"{display_factor(metric) * value:.2f}"
-    if metric == "convergence_epochs":
-        return f"{value:.1f}"
-    return f"{value:.3g}"

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from typing import Annotated
 
 from pydantic import AfterValidator, PlainValidator
@@ -10,6 +11,7 @@ from ptycho_bench.config.validation import shortened
 
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.@/]*")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]*")
+PROGRAM = "ptycho-"  # beginning of the name of each command of this project
 CODE = ("_target_", "${")  # a class for Hydra to instantiate, and an interpolation
 
 
@@ -55,6 +57,18 @@ def folder_below(text: str) -> str:
     return text
 
 
+def command_line(text: str) -> str:
+    """Return commands of this project, joined by `&&`, with every word quoted as `shlex.join` does it."""
+    for command in text.split(" && ") if text else ():
+        try:
+            quoted = shlex.join(shlex.split(command))
+        except ValueError:  # an open quotation
+            quoted = None
+        if quoted != command or not command.startswith(PROGRAM) or "\n" in command:
+            raise ValueError(f"must consist of commands {PROGRAM}... joined by &&, got {shortened(repr(text))}")
+    return text
+
+
 def one_line(text: str) -> str:
     """Return text with each run of white space replaced by one space; there must be some text."""
     words = text.split()
@@ -68,4 +82,5 @@ Key = Annotated[str, AfterValidator(override_key)]
 Scalar = Annotated[str | int | float | bool | None, PlainValidator(scalar)]
 Value = Annotated[str | int | float | bool | list | None, PlainValidator(override_value)]
 Name = Annotated[str, AfterValidator(plain_name)]
+Commands = Annotated[str, AfterValidator(command_line)]
 Folder = Annotated[str, AfterValidator(folder_below)]

@@ -5,44 +5,25 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from ptycho_bench.benchmark.durations import TimeLimit
 from ptycho_bench.benchmark.jobs import Job, last_error, process_arguments
+from ptycho_bench.benchmark.status import (
+    EXTERNAL,
+    SweepStatus,
+    fail_dependents,
+    first_status,
+    refresh_external,
+    startable,
+    unclaimed,
+)
 
-EXTERNAL = {"done": "done", "running": "elsewhere"}  # folder states in which a sweep need not start a job
 POLL_S = 0.2  # interval between two looks at the processes of this sweep
 EXTERNAL_POLL_S = 5.0  # interval between two looks at the jobs of other processes
-
-
-@dataclass
-class SweepStatus:
-    """State of every job of a sweep.
-
-    Args:
-        states: done, running, elsewhere (running in another process), failed or left, by name of the job.
-        reasons: for each failed job one line that says why.
-    """
-
-    states: dict[str, str] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-
-    def count(self, state: str) -> int:
-        """Return the number of jobs in a state."""
-        return sum(one == state for one in self.states.values())
-
-    def line(self) -> str:
-        """Return the number of jobs that are done, running, failed and left, in one line."""
-        elsewhere = f" ({self.count('elsewhere')} elsewhere)" if self.count("elsewhere") else ""
-        running = self.count("running") + self.count("elsewhere")
-        return f"{self.count('done')} done, {running} running{elsewhere}, {self.count('failed')} failed, " + (
-            f"{self.count('left')} left"
-        )
-
-    def is_finished(self) -> bool:
-        """Return True if every job is done or has failed."""
-        return all(state in ("done", "failed") for state in self.states.values())
+STOP_S = 30.0  # time that a process has to end after SIGTERM
 
 
 @dataclass
@@ -72,9 +53,13 @@ def run_jobs(
     retry_failed: bool,
     logs: Path,
     show: Callable[[SweepStatus], None],
+    limit: TimeLimit,
     external_poll_s: float = EXTERNAL_POLL_S,
 ) -> SweepStatus:
     """Run the jobs that are not done. Wait for jobs that other processes run, and take them over if these die.
+
+    If time is limited, no job is started that takes longer than the time left, and jobs that still run at the end are
+    stopped; they resume when they are started again.
 
     Args:
         jobs: jobs by name; each comes after the one it needs.
@@ -83,17 +68,18 @@ def run_jobs(
         retry_failed: whether jobs that failed in an earlier sweep run again.
         logs: folder for the output of the commands.
         show: called with the status whenever it has changed.
+        limit: time that the sweep may take.
         external_poll_s: interval between two looks at the jobs of other processes, in seconds.
 
     Returns:
-        The final status.
+        The final status; jobs for which there was no time are left.
     """
     status = first_status(jobs, retry_failed)
     running: list[RunningJob] = []
     looked = 0.0
     show(status)
     try:
-        while True:
+        while not limit.is_over():
             before = dict(status.states)
             for one in list(running):
                 if one.process.poll() is not None and not start_next_command(one, gpus, workers):
@@ -103,71 +89,50 @@ def run_jobs(
                 looked = time.monotonic()
                 refresh_external(jobs, status)
             fail_dependents(jobs, status)
-            for job in unclaimed(startable(jobs, status)[: workers - len(running)], status):
+            ready = startable(jobs, status) if len(running) < workers else []
+            for job in unclaimed(next_jobs(ready, [one.job for one in running], workers), status):
                 slot = min(set(range(workers)) - {one.slot for one in running})
                 running.append(start(job, slot, logs, gpus, workers))
                 status.states[job.name] = "running"
             if status.states != before:
                 show(status)
-            if status.is_finished():
+            if status.is_finished() or (not running and not ready and not status.count("elsewhere")):
                 return status
             time.sleep(POLL_S)
-    finally:
+        stop(running)
         for one in running:
-            one.process.terminate()
-            one.process.wait()
-            one.log.close()
+            status.states[one.job.name] = "done" if one.job.state() == "done" else "left"
+        show(status)
+        return status
+    finally:
+        stop(running)
 
 
-def first_status(jobs: Mapping[str, Job], retry_failed: bool) -> SweepStatus:
-    """Return the status before any job has been started.
+def next_jobs(ready: Sequence[Job], running: Sequence[Job], workers: int) -> Sequence[Job]:
+    """Return the jobs to start now; a job that must run alone waits for the others and lets no other one start.
 
     Args:
-        jobs: jobs by name.
-        retry_failed: whether jobs that failed in an earlier sweep run again.
+        ready: jobs that can start, in order.
+        running: jobs that run.
+        workers: number of jobs that run at the same time.
     """
-    status = SweepStatus()
-    for name, job in jobs.items():
-        state = job.state()
-        status.states[name] = EXTERNAL.get(state, "left")
-        if state == "failed" and not retry_failed:
-            status.states[name] = "failed"
-            status.reasons[name] = "failed before; retry_failed=true tries again"
-    return status
+    alone = [job for job in ready if job.alone]
+    if any(job.alone for job in running) or (alone and running):
+        return []
+    return alone[:1] or ready[: workers - len(running)]
 
 
-def refresh_external(jobs: Mapping[str, Job], status: SweepStatus) -> None:
-    """Update the jobs that other processes run: they may be done, or left if their process has died."""
-    for name in [name for name, state in status.states.items() if state == "elsewhere"]:
-        status.states[name] = EXTERNAL.get(jobs[name].state(), "left")
-
-
-def fail_dependents(jobs: Mapping[str, Job], status: SweepStatus) -> None:
-    """Mark a job as failed if the job whose checkpoint it needs has failed."""
-    for name, state in status.states.items():
-        needed = jobs[name].after
-        if state == "left" and needed is not None and status.states[needed] == "failed":
-            status.states[name], status.reasons[name] = "failed", f"needs {needed}, which failed"
-
-
-def startable(jobs: Mapping[str, Job], status: SweepStatus) -> list[Job]:
-    """Return the jobs that are left and whose checkpoint, if they need one, exists."""
-    return [
-        job
-        for name, job in jobs.items()
-        if status.states[name] == "left" and (job.after is None or status.states[job.after] == "done")
-    ]
-
-
-def unclaimed(ready: Sequence[Job], status: SweepStatus) -> list[Job]:
-    """Return the jobs that no other process has finished or started in the meantime; update the status of the rest."""
-    found = []
-    for job in ready:
-        if (state := job.state()) in EXTERNAL:
-            status.states[job.name] = EXTERNAL[state]
-        else:
-            found.append(job)
-    return found
+def stop(running: Sequence[RunningJob]) -> None:
+    """End the processes of jobs; those that do not react to SIGTERM are killed."""
+    for one in running:
+        one.process.terminate()
+    for one in running:
+        try:
+            one.process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            one.process.kill()
+            one.process.wait()
+        one.log.close()
 
 
 def log_path(job: Job, logs: Path) -> Path:
@@ -179,7 +144,8 @@ def start(job: Job, slot: int, logs: Path, gpus: Sequence[int], workers: int) ->
     """Start the first command of a job."""
     logs.mkdir(parents=True, exist_ok=True)
     log = log_path(job, logs).open("w")
-    return RunningJob(job, slot, launch(job.commands[0], log, worker_environment(slot, gpus, workers)), log, 0)
+    environment = worker_environment(slot, gpus, 1 if job.alone else workers)
+    return RunningJob(job, slot, launch(job.commands[0], log, environment), log, 0)
 
 
 def start_next_command(running: RunningJob, gpus: Sequence[int], workers: int) -> bool:
@@ -216,7 +182,7 @@ def record_outcome(running: RunningJob, status: SweepStatus) -> None:
     if state in EXTERNAL:  # it is done, or another process has started it first
         status.states[name] = EXTERNAL[state]
     else:
-        status.states[name], status.reasons[name] = "failed", failure_reason(running)
+        status.fail(name, failure_reason(running))
 
 
 def failure_reason(running: RunningJob) -> str:

@@ -24,6 +24,7 @@ Choices, each as group=default with its options:
 def task(cfg: "DictConfig") -> None:
     """Measure the network; print and record the result."""
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
     from ptycho_bench.config.description import describe
     from ptycho_bench.config.device import device_named
@@ -39,8 +40,12 @@ def task(cfg: "DictConfig") -> None:
         device=device_named(cfg.device),
         threads=cfg.threads,
         outputs_dir=Path(cfg.outputs_dir),
+        text=OmegaConf.to_yaml(cfg, resolve=True),
     )
-    measured, path = profile(spec)
+    found = profile(spec)
+    if found is None:
+        return
+    measured, folder = found
     size, work = measured["parameters_mib"], measured["gflops"]
     print(f"{measured['key']}: {measured['parameters']:,} parameters, {size:.2f} MiB, {work:.3f} GFLOPs")
     for row in measured["batches"]:
@@ -49,7 +54,7 @@ def task(cfg: "DictConfig") -> None:
             f"{row['milliseconds_high']:.2f}), {row['patterns_per_second']:8.0f} patterns/s; training step "
             f"{row['step_milliseconds']:8.2f} ms; peak memory {megabytes(row['peak_memory_mb'])}"
         )
-    print(f"-> {path}", flush=True)
+    print(f"-> {folder}", flush=True)
 
 
 def megabytes(peak: float | None) -> str:

@@ -1,5 +1,7 @@
 """ptycho-sweep: run what is missing from a benchmark, on this machine or a cluster."""
 
+import shlex
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ ptycho-sweep runs what is missing from a table; it skips finished runs and resum
   ptycho-sweep benchmark=ppn_table2                     every row with its ten seeds
   ptycho-sweep benchmark=ppn_table2 seeds=[0] epochs=3  a shortened variant in its own folder, labelled as shortened
   ptycho-sweep benchmark=leaderboard workers=4 trainer=gpu
+  ptycho-sweep benchmark=leaderboard workers_per_gpu=3  three runs on each GPU
+  ptycho-sweep benchmark=leaderboard minutes=110        stops in time; the same command continues
   ptycho-sweep benchmark=ppn_table1 --dry-run           list the runs and their durations
   ptycho-sweep benchmark=ppn_table1 --print             print the missing commands, for a shell or a queue
   ptycho-sweep benchmark=ppn_table1 --index $PBS_ARRAY_INDEX    run one job, by its number in --dry-run
@@ -39,14 +43,18 @@ def task(cfg: "DictConfig") -> None:
     from omegaconf import OmegaConf
 
     from ptycho_bench.benchmark.definition import Benchmark
-    from ptycho_bench.benchmark.plan import SweepOptions, make_plan
+    from ptycho_bench.benchmark.durations import TimeLimit
+    from ptycho_bench.benchmark.plan import make_plan
+    from ptycho_bench.benchmark.planner import SweepOptions
     from ptycho_bench.benchmark.sweep import Launch, job_lines, missing_commands, save_plan, selected_jobs, sweep
     from ptycho_bench.config.build import check_type
 
     for name in ("retry_failed", "pictures", "dry_run", "print"):
         check_type(name, cfg[name], bool)
     check_type("epochs", cfg.epochs, int | None)
-    check_type("workers", cfg.workers, int)
+    for name in ("workers", "workers_per_gpu"):
+        check_type(name, cfg[name], int | None)
+    check_type("minutes", cfg.minutes, float | None)
     choices = HydraConfig.get().runtime.choices
     node = OmegaConf.to_container(cfg.benchmark, resolve=True)
     if cfg.seeds is not None:
@@ -61,10 +69,13 @@ def task(cfg: "DictConfig") -> None:
     launch = Launch(
         launcher=cfg.launcher,
         workers=cfg.workers,
+        workers_per_gpu=cfg.workers_per_gpu,
         gpus=None if cfg.gpus is None else list(cfg.gpus),
+        limit=TimeLimit(cfg.minutes),
         retry_failed=cfg.retry_failed,
         cluster=cfg.cluster,
         cluster_options=dict(cfg.cluster_options or {}),
+        command=shlex.join(["ptycho-sweep", *sys.argv[1:]]),
     )
     plan = make_plan(Benchmark.of(choices.benchmark, node), options)
     if cfg.dry_run:

@@ -23,10 +23,15 @@ def record(psnr, ssim, *, seed, data="d" * 64, epochs=4, protocol=1):
     return {
         "run": "x", "seed": seed, "choices": {"model": "w3", "input": "log1p", "phase": "scaled"},
         "data": {"content_hash": data, "pattern_px": 32},
-        "training": {"epochs": epochs, "seconds": 12.0, "seconds_per_epoch": 3.0, "parameters": 2**20, "device": "cpu"},
+        "split": {"leakage": {"test_patches": 0.3, "field": 0.2, "scored": 0.1}},
+        "training": {"epochs": epochs, "seconds": 12.0, "seconds_per_epoch": 3.0, "parameters": 2**20,
+                     "stored_numbers": 2**21, "device": "cpu"},
         "environment": {"git": {"commit": "c" * 40, "modified": False}, "processor": "a processor", "gpus": []},
-        "metrics": {"protocol_version": protocol, "stitched": {"phase_psnr_db": psnr, "phase_ssim": ssim},
-                    "patch_mean": {"phase_psnr_db": psnr - 1, "phase_ssim": ssim}},
+        "metrics": {"protocol_version": protocol, "not_learned": [],
+                    "stitched": {"phase_psnr_db": psnr, "phase_ssim": ssim},
+                    "patch_mean": {"phase_psnr_db": psnr - 1, "phase_ssim": ssim},
+                    "constant": {"stitched": {"phase_psnr_db": 12.0}, "patch_mean": {"phase_psnr_db": 13.0}},
+                    "interval": {"stitched": {"phase_psnr_db": [psnr - 0.5, psnr + 0.5]}}},
     }  # fmt: skip
 
 
@@ -37,7 +42,8 @@ def write_outputs(outputs: Path) -> None:
     for row, psnr in (("first", 21.0), ("second & last", 19.0), ("third", 15.0)):
         for seed in range(3):
             name = f"runs/benchmark/{row.split()[0]}-s{seed}"
-            cells.append({"group": "", "row": row, "value": None, "seed": seed, "folder": name})
+            cell = {"group": "", "row": row, "value": None, "seed": seed, "folder": name}
+            cells.append({**cell, "command": f"ptycho-train seed={seed}"})
             if row != "third":
                 found = record(psnr + 0.1 * seed + 0.01 * rng.normal(), 0.8 + 0.01 * seed, seed=seed)
                 write_run(outputs / name, found, rng)

@@ -6,7 +6,7 @@ import pytest
 
 from ptycho_bench.benchmark.cluster import record_submitted, run_commands, submitted_failure
 from ptycho_bench.benchmark.jobs import Job
-from ptycho_bench.benchmark.workers import SweepStatus
+from ptycho_bench.benchmark.status import SweepStatus
 
 
 class Submitted:

@@ -18,8 +18,9 @@ def collected(outputs):
 def test_the_table_has_a_line_for_each_run_and_metric(outputs):
     frame = collected(outputs).frame
     assert list(frame.columns) == [
-        "group", "row", "value", "seed", "metric", "number", "status", "reason", "folder",
-        "choices", "epochs", "commit", "data", "machine", "seconds",
+        "group", "row", "value", "seed", "metric", "number", "constant", "block_low", "block_high",
+        "status", "reason", "folder", "choices", "epochs", "commit", "data", "machine", "seconds", "not_learned",
+        "command", "leak_patches", "leak_field", "leak_scored",
     ]  # fmt: skip
     assert len(frame) == 9 * 3
     first = frame.iloc[0]
@@ -32,6 +33,46 @@ def test_the_table_has_a_line_for_each_run_and_metric(outputs):
         "a processor",
         "12",
     )
+
+
+def test_a_line_has_the_constant_guess_the_interval_the_leakage_and_the_command(outputs):
+    frame = collected(outputs).frame
+    first, second = frame.iloc[0], frame.iloc[1]
+    assert (first["constant"], first["command"], first["not_learned"]) == (12.0, "ptycho-train seed=0", "")
+    assert [first["block_low"], first["block_high"]] == pytest.approx([first["number"] - 0.5, first["number"] + 0.5])
+    assert first[["leak_patches", "leak_field", "leak_scored"]].tolist() == [0.3, 0.2, 0.1]
+    assert second["metric"] == "phase_ssim"
+    assert second[["constant", "block_low", "block_high"]].isna().all()
+    missing = frame[frame["status"] == "missing"].iloc[0]
+    assert missing[["number", "constant", "block_low", "leak_field"]].isna().all()
+    assert (missing["not_learned"], missing["command"]) == ("", "ptycho-train seed=1")
+    assert not {"metric", "number", "constant", "block_low", "block_high"} & set(collected(outputs).runs)
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [([], ""), (None, ""), (["phase"], "phase"), (["amplitude", "phase"], "amplitude and phase")],
+)
+def test_what_a_run_did_not_learn_is_one_text(outputs, found, text):
+    file = outputs / "runs/benchmark/first-s0/results.json"
+    change(file, metrics={**json.loads(file.read_text())["metrics"], "not_learned": found})
+    assert collected(outputs).runs["not_learned"].iloc[0] == text
+
+
+def test_means_over_patches_have_their_own_constant_guess_and_no_interval(outputs):
+    change(outputs / PLAN, benchmark={**BENCHMARK, "part": "patch_mean"})
+    first = collected(outputs).frame.iloc[0]
+    assert first["constant"] == 13.0 and np.isnan(first["block_low"])
+
+
+def test_a_shortened_training_has_no_epochs_to_converge(outputs):
+    def epochs():
+        frame = collected(outputs).frame
+        return frame.loc[frame["metric"] == "convergence_epochs", "number"]
+
+    assert epochs().iloc[0] == 2
+    change(outputs / PLAN, epochs=4)
+    assert epochs().isna().all()
 
 
 def test_an_unfinished_run_has_a_status_and_no_numbers(outputs):
@@ -64,20 +105,69 @@ def test_the_part_of_the_metrics_is_that_of_the_benchmark(outputs):
     assert collected(outputs).frame["number"].iloc[0] == pytest.approx(stitched - 1)
 
 
+COSTS = {"parameters_mib": "lower", "seconds_per_epoch": "lower", "seconds": "lower", "gflops": "lower"}
+
+
+def without_paper(rows):
+    return [{key: value for key, value in row.items() if key != "paper"} for row in rows]
+
+
+def write_profile(outputs, name, **content):
+    (outputs / "profiles" / name).mkdir(parents=True)
+    (outputs / "profiles" / name / "results.json").write_text(json.dumps(content))
+
+
 def test_costs_come_from_the_training_and_from_the_profile_of_the_same_size(outputs):
-    metrics = {"parameters_mib": "lower", "seconds_per_epoch": "lower", "seconds": "lower", "gflops": "lower"}
-    change(outputs / PLAN, benchmark={**BENCHMARK, "metrics": metrics, "rows": [
-        {key: value for key, value in row.items() if key != "paper"} for row in BENCHMARK["rows"]
-    ]})  # fmt: skip
-    (outputs / "profiles").mkdir()
+    change(outputs / PLAN, benchmark={**BENCHMARK, "metrics": COSTS, "rows": without_paper(BENCHMARK["rows"])})
     key = profile_key(record(1, 1, seed=0), "cpu")
     assert key == "w3-log1p-scaled-32-cpu"
     for number, (parameters, gflops) in enumerate(((5, 9.0), (2**20, 0.25))):
-        profile = {"key": key, "parameters": parameters, "gflops": gflops}
-        (outputs / f"profiles/{number}.json").write_text(json.dumps(profile))
+        write_profile(outputs, f"{key}-{number}", key=key, parameters=parameters, gflops=gflops)
     change(outputs / "runs/benchmark/first-s0/results.json", inference={"seconds": 0.5})
     numbers = collected(outputs).frame.set_index("metric").iloc[:4]["number"]
-    assert numbers.to_dict() == {"parameters_mib": 4.0, "seconds_per_epoch": 3.0, "seconds": 0.5, "gflops": 0.25}
+    assert numbers.to_dict() == {"parameters_mib": 8.0, "seconds_per_epoch": 3.0, "seconds": 0.5, "gflops": 0.25}
+
+
+def test_a_size_that_no_record_names_is_missing(outputs):
+    change(outputs / PLAN, benchmark={**BENCHMARK, "metrics": COSTS, "rows": without_paper(BENCHMARK["rows"])})
+    change(outputs / "runs/benchmark/first-s0/results.json", training={"parameters": 2**20, "epochs": 4})
+    assert np.isnan(collected(outputs).frame["number"].iloc[0])
+
+
+def test_a_reference_and_a_solver_have_the_metrics_of_a_network_and_no_cost_but_their_seconds(outputs):
+    references = [
+        {"label": "mean", "reference": {"predictor": "training_mean"}},
+        {"label": "ePIE", "solve": {"solver": "epie"}},
+    ]
+    folders = {"mean": "runs/benchmark/first-s0/tests/mean", "ePIE": "solved/benchmark/x"}
+    found = record(9.0, 0.1, seed=0)
+    kept = {key: found[key] for key in ("data", "metrics", "environment")}
+    write_run(
+        outputs / folders["mean"], {**kept, "inference": {"seconds": 0.25, "device": "cpu"}}, np.random.default_rng(0)
+    )
+    write_run(outputs / folders["ePIE"], {**kept, "seconds": 3.0, "device": "cpu"}, np.random.default_rng(0))
+    plan = json.loads((outputs / PLAN).read_text())
+    cells = [{"group": "", "row": row, "value": None, "seed": None, "folder": name} for row, name in folders.items()]
+    metrics = {**COSTS, "convergence_epochs": "lower", "phase_ssim": "higher"}
+    rows = without_paper([*BENCHMARK["rows"], *references])
+    change(outputs / PLAN, benchmark={**BENCHMARK, "rows": rows, "metrics": metrics}, cells=[*plan["cells"], *cells])
+    frame = collected(outputs).frame.set_index(["row", "metric"])["number"]
+    for row, seconds in (("mean", 0.25), ("ePIE", 3.0)):
+        assert frame[row].dropna().to_dict() == {"seconds": seconds, "phase_ssim": 0.1}
+    runs = collected(outputs).runs.set_index("row")
+    assert runs.loc["ePIE", ["epochs", "seconds", "choices"]].tolist() == ["", "3", ""]
+
+
+def test_runs_whose_data_take_the_seed_are_compared_seed_by_seed(outputs):
+    for row in ("first", "second"):
+        change(outputs / f"runs/benchmark/{row}-s1/results.json", data={"content_hash": "e" * 64})
+    with pytest.raises(ValueError, match="differ in their data"):
+        collected(outputs)
+    change(outputs / PLAN, benchmark={**BENCHMARK, "seeded": ["data.seed"]})
+    assert len(collected(outputs).runs) == 9
+    change(outputs / "runs/benchmark/first-s1/results.json", data={"content_hash": "f" * 64})
+    with pytest.raises(ValueError, match="first-s1 and runs/benchmark/second-s1 differ in their data"):
+        collected(outputs)
 
 
 def test_a_test_of_a_network_takes_its_training_from_the_folder_of_the_run(outputs):
@@ -121,6 +211,13 @@ def test_runs_that_were_not_measured_alike_do_not_share_a_table(outputs, changes
         ('{"metrics": {}, "data": {"content_hash": ["x"]}}', "data.content_hash must be text, got ['x']"),
         ('{"metrics": {}, "choices": 3}', "choices must be a mapping, got 3"),
         ('{"metrics": {}, "environment": {"git": []}}', "environment.git must be a mapping, got []"),
+        ('{"metrics": {"not_learned": ["x"]}}', "metrics.not_learned must be a list of amplitude and phase, got ['x']"),
+        ('{"metrics": {"constant": 3}}', "metrics.constant must be a mapping, got 3"),
+        (
+            '{"metrics": {"interval": {"stitched": {"phase_ssim": [1, "x"]}}}}',
+            "metrics.interval.stitched.phase_ssim must be two numbers, got [1, 'x']",
+        ),
+        ('{"metrics": {}, "split": {"leakage": {"field": "x"}}}', "split.leakage.field must be a number, got 'x'"),
     ],
 )
 def test_a_damaged_record_is_refused_in_one_line_that_names_the_file(outputs, text, message):
@@ -132,9 +229,9 @@ def test_a_damaged_record_is_refused_in_one_line_that_names_the_file(outputs, te
 
 @pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"key": 3}'])
 def test_a_damaged_profile_is_named(outputs, text):
-    (outputs / "profiles").mkdir()
-    (outputs / "profiles/x.json").write_text(text)
-    with pytest.raises(ValueError, match=r"profiles/x\.json[^\n]*$"):
+    (outputs / "profiles/x").mkdir(parents=True)
+    (outputs / "profiles/x/results.json").write_text(text)
+    with pytest.raises(ValueError, match=r"profiles/x/results\.json[^\n]*$"):
         collected(outputs)
 
 

@@ -6,7 +6,8 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from ptycho_bench.benchmark.definition import MOST_CELLS, Benchmark, Printed
+from ptycho_bench.benchmark.definition import MOST_CELLS, Benchmark
+from ptycho_bench.benchmark.rows import Printed
 from tests.conftest import CONF, options
 
 SMALL = {
@@ -14,6 +15,10 @@ SMALL = {
     "metrics": {"phase_ssim": "higher"},
     "rows": [{"label": "a", "run": {"model": "w3"}, "paper": {"phase_ssim": [0.7, 0.1]}}, {"label": "b", "run": {}}],
 }  # fmt: skip
+UNTRAINED = [
+    {"label": "ePIE", "solve": {"solver": "epie"}},
+    {"label": "mean", "reference": {"predictor": "training_mean"}},
+]
 GROUPS = {"Noise-free": {"noise": "none"}, "Noisy": {"noise": "ppn"}}
 
 
@@ -25,9 +30,9 @@ def shipped(name):
 
 
 @pytest.mark.parametrize("name", options("benchmark"))
-def test_every_file_is_a_complete_benchmark_with_ten_seeds(name):
+def test_every_file_is_a_complete_benchmark(name):
     benchmark = shipped(name)
-    assert benchmark.seeds == list(range(10))
+    assert benchmark.seeds == list(range(len(benchmark.seeds)))
     cells = list(benchmark.cells())
     assert len({(c.row.group, c.row.label, c.value, c.seed) for c in cells}) == len(cells)
     assert (CONF / "benchmark" / f"{name}.yaml").read_text().startswith("# ")
@@ -38,8 +43,11 @@ def test_every_network_names_its_input_phase_and_loss_because_no_other_file_does
     benchmark = shipped(name)
     for row in benchmark.rows:
         if row.run is not None:
-            overrides = benchmark.training(row, benchmark.values[-1])
-            assert {"model", "input", "phase", "loss", "data", "split", "recipe"} <= set(overrides), row.label
+            overrides = set(benchmark.training(row, benchmark.values[-1]))
+            chosen = overrides | (
+                {"model", "input", "phase", "loss", "recipe", "split"} if "preset" in overrides else set()
+            )
+            assert {"model", "input", "phase", "loss", "data", "split", "recipe"} <= chosen, row.label
 
 
 def test_the_papers_numbers_are_within_their_range():
@@ -52,12 +60,17 @@ def test_the_papers_numbers_are_within_their_range():
                     assert 5 < value.mean < 30
 
 
-def test_cells_go_row_by_row_and_a_solver_has_no_seed():
+def test_cells_go_row_by_row_and_a_solver_and_a_reference_have_no_seed():
     node = {**SMALL, "vary": {"label": "overlap", "key": "data.overlap_ratio", "values": [0.3, 0.6], "of": "testing"}}
-    node["rows"] = [*SMALL["rows"], {"label": "ePIE", "solve": {"solver": "epie"}}]
+    node["rows"] = [*SMALL["rows"], *UNTRAINED]
     cells = [(cell.row.label, cell.value, cell.seed) for cell in Benchmark.of("x", node).cells()]
     assert cells[:4] == [("a", 0.3, 0), ("a", 0.3, 1), ("a", 0.6, 0), ("a", 0.6, 1)]
-    assert cells[-2:] == [("ePIE", 0.3, None), ("ePIE", 0.6, None)]
+    assert cells[-4:] == [("ePIE", 0.3, None), ("ePIE", 0.6, None), ("mean", 0.3, None), ("mean", 0.6, None)]
+
+
+def test_seeds_that_change_the_data_give_every_row_a_run_for_each_seed():
+    benchmark = Benchmark.of("x", {**SMALL, "rows": [*SMALL["rows"], *UNTRAINED], "seeded": ["data.seed"]})
+    assert [cell.seed for cell in benchmark.cells()] == [0, 1] * 4
 
 
 def test_overrides_of_a_row_come_after_the_shared_ones_and_what_varies_comes_last():
@@ -66,7 +79,7 @@ def test_overrides_of_a_row_come_after_the_shared_ones_and_what_varies_comes_las
     benchmark = Benchmark.of("x", {**SMALL, "rows": rows, "vary": vary})
     (row,) = benchmark.rows
     assert benchmark.training(row, 0.5) == {"data": "curved", "loss.alpha": 0.5}
-    assert benchmark.testing(row, 0.5) == {"region": "all"}
+    assert benchmark.testing(row, 0.5, 0) == {"region": "all"}
 
 
 def test_a_printed_number_may_have_a_spread_and_a_missing_one_is_left_out():
@@ -92,17 +105,44 @@ def test_groups_multiply_the_rows_that_have_no_group_of_their_own():
     assert benchmark.group_names() == ["Noise-free", "Noisy", "other"]
 
 
-def test_a_solver_in_a_group_takes_its_data_and_noise_from_the_scan_that_it_solves():
+def test_a_solver_in_a_group_takes_the_groups_values_of_solvers_and_the_network_takes_all():
     groups = {"Noisy": {"noise": "ppn", "data.photons": 1e3, "solver.iterations": 5}}
-    rows = [{"label": "ePIE", "solve": {"solver": "epie"}}]
-    (row,) = Benchmark.of("x", {**SMALL, "rows": rows, "groups": groups}).rows
-    assert row.test == {"noise": "ppn", "data.photons": 1e3}
-    assert row.solve == {"solver": "epie", "solver.iterations": 5}
+    rows = [{"label": "a", "run": {"model": "w3"}}, *UNTRAINED]
+    network, solver, mean = Benchmark.of("x", {**SMALL, "rows": rows, "groups": groups}).rows
+    assert network.run == {"model": "w3", "noise": "ppn", "data.photons": 1e3, "solver.iterations": 5}
+    assert solver.solve == {"solver": "epie", "solver.iterations": 5} and solver.test == {}
+    assert mean.reference == {"predictor": "training_mean"}
 
 
-def test_a_benchmark_of_the_shipped_kind_is_shorter_than_its_rows():
-    assert len(shipped("leaderboard").rows) == 28
-    assert (CONF / "benchmark/leaderboard.yaml").read_text().count("label:") == 14
+def test_the_first_network_of_the_group_is_the_one_on_whose_field_others_are_scored():
+    rows = [*SMALL["rows"], *UNTRAINED, {"label": "c", "group": "other", "run": {}}, {**UNTRAINED[0], "group": "none"}]
+    benchmark = Benchmark.of("x", {**SMALL, "rows": rows, "groups": GROUPS})
+    by_place = {(row.group, row.label): row for row in benchmark.rows}
+    assert benchmark.network_for(by_place["Noisy", "mean"]) is by_place["Noisy", "a"]
+    assert benchmark.network_for(by_place["other", "c"]) is by_place["other", "c"]
+    with pytest.raises(ValueError, match=r"^group 'none' of benchmark x has no network on whose test field 'ePIE'"):
+        benchmark.network_for(by_place["none", "ePIE"])
+
+
+def test_the_test_of_a_reference_names_its_predictor_and_what_varies():
+    vary = {"label": "overlap", "key": "data.overlap_ratio", "values": [0.3], "of": "testing"}
+    rows = [SMALL["rows"][0], {**UNTRAINED[1], "test": {"region": "all"}}]
+    benchmark = Benchmark.of("x", {**SMALL, "rows": rows, "vary": vary})
+    tested = {"predictor": "training_mean", "region": "all", "data.overlap_ratio": 0.3}
+    assert [benchmark.testing(row, 0.3, 0) for row in benchmark.rows] == [{"data.overlap_ratio": 0.3}, tested]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "frc_resolution_px", "diffraction_misfit", "amplitude_band_low", "phase_band_middle", "phase_band_high",
+        "amplitude_ssim_flattened", "phase_ssim_flattened", "phase_aligned_psnr_db",
+    ],
+)  # fmt: skip
+def test_a_metric_of_the_record_may_be_a_column_with_or_without_a_better_direction(metric):
+    for direction in ("higher", "lower", "none"):
+        rows = [{"label": "a", "run": {}}]
+        assert Benchmark.of("x", {**SMALL, "rows": rows, "metrics": {metric: direction}}).metrics == {metric: direction}
 
 
 def rows(**changes):
@@ -126,7 +166,12 @@ def vary(**changes):
         ({"seeds": list(range(MOST_CELLS + 1))}, f"seeds: List should have at most {MOST_CELLS} items"),
         ({"seeds": list(range(MOST_CELLS // 2 + 1))}, f"at most {MOST_CELLS} cells are allowed, got 10002"),
         ({"part": "whole"}, "part: Input should be 'stitched' or 'patch_mean', got 'whole'"),
-        ({"metrics": {"phase_ssim": "up"}}, "metrics.phase_ssim: Input should be 'higher' or 'lower', got 'up'"),
+        (
+            {"metrics": {"phase_ssim": "up"}},
+            "metrics.phase_ssim: Input should be 'higher', 'lower' or 'none', got 'up'",
+        ),
+        ({"metrics": {"phase_aligned_ssim_flattened": "higher"}}, "'phase_aligned_ssim_flattened' is not a metric"),
+        ({"seeded": ["a b"]}, "seeded.0: a key consists of letters, digits and _ . @ /, got 'a b'"),
         ({"metrics": {"phase_sim": "higher"}}, "metrics.phase_sim: 'phase_sim' is not a metric; use a name from"),
         ({"metrics": {}}, "metrics: Dictionary should have at least 1 item"),
         ({"colour": 1}, "unknown key colour; known are title, source, note"),
@@ -134,8 +179,13 @@ def vary(**changes):
         ({"title": " "}, "title: must not be empty"),
         ({"rows": []}, "rows: List should have at least 1 item"),
         ({"rows": [{"label": "a", "run": {}}] * 2}, "each label must occur once in its group, but 'a' is repeated"),
-        (rows(run=None), "rows.0: 'a' must have either run, for a network, or solve, for a solver"),
-        (rows(solve={}), "rows.0: 'a' must have either run, for a network, or solve, for a solver"),
+        (rows(run=None), "rows.0: 'a' must have one of run, for a network, solve, for a solver, and reference"),
+        (rows(solve={}), "for a predictor without weights, got 2"),
+        (
+            rows(run=None, reference={"region": "all"}),
+            "'a': reference must name a predictor, such as predictor: training",
+        ),
+        (rows(run=None, reference={"predictor": "network"}), "'a': reference must name a predictor"),
         (rows(colour=1), "rows.0: unknown key colour; known are label, group, run"),
         (rows(paper={"psnr": 1.0}), "rows.0.paper: 'psnr' is not a metric of this benchmark (phase_ssim)"),
         (rows(paper={"phase_ssim": "x"}), "rows.0.paper.phase_ssim: must be a number or [mean, std], got 'x'"),

@@ -18,6 +18,29 @@ def test_a_plan_has_its_benchmark_and_the_run_of_each_cell(outputs):
     plan = read_plan(outputs / PLAN)
     assert plan.definition.title == "Two networks" and len(plan.cells) == 9
     assert (plan.cells[4].row, plan.cells[4].seed) == ("second & last", 1)
+    assert plan.cells[4].command == "ptycho-train seed=1"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf /", "ptycho-train; rm x", "ptycho-train && rm x", "ptycho-train $(rm x)", "ptycho-train `x`",
+        "ptycho-train a > b", "ptycho-train | sh", "ptycho-train 'a", 'ptycho-train "$HOME"', "ptycho-train\nrm x",
+        "ptycho-train & rm", "ptycho-train ~/x",
+    ],
+)  # fmt: skip
+def test_a_command_that_a_shell_would_not_run_as_this_project_is_refused(outputs, command):
+    change_cell(outputs, command=command)
+    with pytest.raises(
+        ValueError, match=r"cells\.0\.command: must consist of commands ptycho-\.\.\. joined by &&, got"
+    ):
+        read_plan(outputs / PLAN)
+
+
+def test_a_command_may_have_several_parts_and_quoted_words(outputs):
+    command = "ptycho-train 'data_root=a b' && ptycho-evaluate outputs/x/best.ckpt 'a=[1,2]'"
+    change_cell(outputs, command=command)
+    assert read_plan(outputs / PLAN).cells[0].command == command
 
 
 def test_a_shortened_variant_has_a_folder_of_its_own(tmp_path):

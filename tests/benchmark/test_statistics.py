@@ -95,6 +95,16 @@ def test_rows_that_differ_by_a_constant_have_an_interval_without_width():
     assert found["p"].tolist() == [0, 1, 0] and found["effect"].tolist() == [-np.inf, 0, np.inf]
 
 
+def test_rows_are_separated_if_their_corrected_p_is_small():
+    found = compare(table(rows=3, spread=0.2))
+    by_pair = {frozenset((pair.first, pair.second)): pair.p for pair in found.pairs.itertuples()}
+    assert found.rows == {"row 0", "row 1", "row 2"} and min(by_pair.values()) < 0.05
+    for first, second in by_pair:
+        assert found.separates(first, second) == found.separates(second, first)
+        assert found.separates(first, second) == (by_pair[frozenset((first, second))] < 0.05)
+    assert not found.separates("row 0", "row 0")
+
+
 def test_two_rows_need_no_sphericity():
     found = compare(table(rows=2))
     assert (isinstance(found, Anova) and found.p_corrected is None) or found.p_corrected == pytest.approx(found.p)

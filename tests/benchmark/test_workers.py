@@ -6,22 +6,30 @@ import sys
 
 import pytest
 
+from ptycho_bench.benchmark.durations import TimeLimit
 from ptycho_bench.benchmark.jobs import Job
-from ptycho_bench.benchmark.workers import SweepStatus, log_path, run_jobs, visible_gpus, worker_environment
+from ptycho_bench.benchmark.workers import log_path, next_jobs, run_jobs, visible_gpus, worker_environment
 from ptycho_bench.records.lock import RunLock
 
 WRITE = "import os; os.makedirs(FOLDER, exist_ok=True); open(FOLDER + '/results.json', 'w').write('{}')"
+
+
+@pytest.fixture(autouse=True)
+def any_threads(monkeypatch):
+    """Do not inherit a number of threads."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
 @pytest.fixture
 def make_job(tmp_path):
     """make_job(name, *scripts, after=None) -> a job that runs Python scripts, in which FOLDER is its folder."""
 
-    def make(name, *scripts, after=None):
+    def make(name, *scripts, after=None, **options):
         folder = tmp_path / name
         texts = [script.replace("FOLDER", repr(str(folder))) for script in scripts or (WRITE,)]
         commands = tuple((sys.executable, "-S", "-c", text) for text in texts)
-        return Job(name=name, folder=folder, commands=commands, after=after, epochs=0, kind=())
+        about = {"epochs": 0, "kind": (), **options}
+        return Job(name=name, folder=folder, commands=commands, after=after, **about)
 
     return make
 
@@ -30,11 +38,12 @@ def make_job(tmp_path):
 def run(tmp_path):
     """run(*jobs, **options) -> (final status, lines that were shown)."""
 
-    def run_all(*jobs, workers=2, retry_failed=True, gpus=()):
+    def run_all(*jobs, workers=2, retry_failed=True, gpus=(), minutes=None):
         lines = []
         status = run_jobs(
             {job.name: job for job in jobs}, workers=workers, gpus=gpus, retry_failed=retry_failed,
             logs=tmp_path / "logs", show=lambda status: lines.append(status.line()), external_poll_s=0.05,
+            limit=TimeLimit(minutes),
         )  # fmt: skip
         return status, lines
 
@@ -135,14 +144,54 @@ def test_an_interrupted_sweep_ends_its_processes(make_job, run, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_jobs({"long": job}, workers=1, gpus=(), retry_failed=True, logs=tmp_path / "logs", show=stop)
+        run_jobs(
+            {"long": job}, workers=1, gpus=(), retry_failed=True, logs=tmp_path / "logs", show=stop,
+            limit=TimeLimit(None),
+        )  # fmt: skip
     if (tmp_path / "pid").is_file():
         with pytest.raises(ProcessLookupError):
             os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+def test_at_the_time_limit_jobs_are_stopped_and_left_and_no_other_one_is_started(make_job, run):
+    cut = make_job("cut", "import os, time; os.makedirs(FOLDER); open(FOLDER + '/begun', 'w'); time.sleep(60)")
+    status, lines = run(cut, make_job("waits"), workers=1, minutes=0.02)
+    assert status.states == {"cut": "left", "waits": "left"} and not status.reasons and not status.is_finished()
+    assert lines[-1] == "0 done, 0 running, 0 failed, 2 left"
+    assert (cut.folder / "begun").is_file()
+    assert not make_job("waits").folder.exists()
+
+
+def test_a_job_without_data_fails_with_its_reason_and_the_others_run(make_job, run):
+    lost = make_job("lost", problem="no file x; git clone y z")
+    status, _ = run(lost, make_job("its test", after="lost"), make_job("good"))
+    assert status.states == {"lost": "failed", "its test": "failed", "good": "done"}
+    assert status.reasons == {"lost": "no file x; git clone y z", "its test": "needs lost, which failed"}
+    assert not lost.folder.exists() and lost.state() == "no data"
+
+
+def test_a_job_that_measures_time_runs_alone(make_job, run):
+    busy = "import os, time; open(FOLDER + '.busy', 'w'); time.sleep(0.4); os.remove(FOLDER + '.busy'); " + WRITE
+    alone = (
+        "import glob, os; assert not glob.glob(os.path.dirname(FOLDER) + '/*.busy'); "
+        "assert 'OMP_NUM_THREADS' not in os.environ; " + busy
+    )
+    jobs = [make_job("a", busy), make_job("timed", alone, alone=True), make_job("b", busy), make_job("c", busy)]
+    status, _ = run(*jobs, workers=3)
+    assert set(status.states.values()) == {"done"}, status.reasons
+
+
+def test_the_next_jobs_are_as_many_as_there_are_workers_unless_one_must_run_alone(make_job):
+    first, second, third = (make_job(name) for name in "abc")
+    timed = make_job("timed", alone=True)
+    assert next_jobs([first, second, third], [], 2) == [first, second]
+    assert next_jobs([second, third], [first], 2) == [second]
+    assert next_jobs([first, timed, second], [], 2) == [timed]
+    assert next_jobs([timed, second], [first], 2) == []
+    assert next_jobs([second], [timed], 2) == []
+
+
 def test_workers_take_the_devices_in_turn_and_share_the_cores(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [worker_environment(slot, [4, 7], 3)["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "7", "4"]
     assert int(worker_environment(0, [], 2)["OMP_NUM_THREADS"]) == max(1, (os.cpu_count() or 1) // 2)
     assert "OMP_NUM_THREADS" not in worker_environment(0, [], 1)
@@ -155,11 +204,6 @@ def test_visible_devices_are_those_of_the_environment(monkeypatch):
     assert visible_gpus() == [2, 5]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
-
-
-def test_the_status_line_counts_jobs_of_other_processes_as_running():
-    status = SweepStatus({"a": "done", "b": "elsewhere", "c": "running", "d": "left", "e": "failed"})
-    assert status.line() == "1 done, 2 running (1 elsewhere), 1 failed, 1 left" and not status.is_finished()
 
 
 def test_a_log_has_the_name_of_its_job(make_job, tmp_path):
