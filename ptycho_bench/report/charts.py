@@ -9,16 +9,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptycho_bench.benchmark.run import COSTS
-from ptycho_bench.benchmark.tables import Block, Table, display_factor, label_of
+from ptycho_bench.benchmark.tables import Block, Table
 from ptycho_bench.report.drawing import block_title, line_style, panels, plt, point_style, row_colour
+from ptycho_bench.report.numbers import display_factor, label_of
+from ptycho_bench.report.wording import CONSTANT, has_constant
 
 SMALL = 10  # font size, points
 COST_AXES = ("parameters_mib", "gflops", "milliseconds", "seconds_per_epoch")
+CONSTANT_STYLE = {"color": "gray", "linestyle": ":", "linewidth": 1.5}
 LOGARITHMIC_RANGE = 20  # ratio of the largest value to the smallest above which an axis is logarithmic
 
 
 def bars(table: Table, block: Block) -> Figure | None:
-    """Draw the mean of each row with its spread over seeds, one panel per metric, and the paper's number as a line."""
+    """Draw the mean of each row with its spread over seeds, one panel per metric.
+
+    Lines are the paper's number and the score of a constant guess.
+    """
     means, spreads, papers = block.wide("ours"), block.wide("std"), block.wide("paper")
     metrics = [metric for metric in means if means[metric].notna().any()]
     if not metrics:
@@ -32,9 +38,12 @@ def bars(table: Table, block: Block) -> Figure | None:
             if np.isfinite(paper):
                 for edge in ({"color": "white", "linewidth": 4}, {"color": "black", "linewidth": 2}):
                     panel.vlines(paper, place - 0.42, place + 0.42, **edge)
+        if np.isfinite(constant := block.constant(metric)):
+            panel.axvline(factor * constant, **CONSTANT_STYLE)
         panel.set_title(label_of(metric), fontsize=SMALL)
     name_rows(axes, block.rows)
     legend = "; black line: paper" if papers.notna().any(axis=None) else ""
+    legend += f"; dotted line: {CONSTANT}" if has_constant(block) else ""
     figure.suptitle(f"{block_title(table, block)}{legend}", fontsize=SMALL)
     return figure
 
@@ -122,7 +131,7 @@ def curves(table: Table) -> dict[str, Figure]:
 
 
 def draw_curves(panel: Axes, blocks: Sequence[Block], metric: str) -> None:
-    """Draw the curve of each row over the blocks of a group; a value without a number is left out."""
+    """Draw the curve of each row and of a constant guess over the blocks of a group, where there are numbers."""
     factor = display_factor(metric)
     for place, row in enumerate(blocks[0].rows):
         cells = {block.value: block.places[row, metric] for block in blocks}
@@ -134,11 +143,14 @@ def draw_curves(panel: Axes, blocks: Sequence[Block], metric: str) -> None:
         spread = factor * np.nan_to_num([cell.std for cell in cells.values()])
         panel.plot(x, y, label=row, **line_style(place))
         panel.fill_between(x, y - spread, y + spread, color=row_colour(place), alpha=0.2)
+    constants = {block.value: factor * block.constant(metric) for block in blocks}
+    if np.isfinite(list(constants.values())).any():
+        panel.plot(list(constants), list(constants.values()), label=CONSTANT, **CONSTANT_STYLE)
 
 
 def degradation(table: Table, block: Block) -> Figure | None:
     """Draw how much worse each row is than the last one, which is the whole model, in percent of its value."""
-    worse = relative_loss(table, block)
+    worse = relative_loss(block)
     if worse.empty:
         return None
     bound = float(np.nanpercentile(np.abs(worse), 95)) or 1.0
@@ -156,20 +168,18 @@ def degradation(table: Table, block: Block) -> Figure | None:
     return figure
 
 
-def relative_loss(table: Table, block: Block) -> pandas.DataFrame:
+def relative_loss(block: Block) -> pandas.DataFrame:
     """Return how much worse each row is than the last one, in percent of its value.
 
-    Args:
-        table: the table.
-        block: the block.
-
     Returns:
-        One line for each row with a number, one column for each metric that the last row has; positive is worse.
+        One line for each row with a number, one column for each metric that the last row has and that has a direction;
+        positive is worse.
     """
     means = block.wide("ours")
+    means = means[[metric for metric in means if block.directions[metric] != "none"]]
     whole = means.iloc[-1].dropna()
     change = 100 * (means.iloc[:-1][whole.index] / whole - 1)
-    signs = [1 if table.benchmark.metrics[metric] == "lower" else -1 for metric in whole.index]
+    signs = [1 if block.directions[metric] == "lower" else -1 for metric in whole.index]
     return (change * signs).dropna(how="all")
 
 
@@ -177,8 +187,7 @@ def pareto(table: Table, block: Block) -> Figure | None:
     """Draw quality against cost, one point per row, for each cost that its runs or profiles have."""
     means = block.wide("ours").dropna(axis="columns", how="all")
     costs = [metric for metric in COST_AXES if metric in means]
-    quality = [metric for metric in means if metric.endswith(("_ssim", "_psnr_db")) and "aligned" not in metric]
-    quality = [metric for metric in quality if metric.endswith("_ssim")] or quality
+    quality = main_qualities(list(means))
     if not costs or not quality:
         return None
     size = (4.4 * len(costs), 3.4 * len(quality))
@@ -196,3 +205,15 @@ def pareto(table: Table, block: Block) -> Figure | None:
     figure.legend(marks.values(), marks, loc="outside right upper", fontsize=8)
     figure.suptitle(block_title(table, block), fontsize=SMALL)
     return figure
+
+
+def main_qualities(metrics: Sequence[str]) -> list[str]:
+    """Return the SSIM of amplitude and phase, or their PSNR if there is no SSIM; the aligned phase if there is one.
+
+    >>> main_qualities(["phase_ssim", "phase_aligned_ssim", "amplitude_ssim", "amplitude_psnr_db"])
+    ['phase_aligned_ssim', 'amplitude_ssim']
+    """
+    found = [metric for metric in metrics if metric.endswith("_ssim")]
+    found = found or [metric for metric in metrics if metric.endswith("_psnr_db")]
+    aligned = {metric.replace("_aligned", "") for metric in found if "_aligned" in metric}
+    return [metric for metric in found if metric not in aligned]

@@ -7,12 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptycho_bench.benchmark.tables import Block, Table
-from ptycho_bench.evaluation.spectrum import band_energies, diagonal_spectrum, radial_spectrum
+from ptycho_bench.evaluation.spectrum import SPECTRA, image_bands
 from ptycho_bench.records.pictures import AMPLITUDE_MAP, PHASE_MAP, phase_limits, shared_limits
 from ptycho_bench.report.drawing import COLOURS, DASHES, block_title, plt, row_colour
 
 WIDE = 2.5  # ratio of width to height from which fields are drawn below each other
-SPECTRA = {"diagonal": diagonal_spectrum, "radial": radial_spectrum}
 
 
 def read_arrays(table: Table, block: Block, name: str) -> dict[str, dict[str, np.ndarray]]:
@@ -140,15 +139,10 @@ def draw_spectra(panel: Axes, images: Mapping[str, np.ndarray], kind: str) -> No
 
 def draw_bands(panel: Axes, images: Mapping[str, np.ndarray], kind: str) -> None:
     """Draw the share of each image's energy in the low, middle and high frequencies."""
-    energies = [band_shares(image, kind) for image in images.values()]
+    energies = [image_bands(image, kind) for image in images.values()]
     places = np.arange(len(images))
     for band, (label, hatch) in enumerate((("low", ""), ("middle", "//"), ("high", "xx"))):
         heights = [100 * energy[band] for energy in energies]
         panel.bar(places + 0.27 * (band - 1), heights, 0.27, label=label, color=COLOURS[band], hatch=hatch)
     panel.set_yscale("log")
     panel.set_xticks(places, list(images), rotation=30, ha="right", fontsize=8)
-
-
-def band_shares(image: np.ndarray, kind: str) -> tuple[float, float, float]:
-    """Return the share of an image's energy in the low, middle and high frequencies; NaN for a constant image."""
-    return band_energies(*SPECTRA[kind](image), kind) if np.ptp(image) > 0 else (np.nan,) * 3

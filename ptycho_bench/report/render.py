@@ -1,32 +1,36 @@
-"""A table as Markdown, CSV and LaTeX. The same runs give the same bytes."""
+"""A table as Markdown and CSV. The same runs give the same bytes."""
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas
 
-from ptycho_bench.benchmark.tables import Block, Table, format_number, label_of
+from ptycho_bench.benchmark.collect import CELL, LEAKAGE
+from ptycho_bench.benchmark.tables import Block, Table
+from ptycho_bench.report.comparisons import comparison_lines
+from ptycho_bench.report.notes import group_notes
+from ptycho_bench.report.numbers import label_of
 from ptycho_bench.report.wording import (
-    cell_text,
+    CONSTANT,
+    constant_text,
+    has_constant,
     introduction,
-    order_lines,
+    ours_text,
+    paper_text,
     row_heads,
     row_names,
     run_table,
     shortened_remark,
-    significance_lines,
 )
 
 HTML_TAG = re.compile(r"<(?=[A-Za-z/!?])")
-LATEX = str.maketrans(
-    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    | {letter: f"\\{letter}" for letter in "&%$#_{}"}
-)
 PAIR_COLUMNS = ["group", "value", "metric", "first", "second", "difference", "low", "high", "p", "effect"]
-TABLE_COLUMNS = {"ours": "", "std": "_std", "low": "_low", "high": "_high", "seeds": "_seeds", "paper": "_paper",
-                 "paper_std": "_paper_std"}  # fmt: skip
+TABLE_COLUMNS = {"ours": "", "std": "_std", "low": "_low", "high": "_high", "block_low": "_block_low",
+                 "block_high": "_block_high", "seeds": "_seeds", "constant": "_constant", "not_learned": "_not_learned",
+                 "paper": "_paper", "paper_std": "_paper_std"}  # fmt: skip
+SEED_COLUMNS = ["row", "group", "value", "seed", "status", "reason", "folder", "choices", "epochs", "commit", "data",
+                "machine", "seconds", "not_learned", *LEAKAGE, "command"]  # fmt: skip
 
 
 def markdown(table: Table, figures: Sequence[str]) -> str:
@@ -40,18 +44,21 @@ def markdown(table: Table, figures: Sequence[str]) -> str:
     parts = [f"# {table.title}", f"**{remark}**" if remark else "", introduction(table), markdown_tables(table)]
     parts.append("\n".join(statistics_lines(table)).rstrip())
     parts += [f"![{Path(figure).stem}]({figure})" for figure in figures]
-    parts.append(f"## Runs\n\n{markdown_table(run_table(table))}")
+    runs = run_table(table)
+    runs["command"] = runs["command"].map(lambda command: f"`{command}`" if command else "")
+    parts.append(f"## Runs\n\n{markdown_table(runs)}")
     return HTML_TAG.sub("&lt;", "\n\n".join(part for part in parts if part) + "\n")
 
 
 def markdown_tables(table: Table) -> str:
-    """Return a Markdown table for each group."""
+    """Return a Markdown table for each group, and the notes below it."""
     parts = []
     for group in table.benchmark.group_names():
         blocks = [block for block in table.blocks if block.group == group]
         frame = pandas.concat([text_frame(table, block) for block in blocks])
         parts += [f"**{group}**"] if group else []
         parts.append(markdown_table(frame, numbers=[label_of(metric) for metric in table.benchmark.metrics]))
+        parts += group_notes(table, group)
     return "\n\n".join(parts)
 
 
@@ -61,12 +68,22 @@ def text_frame(table: Table, block: Block) -> pandas.DataFrame:
     lines = [
         [
             *row_names(table, block, row),
-            *(cell_text(metric, block.places[row, metric]) for metric in metrics),
+            *(cell_text(block, row, metric) for metric in metrics),
             block.unfinished(row) or "all done",
         ]
         for row in block.rows
     ]
+    if has_constant(block):
+        names = row_names(table, block, f"*{CONSTANT}*")
+        lines.append([*names, *(f"*{constant_text(block, metric)}*" for metric in metrics), ""])
     return pandas.DataFrame(lines, columns=[*row_heads(table), *map(label_of, metrics), "runs"])
+
+
+def cell_text(block: Block, row: str, metric: str) -> str:
+    """Return our number, bold if it is among the best, followed by the paper's and the difference in brackets."""
+    cell = block.places[row, metric]
+    ours, paper = ours_text(metric, cell), paper_text(metric, cell)
+    return (f"**{ours}**" if row in block.best[metric] else ours) + (f" [{paper}]" if paper else "")
 
 
 def markdown_table(frame: pandas.DataFrame, numbers: Sequence[str] = ()) -> str:
@@ -85,8 +102,7 @@ def statistics_lines(table: Table) -> list[str]:
     """Return the order of the rows and the tests of every block as Markdown."""
     lines = []
     for block in table.blocks:
-        statistics = [*order_lines(table, block), *significance_lines(block)]
-        lines += [f"### {block.title or 'Statistics'}", "", *statistics, ""]
+        lines += [f"### {block.title or 'Statistics'}", "", *comparison_lines(block), ""]
     return lines
 
 
@@ -95,9 +111,13 @@ def to_csv(frame: pandas.DataFrame) -> str:
     return frame.to_csv(index=False, float_format="%.8g", lineterminator="\n")
 
 
-def runs_csv(table: Table) -> str:
-    """Return one line for each run and metric, in this package's units: SSIM lies between 0 and 1."""
-    return to_csv(table.results.frame)
+def seeds_csv(table: Table) -> str:
+    """Return one line for each run and one column for each metric, in this package's units: SSIM lies in 0 to 1."""
+    frame = table.results.frame
+    run = frame.groupby([*CELL, "seed"], sort=False, dropna=False).ngroup()  # in the order of `Results.runs`
+    numbers = frame.assign(run=run).pivot(index="run", columns="metric", values="number")
+    runs = table.results.runs.reset_index(drop=True)[SEED_COLUMNS].rename(columns={"seconds": "run_seconds"})
+    return to_csv(runs.join(numbers[list(table.benchmark.metrics)]))
 
 
 def table_csv(table: Table) -> str:
@@ -127,56 +147,3 @@ def pairs_csv(table: Table) -> str:
         if not isinstance(test, str)
     ]
     return to_csv(pandas.concat(frames)[PAIR_COLUMNS] if frames else pandas.DataFrame(columns=PAIR_COLUMNS))
-
-
-def latex(table: Table) -> str:
-    """Return a table environment with booktabs rules; the best number of each block is bold."""
-    grouped = table.benchmark.group_names() != [""]
-    names = [*(["group"] if grouped else []), *row_heads(table)]
-    metrics = table.benchmark.metrics
-    lines = []
-    for block in table.blocks:
-        first, *others = latex_lines(table, block, grouped=grouped)
-        if lines:
-            first[0] = rf"\midrule {first[0]}"  # LaTeX accepts a rule at the start of a row
-        lines += [first, *others]
-    frame = pandas.DataFrame(lines, columns=[*names, *map(label_of, metrics)])
-    return (
-        frame.style.hide(axis="index")
-        .format_index(latex_text, axis="columns")
-        .to_latex(
-            column_format="l" * len(names) + "r" * len(metrics),
-            hrules=True,
-            environment="table",
-            position_float="centering",
-            caption=latex_text(table.title),
-        )
-    )
-
-
-def latex_lines(table: Table, block: Block, *, grouped: bool) -> list[list[str]]:
-    """Return the cells of a block as LaTeX; the first row also has the name of its group."""
-    metrics = table.benchmark.metrics
-    best = {metric: block.ranked(metric, direction)[:1] for metric, direction in metrics.items()}
-    lines = []
-    for row in block.rows:
-        group = [block.group if row == block.rows[0] else ""] if grouped else []
-        names = map(latex_text, [*group, *row_names(table, block, row)])
-        numbers = (latex_number(metric, block.places[row, metric], bold=row in best[metric]) for metric in metrics)
-        lines.append([*names, *numbers])
-    return lines
-
-
-def latex_number(metric: str, cell: tuple, *, bold: bool) -> str:
-    """Return our number with its spread."""
-    if math.isnan(cell.ours):
-        return "--"
-    text = format_number(metric, cell.ours)
-    if not math.isnan(cell.std):
-        text += rf" \pm {format_number(metric, cell.std)}"
-    return rf"$\mathbf{{{text}}}$" if bold else f"${text}$"
-
-
-def latex_text(text: str) -> str:
-    """Return text with the characters escaped that LaTeX treats as commands."""
-    return text.translate(LATEX)

@@ -1,26 +1,45 @@
-"""Cells, statistics and runs of a table as text, shared by the Markdown report and the HTML page."""
+"""Cells and introduction of a table as text, shared by all forms of a report."""
 
 import math
 from typing import NamedTuple
 
 import pandas
 
-from ptycho_bench.benchmark.statistics import Anova
-from ptycho_bench.benchmark.tables import Block, Table, count_of, format_number, label_of
+from ptycho_bench.benchmark.statistics import SIGNIFICANT
+from ptycho_bench.benchmark.tables import Block, Table, count_of
+from ptycho_bench.report.comparisons import signed
+from ptycho_bench.report.numbers import format_number, format_range
 
-PM = "±"
-MOST_PAIRS = 10  # up to this number, all comparisons of two rows are listed
-SIGNIFICANT = 0.05  # corrected p below which rows are taken to differ
-RUN_COLUMNS = ["folder", "status", "choices", "seed", "epochs", "commit", "data", "machine", "seconds"]
+PM, MARK = "±", "†"
+CONSTANT = "constant guess"  # name of the line with the scores of a constant guess
+RUN_COLUMNS = {"folder": "run", "status": "status", "not_learned": "did not learn", "choices": "choices",
+               "seed": "seed", "epochs": "epochs", "commit": "commit", "data": "data", "machine": "machine",
+               "seconds": "seconds", "command": "command"}  # fmt: skip
+
+FIGURES = {
+    "bars": "mean of each row with its standard deviation over seeds",
+    "box": "distribution of each metric over the test patches",
+    "curves": "each metric against what varies",
+    "fields": "stitched amplitude and phase of the truth and of each row",
+    "patches": "amplitude and phase of single test patches, of the truth and of each row",
+    "sections": "amplitude and phase along the middle row of the stitched field",
+    "spectrum_diagonal": "diagonal power spectra of the stitched field and their energy in three bands",
+    "spectrum_radial": "radial power spectra of the stitched field and their energy in three bands",
+    "degradation": "how much worse each row is than the last one",
+    "pareto": "quality against cost, one point for each row",
+}  # what a figure shows, by its name
 
 
 def ours_text(metric: str, cell: NamedTuple) -> str:
-    """Return our mean with its spread over seeds, and the number of runs if some are missing; a dash for no number."""
+    """Return our mean with its spread over seeds; a dash for no number.
+
+    The number of runs follows if some are missing, and a mark if a run did not learn the metric's quantity.
+    """
     if math.isnan(cell.ours):
         return "-"
     spread = "" if math.isnan(cell.std) else f" {PM} {format_number(metric, cell.std)}"
     count = "" if cell.seeds == cell.planned else f" (n={cell.seeds})"
-    return f"{format_number(metric, cell.ours)}{spread}{count}"
+    return f"{format_number(metric, cell.ours)}{spread}{count}{MARK if cell.not_learned else ''}"
 
 
 def paper_text(metric: str, cell: NamedTuple) -> str:
@@ -31,15 +50,32 @@ def paper_text(metric: str, cell: NamedTuple) -> str:
     return printed if math.isnan(cell.difference) else f"{printed}, {signed(metric, cell.difference)}"
 
 
-def cell_text(metric: str, cell: NamedTuple) -> str:
-    """Return our number, followed by the paper's and the difference in brackets."""
-    paper = paper_text(metric, cell)
-    return ours_text(metric, cell) + (f" [{paper}]" if paper else "")
+def constant_text(block: Block, metric: str) -> str:
+    """Return the score of a constant guess; a dash if there is none."""
+    constant = block.constant(metric)
+    return "-" if math.isnan(constant) else format_number(metric, constant)
 
 
-def signed(metric: str, value: float) -> str:
-    """Return a difference with its sign."""
-    return f"{'+' if value >= 0 else '-'}{format_number(metric, abs(value))}"
+def has_constant(block: Block) -> bool:
+    """Return True if a constant guess has a score in any metric."""
+    return bool(block.cells["constant"].notna().any())
+
+
+def interval_lines(metric: str, cell: NamedTuple) -> list[str]:
+    """Return the two 95 % intervals of a number and the score of a constant guess, as far as there are any."""
+    intervals = {"over seeds": (cell.low, cell.high), "over blocks of the field": (cell.block_low, cell.block_high)}
+    lines = [
+        f"95 % interval {over}: {format_range(metric, low, high)}"
+        for over, (low, high) in intervals.items()
+        if not math.isnan(low)
+    ]
+    return lines + ([] if math.isnan(cell.constant) else [f"{CONSTANT}: {format_number(metric, cell.constant)}"])
+
+
+def figure_text(table: Table, name: str) -> str:
+    """Return what a figure shows, by its file name, which begins with the name of the figure."""
+    kind, _, part = name.partition("-")
+    return f"{', '.join(filter(None, (table.title, part)))}: {FIGURES.get(kind, kind)}"
 
 
 def row_heads(table: Table) -> list[str]:
@@ -56,10 +92,13 @@ def row_names(table: Table, block: Block, row: str) -> list[str]:
 def introduction(table: Table) -> str:
     """Return how to read the table, without the remark that it is shortened."""
     benchmark = table.benchmark
-    part = {"stitched": "the stitched test field", "patch_mean": "the mean over test patches"}[benchmark.part]
     base = ", ".join(f"{key}={value}" for key, value in benchmark.base.items())
     sentences = [
-        f"Ours: mean {PM} sample standard deviation over seeds, for {part}.",
+        f"Ours: mean {PM} sample standard deviation over seeds, for {part_text(table)}.",
+        bold_text(),
+        f"The line {CONSTANT!r} is the score of the true image's mean at every pixel." if any_constant(table) else "",
+        "95 % intervals, over seeds and by bootstrap over blocks of the field, are in table.csv; report.html shows "
+        "them when the pointer rests on a number or `details` is ticked.",
         "" if benchmark.source is None else f"Paper: {benchmark.source}.",
         "The paper's numbers follow ours, with the difference ours minus paper." if has_paper(table) else "",
         benchmark.note or "",
@@ -67,6 +106,25 @@ def introduction(table: Table) -> str:
         f"Planned seeds: {', '.join(map(str, benchmark.seeds))}.",
     ]
     return " ".join(filter(None, sentences))
+
+
+def part_text(table: Table) -> str:
+    """Return which part of the test field the numbers describe."""
+    return {"stitched": "the stitched test field", "patch_mean": "the mean over test patches"}[table.benchmark.part]
+
+
+def bold_text() -> str:
+    """Return what is bold."""
+    return (
+        "Bold: the best mean, and every row that a paired test over seeds does not separate from it "
+        f"(p of at least {SIGNIFICANT} after Bonferroni's correction), which with few seeds can be most rows; where no "
+        "such test can be made, nothing is bold."
+    )
+
+
+def any_constant(table: Table) -> bool:
+    """Return True if a constant guess has a score in any block."""
+    return any(map(has_constant, table.blocks))
 
 
 def has_paper(table: Table) -> bool:
@@ -77,73 +135,17 @@ def has_paper(table: Table) -> bool:
 def shortened_remark(table: Table) -> str:
     """Return the remark that the table is shortened; an empty string if it is not."""
     epochs = table.results.epochs
-    return "" if epochs is None else f"Shortened: {count_of(epochs, 'epoch')} instead of the recipe's number."
-
-
-def order_lines(table: Table, block: Block) -> list[str]:
-    """Return the order of the rows from best to worst, and its rank correlation with the paper's order."""
-    lines = []
-    for metric, direction in table.benchmark.metrics.items():
-        order = block.ranked(metric, direction)
-        if len(order) < 2:
-            continue
-        text = f"- {label_of(metric)}: {' > '.join(order)}"
-        correlation = block.correlation[metric]
-        if correlation is not None:
-            text += f"; Spearman's rank correlation with the paper's order {correlation:.2f}"
-        lines.append(text)
-    return lines
-
-
-def significance_lines(block: Block) -> list[str]:
-    """Return the tests metric by metric, or one line if no metric can be tested for the same reason."""
-    reasons = set(block.tests.values()) if all(isinstance(test, str) for test in block.tests.values()) else ()
-    if len(reasons) == 1:
-        return [f"- Tests: {reasons.pop()}."]
-    lines = []
-    for metric, test in block.tests.items():
-        if isinstance(test, str):
-            lines.append(f"- {label_of(metric)}: {test}.")
-            continue
-        lines += [f"- {label_of(metric)}: {anova_text(test)}", *pair_lines(metric, test)]
-    return lines
-
-
-def pair_lines(metric: str, test: Anova) -> list[str]:
-    """Return the comparisons of two rows: all if they are few, otherwise those that differ significantly."""
-    shown = test.pairs if len(test.pairs) <= MOST_PAIRS else test.pairs[test.pairs["p"] < SIGNIFICANT]
-    lines = [
-        f"  - {pair.first} minus {pair.second}: {signed(metric, pair.difference)} "
-        f"(95 % interval {signed(metric, pair.low)} to {signed(metric, pair.high)}), {p_text(pair.p)} (Bonferroni), "
-        f"d = {pair.effect:.2f}"
-        for pair in shown.itertuples()
-    ]
-    if len(test.pairs) > MOST_PAIRS:
-        lines.append(f"  - {len(shown)} of {len(test.pairs)} pairs differ significantly; pairs.csv lists all")
-    return lines
-
-
-def anova_text(test: Anova) -> str:
-    """Return a test in one line."""
-    corrected = (
-        ""
-        if test.p_corrected is None
-        else f", Greenhouse-Geisser {p_text(test.p_corrected)} (epsilon {test.epsilon:.2f})"
-    )
-    return (
-        f"repeated-measures ANOVA over {test.seeds} seeds F = {test.f:.2f}, {p_text(test.p)}{corrected}, generalised "
-        f"eta squared {test.effect:.3f}"
-    )
-
-
-def p_text(p: float) -> str:
-    """Return a probability as it is usually printed."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.4f}"
+    if epochs is None:
+        return ""
+    text = f"Shortened: {count_of(epochs, 'epoch')} instead of the recipe's number."
+    if "convergence_epochs" in table.benchmark.metrics:
+        text += " A shortened run cannot say after how many epochs training converges."
+    return text
 
 
 def run_table(table: Table) -> pandas.DataFrame:
-    """Return every run once as text: folder, status, choices, seed, epochs, commit, data, machine and seconds."""
+    """Return every run once as text, with the columns that describe it."""
     runs = table.results.runs.drop_duplicates("folder").reset_index(drop=True)
     status = runs["status"] + runs["reason"].map(lambda reason: f": {reason}" if reason else "")
     seed = runs["seed"].astype(object).map(lambda seed: "" if pandas.isna(seed) else str(seed))
-    return runs.assign(status=status, seed=seed)[RUN_COLUMNS].rename(columns={"folder": "run"})
+    return runs.assign(status=status, seed=seed)[list(RUN_COLUMNS)].rename(columns=RUN_COLUMNS)

@@ -91,8 +91,9 @@ def write_report(folder: Path, table: Table, figures: Mapping[str, bytes]) -> No
         table: the table.
         figures: its figures, PNG by file name without ending.
     """
+    from ptycho_bench.report.latex import latex
     from ptycho_bench.report.page import page
-    from ptycho_bench.report.render import latex, markdown, pairs_csv, runs_csv, table_csv
+    from ptycho_bench.report.render import markdown, pairs_csv, seeds_csv, table_csv
 
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for old in (folder / "figures").glob("*.png"):
@@ -100,9 +101,9 @@ def write_report(folder: Path, table: Table, figures: Mapping[str, bytes]) -> No
     for name, png in figures.items():
         write_bytes(folder / "figures" / f"{name}.png", png)
     write_text(folder / "report.md", markdown(table, [f"figures/{name}.png" for name in figures]))
-    write_text(folder / "report.html", page([(table, figures)], table.title))
+    write_text(folder / "report.html", page([(table, figures)], table.title, folder=folder))
     write_text(folder / "table.csv", table_csv(table))
-    write_text(folder / "runs.csv", runs_csv(table))
+    write_text(folder / "seeds.csv", seeds_csv(table))
     write_text(folder / "table.tex", latex(table))
     write_text(folder / "pairs.csv", pairs_csv(table))
 
@@ -112,7 +113,10 @@ def write_index(index: Path, tables: Sequence[Table]) -> None:
     from ptycho_bench.report.page import page
 
     index.parent.mkdir(parents=True, exist_ok=True)
-    write_text(index, page([(table, {}) for table in tables], "ptycho_bench: benchmarks", reports_below(index)))
+    text = page(
+        [(table, {}) for table in tables], "ptycho_bench: benchmarks", reports_below(index), folder=index.parent
+    )
+    write_text(index, text)
 
 
 def reports_below(index: Path) -> list[tuple[str, str]]:
@@ -127,7 +131,8 @@ def reports_below(index: Path) -> list[tuple[str, str]]:
 
 
 def summary_line(table: Table, folder: Path) -> str:
-    """Return how many runs of a table are done and where its report is, in one line."""
+    """Return how many runs of a table are done or did not learn and where its report is, in one line."""
     runs = table.results.runs
-    done = (runs["status"] == "done").sum()
-    return f"{table.title}: {done} of {len(runs)} runs done -> {folder}/report.html, .md, table.csv, .tex"
+    done, stuck = (runs["status"] == "done").sum(), (runs["not_learned"] != "").sum()
+    counts = f"{done} of {len(runs)} runs done" + (f", {stuck} of them did not learn" if stuck else "")
+    return f"{table.title}: {counts} -> {folder}/report.html, .md, table.csv, seeds.csv, table.tex"

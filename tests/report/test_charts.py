@@ -1,6 +1,7 @@
 """Each figure shows the numbers that it is about."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,21 @@ from matplotlib.collections import LineCollection
 
 from ptycho_bench.benchmark.collect import collect
 from ptycho_bench.benchmark.tables import make_table
-from ptycho_bench.report.charts import bars, box, curves, degradation, pareto, patches_of_row, relative_loss
+from ptycho_bench.report.charts import (
+    bars,
+    box,
+    curves,
+    degradation,
+    main_qualities,
+    pareto,
+    patches_of_row,
+    relative_loss,
+)
 from ptycho_bench.report.drawing import encode_png, line_style, panels, point_style
 from ptycho_bench.report.fields import fields, image_grid, patches, sections, spectrum
 from ptycho_bench.report.figures import FIGURES, file_name, make_figures
+from ptycho_bench.report.wording import FIGURES as FIGURE_TEXTS
+from tests.benchmark.frames import lines_of, results_of
 from tests.benchmark.samples import BENCHMARK, PLAN, change, finish_third_row, vary
 
 
@@ -39,6 +51,36 @@ def test_bars_show_means_spreads_and_the_papers_numbers(table):
     paper = [line.get_segments()[0][0, 0] for line in panel.collections if isinstance(line, LineCollection)]
     assert {20.0, 18.0, 17.0} <= set(paper)
     assert labels(panel) == ["first", "second & last", "third"] and epochs.get_title() == "epochs to converge"
+
+
+def test_a_constant_guess_is_a_line_across_bars_and_curves():
+    lines = [
+        line
+        for value, constant in ((1, 5.0), (2, 6.0))
+        for line in lines_of("a", [8.0, 8.1], value=value, constant=constant)
+    ]
+    vary = {"label": "photons", "key": "data.photons", "values": [1, 2], "of": "training"}
+    table = make_table(results_of(lines, vary=vary))
+    figure = bars(table, table.blocks[1])
+    (line,) = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+    assert list(line.get_xdata()) == [6, 6] and "dotted line: constant guess" in figure.get_suptitle()
+    (figure,) = curves(table).values()
+    lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
+    assert lines == {"a": pytest.approx([8.05, 8.05]), "constant guess": [5, 6]}
+
+
+def test_the_aligned_phase_leads():
+    assert main_qualities(["phase_ssim", "phase_aligned_ssim", "amplitude_ssim"]) == [
+        "phase_aligned_ssim", "amplitude_ssim"
+    ]  # fmt: skip
+    assert main_qualities(["phase_psnr_db", "amplitude_psnr_db"]) == ["phase_psnr_db", "amplitude_psnr_db"]
+
+
+def test_degradation_leaves_out_metrics_without_a_better_direction(outputs):
+    finish_third_row(outputs)
+    (block,) = made(outputs).blocks
+    neutral = replace(block, directions={**block.directions, "phase_ssim": "none"})
+    assert "phase_ssim" in relative_loss(block) and "phase_ssim" not in relative_loss(neutral)
 
 
 def test_bars_leave_out_a_metric_without_numbers(outputs):
@@ -72,7 +114,8 @@ def test_curves_show_each_row_over_what_varies(outputs):
     vary(outputs, [1e2, 1e6])
     (figure,) = curves(made(outputs)).values()
     panel = figure.axes[0]
-    assert [line.get_label() for line in panel.lines] == ["first", "second & last"]  # the third row has no run
+    names = ["first", "second & last", "constant guess"]  # the third row has no run
+    assert [line.get_label() for line in panel.lines] == names
     assert list(panel.lines[0].get_xdata()) == [1e2, 1e6] and panel.get_xscale() == "log"
     assert panel.lines[0].get_ydata() == pytest.approx([21.1, 21.1], abs=0.05)
     assert panel.get_xlabel() == "photons" and len(panel.collections) == 2
@@ -98,7 +141,7 @@ def test_degradation_is_relative_to_the_last_row_and_positive_if_worse(outputs):
     finish_third_row(outputs)
     table = made(outputs)
     (block,) = table.blocks
-    worse = relative_loss(table, block)
+    worse = relative_loss(block)
     assert list(worse.index) == ["first", "second & last"]
     psnr = block.wide("ours")["phase_psnr_db"]
     assert worse.loc["second & last", "phase_psnr_db"] == pytest.approx(
@@ -111,7 +154,7 @@ def test_degradation_is_relative_to_the_last_row_and_positive_if_worse(outputs):
     rows = [{"label": row["label"], "run": {}} for row in BENCHMARK["rows"]]
     change(outputs / PLAN, benchmark={**BENCHMARK, "metrics": metrics, "rows": rows})
     lower = made(outputs)
-    assert relative_loss(lower, lower.blocks[0]).iloc[0, 0] == pytest.approx(-worse.loc["first", "phase_psnr_db"])
+    assert relative_loss(lower.blocks[0]).iloc[0, 0] == pytest.approx(-worse.loc["first", "phase_psnr_db"])
 
 
 def test_quality_against_cost_has_a_point_for_each_row_with_both(outputs):
@@ -121,7 +164,7 @@ def test_quality_against_cost_has_a_point_for_each_row_with_both(outputs):
     (panel,) = figure.axes
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("parameters (MiB)", "phase SSIM (%)")
     points = np.array([dots.get_offsets()[0] for dots in panel.collections])
-    assert points == pytest.approx(np.array([[4, 81], [4, 81]]))
+    assert points == pytest.approx(np.array([[8, 81], [8, 81]]))
 
 
 def test_figures_without_data_are_not_drawn(outputs, table):
@@ -173,7 +216,7 @@ def test_rows_can_be_distinguished():
 
 
 def test_every_figure_is_a_png_with_the_name_of_its_block(outputs, table):
-    assert set(BENCHMARK["figures"]) <= set(FIGURES)
+    assert set(BENCHMARK["figures"]) <= set(FIGURES) == set(FIGURE_TEXTS)
     vary(outputs, [1, 2], figures=["patches", "curves"])
     figures = make_figures(made(outputs))
     assert set(figures) == {"patches-photons_1", "patches-photons_2", "curves"}

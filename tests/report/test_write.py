@@ -7,10 +7,11 @@ import pytest
 
 from ptycho_bench.benchmark.collect import collect
 from ptycho_bench.benchmark.tables import make_table
-from ptycho_bench.report.write import plan_files, reports_below, write_report, write_reports
+from ptycho_bench.report.write import plan_files, reports_below, summary_line, write_report, write_reports
+from tests.benchmark.frames import lines_of, results_of
 from tests.benchmark.samples import PLAN, change
 
-FILES = {"figures", "report.html", "report.md", "table.csv", "runs.csv", "table.tex", "pairs.csv"}
+FILES = {"figures", "report.html", "report.md", "table.csv", "seeds.csv", "table.tex", "pairs.csv"}
 
 
 def test_a_report_has_every_form_and_only_its_own_figures(outputs, capsys):
@@ -22,7 +23,13 @@ def test_a_report_has_every_form_and_only_its_own_figures(outputs, capsys):
     assert {file.name for file in folder.iterdir()} == FILES
     assert [file.name for file in (folder / "figures").iterdir()] == ["bars.png"]
     printed = capsys.readouterr().out
-    assert printed == f"Two networks: 6 of 9 runs done -> {folder}/report.html, .md, table.csv, .tex\n"
+    assert printed == f"Two networks: 6 of 9 runs done -> {folder}/report.html, .md, table.csv, seeds.csv, table.tex\n"
+
+
+def test_the_console_counts_the_runs_that_did_not_learn(tmp_path):
+    lines = lines_of("a", [5.0, 5.1, 5.0], not_learned=["phase", "", "amplitude"])
+    line = summary_line(make_table(results_of(lines)), tmp_path)
+    assert line.startswith("A table: 3 of 3 runs done, 2 of them did not learn -> ")
 
 
 def test_several_reports_share_a_page_and_a_damaged_plan_stops_no_other(outputs, tmp_path, capsys):
