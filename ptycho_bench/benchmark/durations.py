@@ -67,7 +67,7 @@ class Estimate:
 
 
 class TimeLimit:
-    """The time that a sweep may take, from the moment this object is made.
+    """The time that a sweep may take, from the moment this object is created.
 
     Args:
         minutes: the time; None for no limit.
@@ -88,7 +88,7 @@ class TimeLimit:
 
 
 def duration_of(record: dict) -> Duration:
-    """Return how long the training of a record took; a run that was resumed has not recorded the rest as a whole."""
+    """Return how long the training of a record took; the rest is too short for a run that was resumed."""
     training = record["training"]
     rest_s = max(0.0, training["seconds_whole_command"] - training["seconds"])
     return Duration(float(training["seconds"]) / training["epochs"], float(rest_s))

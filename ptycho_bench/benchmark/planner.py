@@ -195,7 +195,7 @@ class Planner:
         return self.composed[root, *words]
 
     def taken(self, root: str, training: Training, groups: Sequence[str]) -> list[str]:
-        """Return words that give another command the choices and values of a training in some groups."""
+        """Return the words by which another command takes the choices and values of a training in some groups."""
         words = [f"{group}={training.choices[group]}" for group in groups]
         found, _ = self.compose(root, (*words, *self.path_words()))
         return [*words, *as_words(differences(training.cfg, found, groups))]

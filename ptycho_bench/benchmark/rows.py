@@ -1,4 +1,4 @@
-"""Rows of a benchmark: a network, a solver or a reference predictor, with what a paper prints of it."""
+"""Rows of a benchmark: a network, a solver or a reference predictor, and the numbers that a paper prints for it."""
 
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple, Self
@@ -31,7 +31,7 @@ def printed(value: object) -> Printed:
 
 
 def paper_entry(value: object) -> Printed | dict[str, Printed] | None:
-    """Return what the paper prints of a metric, or of all metrics in a group."""
+    """Return what the paper prints for a metric, or for all metrics in a group."""
     if isinstance(value, Mapping):
         return {str(metric): printed(number) for metric, number in value.items() if number is not None}
     return None if value is None else printed(value)
@@ -49,7 +49,7 @@ class Row(Strict):
         solve: overrides of ptycho-reconstruct, for a solver.
         reference: overrides of ptycho-evaluate with `predictor`, for a predictor without weights.
         test: overrides of ptycho-evaluate, to test on other data than the network's own; empty for its own test field.
-        paper: what the paper prints of each metric; for a row in several groups also by group.
+        paper: what the paper prints for each metric; for a row in several groups, it may be given by group.
     """
 
     label: Text
@@ -77,7 +77,7 @@ class Row(Strict):
         """Return the row in one group of a benchmark, with the overrides of that group.
 
         A solver and a reference predictor take their data and noise from the network whose test field they are scored
-        on; a solver takes the overrides of its own values.
+        on. Of the group's overrides, a solver takes only those of the solver itself.
         """
         paper = (self.paper.get(group) or {}) if self.by_group else self.paper
         update: dict[str, object] = {"group": group, "paper": paper}

@@ -119,7 +119,7 @@ def not_learned(run: Run) -> str:
     """Return which quantities the run predicts no better than a constant guess.
 
     Raises:
-        ValueError: If the record names something else than amplitude and phase.
+        ValueError: If the record names anything other than amplitude and phase.
     """
     found = run.record.at("metrics", "not_learned")
     text = " and ".join(map(str, found)) if isinstance(found, list) else found or ""
@@ -140,7 +140,7 @@ FACTS = {  # columns that describe a finished run
 
 
 def numbers_of(metric: str, run: Run, plan: PlanFile, profiles: Profiles) -> dict[str, float | None]:
-    """Return a run's numbers for a metric, None for those that it has not.
+    """Return a run's numbers for a metric, None for those that it does not have.
 
     Args:
         metric: name of the metric.
@@ -165,7 +165,7 @@ def numbers_of(metric: str, run: Run, plan: PlanFile, profiles: Profiles) -> dic
 
 
 def leakage_of(run: Run) -> dict[str, float | None]:
-    """Return which fractions of the test part the training has seen: of patches, the field and the scored rectangle."""
+    """Return the fractions of the test patches, the test field and the scored rectangle that training has seen."""
     keys = {"leak_patches": "test_patches", "leak_field": "field", "leak_scored": "scored"}
     if run.record is None:
         return dict.fromkeys(keys)

@@ -12,7 +12,7 @@ import pandas
 from scipy.stats import spearmanr, t, ttest_rel
 
 CONFIDENCE = 0.95
-SIGNIFICANT = 0.05  # corrected p below which rows are taken to differ
+SIGNIFICANT = 0.05  # corrected p below which rows count as different
 FEWEST = 3  # seeds that a test needs, and pairs that a rank correlation needs
 
 

@@ -1,4 +1,4 @@
-"""The state of every job of a sweep, and which jobs can start; folders show what other processes do."""
+"""The state of every job of a sweep, and which jobs can start. The jobs' folders show what other processes do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class SweepStatus:
 
     Args:
         states: done, running, elsewhere (running in another process), failed or left, by name of the job.
-        reasons: for each failed job one line that says why.
+        reasons: one line for each failed job that says why it failed.
     """
 
     states: dict[str, str] = field(default_factory=dict)

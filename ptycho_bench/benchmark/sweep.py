@@ -10,10 +10,12 @@ from ptycho_bench.benchmark.definition import Benchmark
 from ptycho_bench.benchmark.durations import Estimate, TimeLimit, format_duration
 from ptycho_bench.benchmark.jobs import NO_DATA, Job
 from ptycho_bench.benchmark.plan import Plan, make_plan
+from ptycho_bench.benchmark.plan_file import variant_name
 from ptycho_bench.benchmark.planner import SweepOptions
 from ptycho_bench.benchmark.status import SweepStatus
 from ptycho_bench.benchmark.workers import run_jobs, visible_gpus
 
+UNPLANNED = {"seeds", "title", "source", "note", "figures"}  # parts of a benchmark that leave its runs as they are
 LAUNCHERS = ("processes", "submitit")
 
 
@@ -26,7 +28,7 @@ class Launch:
         workers: number of jobs that run at the same time; None for one, or for `workers_per_gpu` on each GPU.
         workers_per_gpu: number of jobs that share a GPU; None if `workers` counts.
         gpus: devices that the workers are spread over; None for those of this machine.
-        limit: time after which no job runs any more.
+        limit: time after which running jobs are stopped and no other one starts.
         retry_failed: whether failed jobs are tried again.
         cluster: submitit's cluster, `slurm` or `local`.
         cluster_options: options of submitit's executor.
@@ -54,7 +56,7 @@ class Launch:
                 raise ValueError(f"{name} must be at least 1, got {count}")
         if self.workers is not None and self.workers_per_gpu is not None:
             raise ValueError(
-                f"workers={self.workers} and workers_per_gpu={self.workers_per_gpu} exclude each other; give one"
+                f"workers={self.workers} and workers_per_gpu={self.workers_per_gpu} cannot be combined; give one"
             )
         if self.launcher != "processes" and (self.limit.minutes or self.workers_per_gpu):
             raise ValueError(
@@ -78,7 +80,7 @@ class Launch:
             return 1 if self.workers is None else self.workers
         if not gpus:
             raise ValueError(
-                f"workers_per_gpu={self.workers_per_gpu} needs a GPU that the runs use, found 0; use workers=N"
+                f"workers_per_gpu={self.workers_per_gpu} needs runs that use a GPU, found 0 GPUs; use workers=N"
             )
         return self.workers_per_gpu * len(gpus)
 
@@ -86,8 +88,8 @@ class Launch:
 def save_plan(plan: Plan, node: dict, options: SweepOptions) -> None:
     """Save the plan for reports.
 
-    Seeds of an earlier sweep stay in the plan. If the benchmark has changed since then, the new plan replaces the old
-    one, and a line reports that.
+    Seeds of an earlier sweep stay in the plan. If the runs of the benchmark have changed since then, the new plan
+    replaces the old one, and a line reports that.
 
     Args:
         plan: the plan.
@@ -96,7 +98,8 @@ def save_plan(plan: Plan, node: dict, options: SweepOptions) -> None:
     """
     seeds = list(plan.benchmark.seeds)
     if (earlier := plan.saved()) is not None:
-        if earlier.definition.model_dump(exclude={"seeds"}) == plan.benchmark.model_dump(exclude={"seeds"}):
+        before, now = (one.model_dump(exclude=UNPLANNED) for one in (earlier.definition, plan.benchmark))
+        if before == now:
             seeds = sorted({*seeds, *earlier.definition.seeds})
         else:
             print(f"{plan.benchmark.name} has changed since its last sweep; its table now has only this sweep's runs")
@@ -150,7 +153,8 @@ def sweep(plan: Plan, jobs: Mapping[str, Job], launch: Launch, options: SweepOpt
     if not status.is_finished():
         print("\n".join(lines_left(jobs, status, estimate)))
         print(
-            f"the {launch.limit.minutes:g} minutes leave no time for more; the same command continues: {launch.command}"
+            f"the time limit of {launch.limit.minutes:g} minutes leaves no time for more jobs; to continue, repeat: "
+            f"{launch.command}"
         )
     if status.reasons:
         raise ValueError(f"{len(status.reasons)} of {len(jobs)} jobs failed; the same command tries them again")
@@ -159,7 +163,7 @@ def sweep(plan: Plan, jobs: Mapping[str, Job], launch: Launch, options: SweepOpt
 
 
 def lines_left(jobs: Mapping[str, Job], status: SweepStatus, estimate: Estimate) -> list[str]:
-    """Return a line with the duration for each job that a sweep leaves."""
+    """Return a line with name and estimated duration for each job that a sweep leaves unfinished."""
     left = [job for name, job in jobs.items() if status.states[name] not in ("done", "failed")]
     return [f"left: {job.name}  {format_duration(estimate.seconds(job))}" for job in left]
 
@@ -211,7 +215,7 @@ class Progress:
 
     def __init__(self, plan: Plan, jobs: Mapping[str, Job], estimate: Estimate, workers: int) -> None:
         self.jobs, self.estimate, self.workers = jobs, estimate, workers
-        self.title = "-".join(filter(None, (plan.benchmark.name, plan.epochs and f"{plan.epochs} epochs")))
+        self.title = variant_name(plan.benchmark.name, plan.epochs)
         self.terminal = sys.stdout.isatty()
 
     def __call__(self, status: SweepStatus) -> None:

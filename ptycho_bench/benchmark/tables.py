@@ -46,7 +46,7 @@ class Block:
 
     @property
     def title(self) -> str:
-        """Group and value, as far as there are any."""
+        """Group and value; without those that the benchmark does not have."""
         return ", ".join(filter(None, (self.group, self.varied)))
 
     @functools.cached_property
@@ -79,7 +79,7 @@ class Block:
         return float(self.cells["constant"].xs(metric, level="metric").mean())
 
     def ranked(self, metric: str) -> list[str]:
-        """Return the labels of the rows that have a number, best first; nothing if no direction is better."""
+        """Return the labels of the rows that have a number, best first; empty if no direction is better."""
         if self.directions[metric] == "none":
             return []
         ours = self.cells["ours"].xs(metric, level="metric").dropna()

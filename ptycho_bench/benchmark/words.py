@@ -1,4 +1,4 @@
-"""Overrides as words of a command line, as file names, and as what one configuration needs to equal another."""
+"""Overrides as words of a command line and as file names, and the overrides by which two configurations differ."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

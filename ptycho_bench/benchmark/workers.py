@@ -21,8 +21,8 @@ from ptycho_bench.benchmark.status import (
     unclaimed,
 )
 
-POLL_S = 0.2  # interval between two looks at the processes of this sweep
-EXTERNAL_POLL_S = 5.0  # interval between two looks at the jobs of other processes
+POLL_S = 0.2  # interval between two checks of the processes of this sweep
+EXTERNAL_POLL_S = 5.0  # interval between two checks of the jobs of other processes
 STOP_S = 30.0  # time that a process has to end after SIGTERM
 
 
@@ -69,7 +69,7 @@ def run_jobs(
         logs: folder for the output of the commands.
         show: called with the status whenever it has changed.
         limit: time that the sweep may take.
-        external_poll_s: interval between two looks at the jobs of other processes, in seconds.
+        external_poll_s: interval between two checks of the jobs of other processes, in seconds.
 
     Returns:
         The final status; jobs for which there was no time are left.
@@ -109,7 +109,7 @@ def run_jobs(
 
 
 def next_jobs(ready: Sequence[Job], running: Sequence[Job], workers: int) -> Sequence[Job]:
-    """Return the jobs to start now; a job that must run alone waits for the others and lets no other one start.
+    """Return the jobs to start now; a job that must run alone waits until the others have ended.
 
     Args:
         ready: jobs that can start, in order.

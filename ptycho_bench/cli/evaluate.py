@@ -17,7 +17,7 @@ ptycho-evaluate CHECKPOINT scores a trained network with the same metrics and pi
   ptycho-evaluate CHECKPOINT data.overlap_ratio=0.5                      a new scan of the same test field
   ptycho-evaluate CHECKPOINT data=ad_ltem region=all data_root=FOLDER    another object, every patch
   ptycho-evaluate CHECKPOINT data=file data.file_path=scan.h5            a scan in a file
-  ptycho-evaluate CHECKPOINT predictor=training_mean                     the mean of the training part in its place
+  ptycho-evaluate CHECKPOINT predictor=training_mean                     scores the mean of the training part instead
   ptycho-evaluate CHECKPOINT -m data=ltem,ad_ltem                        one after the other
 
 Choices, each as group=default with its options; without a choice, that of the training run is used:

@@ -23,7 +23,7 @@ ptycho-sweep runs what is missing from a table; it skips finished runs and resum
   ptycho-sweep benchmark=ppn_table2 seeds=[0] epochs=3  a shortened variant in its own folder, labelled as shortened
   ptycho-sweep benchmark=leaderboard workers=4 trainer=gpu
   ptycho-sweep benchmark=leaderboard workers_per_gpu=3  three runs on each GPU
-  ptycho-sweep benchmark=leaderboard minutes=110        stops in time; the same command continues
+  ptycho-sweep benchmark=leaderboard minutes=110        stops after 110 minutes; repeat it to continue
   ptycho-sweep benchmark=ppn_table1 --dry-run           list the runs and their durations
   ptycho-sweep benchmark=ppn_table1 --print             print the missing commands, for a shell or a queue
   ptycho-sweep benchmark=ppn_table1 --index $PBS_ARRAY_INDEX    run one job, by its number in --dry-run

@@ -137,8 +137,8 @@ def training_scan(cfg: DictConfig, description: Mapping) -> Simulated | None:
         description: the checkpoint's description.
 
     Returns:
-        The scan; None if the checkpoint does not describe it: it was a file, one of several scans, or made from files
-        that conf/ does not name.
+        The scan; None if the checkpoint does not describe it, which is so if it was a file or one of several scans, or
+        was made from files that conf/ does not name.
     """
     import hydra
 

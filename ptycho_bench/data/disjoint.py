@@ -8,7 +8,7 @@ from ptycho_bench.data.split import Split, check_rows, require_non_empty, valida
 
 
 def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_fraction: float) -> Split:
-    """Take training, validation and test patches of which no two parts share an object pixel, including jitter.
+    """Split scan rows so that no two of the three parts share an object pixel, even with jitter.
 
     Training patches that overlap a validation patch are left out, and so are rows between validation and test.
 
@@ -82,7 +82,7 @@ def apart_from(validation: np.ndarray, train: np.ndarray, scan: PtychoScan) -> n
     """Return the training points whose patches share no object pixel with any validation patch.
 
     Raises:
-        ValueError: If there are training points, and all their patches do.
+        ValueError: If there are training points, but each of their patches shares a pixel with a validation patch.
     """
     boxes = touched_pixels(scan.positions_px, scan.patch_px)
     train_boxes, validation_boxes = (Boxes(boxes.first[part], boxes.end[part]) for part in (train, validation))

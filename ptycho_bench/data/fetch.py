@@ -9,7 +9,7 @@ REPOSITORY = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")
 
 
 def fetch_words(missing: Iterable[tuple[Path, str]]) -> str:
-    """Return how missing files can be fetched: a command for files of a repository, else where they are to be found.
+    """Return how missing files can be fetched: a command for files of a repository, else the address of their page.
 
     >>> fetch_words([(Path("data/x/a.tiff"), "https://github.com/me/x"), (Path("data/x/b.tiff"), "https://github.com/me/x")])
     'git clone https://github.com/me/x data/x'
@@ -17,7 +17,7 @@ def fetch_words(missing: Iterable[tuple[Path, str]]) -> str:
     'download a.npz from https://example.org into data/y'
 
     Args:
-        missing: each file with the address of the repository or page that has it, in its top folder.
+        missing: each file, and the address of the page or repository that has it; the latter has it in its top folder.
     """
     folders: dict[tuple[Path, str], list[str]] = {}
     for path, source in missing:

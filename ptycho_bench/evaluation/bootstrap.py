@@ -1,6 +1,6 @@
-"""Uncertainty of a stitched field's metrics: the field's blocks are drawn again, with replacement (block bootstrap).
+"""Uncertainty of a stitched field's metrics, by drawing the field's blocks with replacement (block bootstrap).
 
-Errors of neighbouring pixels are correlated because the same patches cover them. Blocks of one patch's side are nearly
+Errors of neighbouring pixels are correlated because the same patches cover them. Blocks as large as a patch are nearly
 independent (Kuensch, doi:10.1214/aos/1176347265).
 """
 

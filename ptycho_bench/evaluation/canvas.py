@@ -37,7 +37,7 @@ class Canvas:
         return ((corner[:, 0] * self.shape[1] + corner[:, 1])[:, None, None] + inside).flatten()
 
     def add(self, positions_px: Tensor, **patches: Tensor) -> None:
-        """Add real patches (n, H, W) of one or more kinds, the same in every call, at positions (n, 2)."""
+        """Add real patches (n, H, W) at positions (n, 2); every call takes the same one or more kinds of patches."""
         step = max(1, self.chunk_px // self.weight.numel())
         for first in range(0, len(positions_px), step):
             part = slice(first, first + step)

@@ -1,4 +1,4 @@
-"""Metrics of predicted patches, one by one and stitched to a field, with those of a constant guess beside them."""
+"""Metrics of predicted patches, one by one and stitched to a field, with those of a constant guess for comparison."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -16,8 +16,8 @@ from ptycho_bench.evaluation.protocol import MetricProtocol, scaled_pairs
 from ptycho_bench.evaluation.spectrum import image_bands
 from ptycho_bench.network.scaling import NEUTRAL, Scaling
 
-TRAINING_PART, SCORED_FIELD = "training part", "scored field"
-COMPARED = {"amplitude": "amplitude_mse", "phase": "phase_aligned_mse"}  # metric that tells whether it is learned
+TRAINING, SCORED_FIELD = "training", "scored field"
+COMPARED = {"amplitude": "amplitude_mse", "phase": "phase_aligned_mse"}  # metric by which a quantity counts as learned
 
 
 class FieldScore(NamedTuple):
@@ -27,7 +27,7 @@ class FieldScore(NamedTuple):
     constant: scores of the constant guess, which equals the mean of the truth everywhere; band energies have none.
     truth: band energies of the true field.
     resamples: scores of the prediction for each resample of the field's blocks, float64 (resamples,).
-    scaled_by: part of the data whose range is scaled to [0, 1].
+    scaled_by: `training` or `scored field`, whichever has the ranges that are scaled to [0, 1].
     """
 
     stitched: dict[str, float]
@@ -70,7 +70,7 @@ def score_field(
         block_px: side of the blocks from which intervals are computed; that of a patch.
     """
     mask = None if covered.all() else covered
-    scaled_by = SCORED_FIELD if scaling is None else TRAINING_PART
+    scaled_by = SCORED_FIELD if scaling is None else TRAINING
     scaling = range_of(truth, mask) if scaling is None else scaling
     aligned = metrics.align_phase(pred.phase, truth.phase, mask=mask)
     pairs = scaled_pairs(pred, truth, aligned, scaling)
@@ -107,7 +107,8 @@ def image_scores(
 def frc_resolution(pred: Images, truth: Images, mask: Tensor | None = None) -> float:
     """Return the period at which the ring correlation with the truth falls below the half-bit threshold, px.
 
-    One constant phase is removed first. A constant field has no correlation, and the longest period, the shorter side.
+    One constant phase is removed first. A constant field has no correlation; its value is the longest period, which is
+    the shorter side of the field.
     """
     fields = [filled(images.transmission(), mask) for images in (pred, truth)]
     if any((field - field.mean()).abs().max() <= FLAT for field in fields):

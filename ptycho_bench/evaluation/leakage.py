@@ -11,7 +11,7 @@ from ptycho_bench.physics.scan import whole_px
 
 
 def leakage(positions_px: np.ndarray, split: Split, patch_px: int) -> dict[str, float]:
-    """Return which fractions of the test part training and validation patches cover, both counted as seen.
+    """Return the fractions of the test part that training or validation patches cover; both count as seen.
 
     A patch at a fractional position covers every pixel that it touches.
 

@@ -16,7 +16,7 @@ SMALLEST_WEIGHT = 1e-6  # above 0, so that pixels covered only by the corner of 
 
 
 def radial_weight(side: int) -> Tensor:
-    """Return (1 - d / d_max)^2, d the distance from the patch centre, (side, side), as PPN and CPR weight patches."""
+    """Return (1 - d / d_max)^2, where d is the distance from the patch centre, (side, side), as in PPN and CPR."""
     offset = torch.arange(side, dtype=torch.float64) - side // 2
     distance = torch.hypot(offset[:, None], offset[None, :])
     return (1 - distance / distance.max()).square().clamp(min=SMALLEST_WEIGHT)
@@ -157,7 +157,7 @@ class Stitching:
 def synchronising_phases(patches: Tensor, places_px: Tensor) -> Tensor:
     """Return the constant phase to be added to each complex patch (N, H, W), (N,), radians; see `synchronise`.
 
-    Overlaps are compared with radial weights whatever the weight of the stitching: central squares overlap too little.
+    Overlaps are compared with radial weights in any case, because central squares may not overlap enough.
     """
     return phase_corrections(patches, places_px, radial_weight(patches.shape[-1]))
 

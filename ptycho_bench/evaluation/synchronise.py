@@ -1,8 +1,8 @@
 """Alignment of the constant phases of overlapping patches by angular synchronisation.
 
 A far-field pattern determines the phase of its patch only up to one constant, so that every predicted patch may have
-another one. Where two patches overlap, they show the same object, and the phase of their product is the difference of
-their constants. Angular synchronisation (Singer, doi:10.1016/j.acha.2010.02.001) finds the constants that fit these
+a different one. Where two patches overlap, they show the same object, and the phase of their product is the difference
+of their constants. Angular synchronisation (Singer, doi:10.1016/j.acha.2010.02.001) finds the constants that fit these
 differences best: they are the phases of the leading eigenvector of the matrix of the products.
 
 In a large field that eigenvector concentrates where the patches agree best and fades below rounding elsewhere.

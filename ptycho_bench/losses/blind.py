@@ -10,7 +10,7 @@ from ptycho_bench.physics.specimens.objects import wrap_phase
 
 
 def phase_variance(error: Tensor) -> Tensor:
-    """Return the variance of each phase error (B, H, W), radians, in square radians: what the best constant leaves.
+    """Return the variance of each phase error (B, H, W), radians, in square radians, without the best constant.
 
     The circular mean only decides by how many whole turns each error is unwrapped. It has no gradient, which would be
     infinite for errors that are spread evenly over the circle.

@@ -81,7 +81,7 @@ class OutputLimit(AmplitudeRepresentation):
     def __init__(self, *, limit: float, scaling: Scaling) -> None:
         super().__init__(scaling=scaling)
         if not limit > 0:
-            raise ValueError(f"amplitude.limit must be above 0, got {limit}; 1 is a passive or scaled object's largest")
+            raise ValueError(f"amplitude.limit must be above 0, got {limit}; passive and scaled objects need 1")
         self.data_range = limit
 
     def bound(self, raw: Tensor) -> Tensor:

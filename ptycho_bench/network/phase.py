@@ -74,7 +74,7 @@ class ScaledLinearPhase(ScaledPhase):
 
 
 class ScaledConstrainedPhase(PiTanh, ScaledPhase):
-    """Phase scaled to [0, 1], bounded by pi tanh, as in PPN's draft: the bound lies outside the range of the truth."""
+    """Phase scaled to [0, 1], bounded by pi tanh as in PPN's draft; the bound lies outside the range of the truth."""
 
 
 class LinearPhase(PhaseRepresentation):

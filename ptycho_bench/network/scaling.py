@@ -19,7 +19,7 @@ EPS = 1e-12  # relative to the mean square; a variance below it is rounding
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """Value ranges of the training part.
+    """Value ranges of a scan's training part, or of all its points.
 
     Args:
         amplitude_low: smallest amplitude, which is scaled to 0.
@@ -43,7 +43,7 @@ class Scaling:
 
     @classmethod
     def of(cls, scan: PtychoScan, points: np.ndarray) -> Self:
-        """Return the ranges of the given scan points, which are the training part."""
+        """Return the ranges of the given scan points."""
         return cls.over([(scan, points)])
 
     @classmethod

@@ -15,7 +15,7 @@ EXTRA = {"frc_resolution_px": ("resolution", ".1f", " px"), "diffraction_misfit"
 def print_metrics(title: str, summary: Mapping[str, Mapping], note: str = "") -> None:
     """Print the mean over patches and the stitched value of each metric as a table of 80 columns.
 
-    PSNR and SSIM means come with their standard deviation. Below each row is that of a constant guess.
+    PSNR and SSIM means come with their standard deviation. Below each row are the values of a constant guess.
 
     Args:
         title: line above the table.
@@ -52,7 +52,7 @@ def caption_of(summary: Mapping[str, Mapping], note: str) -> str:
 
 
 def format_cell(values: Mapping[str, float], name: str, spread: Mapping[str, float]) -> str:
-    """Return one number of the table as text, with its standard deviation if `spread` contains it; a dash for NaN."""
+    """Return one number of the table as text, with its standard deviation if `spread` has it; a dash for NaN."""
     if math.isnan(values[name]):
         return "-"
     if not name.endswith(("ssim", "db")):
@@ -74,7 +74,7 @@ def extra_lines(summary: Mapping[str, Mapping]) -> list[str]:
 
 
 def not_learned_lines(quantities: Sequence[str]) -> list[str]:
-    """Return a line that names what is no better than a constant guess; none if everything is."""
+    """Return a line that names what is no better than a constant guess; empty if every prediction is better."""
     if not quantities:
         return []
     return [f"did not learn: {' and '.join(quantities)} (no better than a constant guess)"]

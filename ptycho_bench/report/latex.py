@@ -25,7 +25,7 @@ from ptycho_bench.report.wording import (
 PACKAGES = r"% \usepackage{booktabs,graphicx}"
 MOST_LINES = 40  # lines of one table; further blocks follow in a table of their own
 PAGE = 80  # letters across the page; a wider table is scaled to the width of the text
-WIDEST = 110  # letters of a table that is still legible then; further metrics follow in a table of their own
+WIDEST = 110  # letters of a table that is still legible when scaled; further metrics follow in a table of their own
 BREAK = r"\\"
 GAP = 3  # letters between two columns
 HEAD = 14  # letters of a line in the head of a column

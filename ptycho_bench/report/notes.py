@@ -1,4 +1,4 @@
-"""Notes below the table of a group: which rows did not learn, and how much of the test field was seen in training."""
+"""Notes below the table of a group: which rows did not learn, and how much of the test field training has seen."""
 
 import re
 from collections.abc import Sequence

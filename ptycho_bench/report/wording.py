@@ -62,7 +62,7 @@ def has_constant(block: Block) -> bool:
 
 
 def interval_lines(metric: str, cell: NamedTuple) -> list[str]:
-    """Return the two 95 % intervals of a number and the score of a constant guess, as far as there are any."""
+    """Return the two 95 % intervals of a number and the score of a constant guess, without those that are unknown."""
     intervals = {"over seeds": (cell.low, cell.high), "over blocks of the field": (cell.block_low, cell.block_high)}
     lines = [
         f"95 % interval {over}: {format_range(metric, low, high)}"
@@ -94,9 +94,9 @@ def introduction(table: Table) -> str:
     benchmark = table.benchmark
     base = ", ".join(f"{key}={value}" for key, value in benchmark.base.items())
     sentences = [
-        f"Ours: mean {PM} sample standard deviation over seeds, for {part_text(table)}.",
+        f"Our numbers are mean {PM} sample standard deviation over seeds, for {part_text(table)}.",
         bold_text(),
-        f"The line {CONSTANT!r} is the score of the true image's mean at every pixel." if any_constant(table) else "",
+        f"The line {CONSTANT!r} has the scores of the mean of the truth at every pixel." if any_constant(table) else "",
         "95 % intervals, over seeds and by bootstrap over blocks of the field, are in table.csv; report.html shows "
         "them when the pointer rests on a number or `details` is ticked.",
         "" if benchmark.source is None else f"Paper: {benchmark.source}.",
@@ -116,8 +116,8 @@ def part_text(table: Table) -> str:
 def bold_text() -> str:
     """Return what is bold."""
     return (
-        "Bold: the best mean, and every row that a paired test over seeds does not separate from it "
-        f"(p of at least {SIGNIFICANT} after Bonferroni's correction), which with few seeds can be most rows; where no "
+        "The best mean is bold, and so is every row that a paired test over seeds does not separate from it "
+        f"(p of at least {SIGNIFICANT} after Bonferroni's correction). With few seeds these can be most rows; where no "
         "such test can be made, nothing is bold."
     )
 

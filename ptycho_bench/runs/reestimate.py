@@ -11,7 +11,7 @@ from ptycho_bench.training.fit import AtomicCheckpointIO
 def reestimate_checkpoint(path: Path, run: TrainingRun) -> bool:
     """Replace the running statistics in a checkpoint by averages over the training part.
 
-    The result depends on the weights and the data alone, so that doing it again changes nothing.
+    The result depends on the weights and the data alone, so a second call changes nothing.
 
     Args:
         path: the checkpoint, which is rewritten atomically.

@@ -56,7 +56,9 @@ class TrainingMean(Reference):
     """Predicts one constant amplitude and one constant phase: their means over all pixels of all training patches.
 
     Args:
-        scan: as `Reference` takes it; also the other arguments.
+        scan: scan of the training, with amplitude and phase.
+        points: int64 (n,), indices of its training points.
+        options: the keyword arguments of `Reference`.
     """
 
     def __init__(self, scan: PtychoScan, points: np.ndarray, **options: object) -> None:
@@ -73,10 +75,12 @@ class NearestPattern(Reference):
     """Predicts the patch of the training pattern that is nearest to the measured one.
 
     The distance is that of the square roots of the counts, whose noise is the same everywhere, summed as squares over
-    the valid detector pixels. Patterns are not scaled to a common dose.
+    the valid detector pixels. Patterns are not normalised to a common dose.
 
     Args:
-        scan: as `Reference` takes it; also the other arguments.
+        scan: scan of the training, with amplitude and phase.
+        points: int64 (n,), indices of its training points.
+        options: the keyword arguments of `Reference`.
     """
 
     def __init__(self, scan: PtychoScan, points: np.ndarray, **options: object) -> None:
@@ -124,14 +128,14 @@ def mean_at(frames: Frames, points: np.ndarray) -> float:
 def reference_for(spec: EvaluationSpec, scan: PtychoScan) -> Reference:
     """Return the reference predictor of an evaluation.
 
-    If the evaluated scan is one of the training, its own training points are used, also if there were several scans.
+    If the evaluated scan was part of the training, its own training points are used, even if there were several scans.
 
     Args:
         spec: settings of the evaluation; `predictor` is one of `REFERENCES`.
         scan: the evaluated scan.
 
     Raises:
-        ValueError: If the scan of the training is not at hand.
+        ValueError: If the scan of the training is not available.
         DataError: If it cannot be used.
     """
     description = spec.checkpoint[KEY]
@@ -150,7 +154,7 @@ def scan_of_training(spec: EvaluationSpec, scan: PtychoScan) -> tuple[PtychoScan
     """Return a scan that the network was trained on, the evaluated one if possible, and what the checkpoint says of it.
 
     Raises:
-        ValueError: If it is another scan, which the checkpoint cannot describe.
+        ValueError: If it is another scan, which the checkpoint does not describe completely.
     """
     stored = spec.checkpoint[KEY]["test"]
     for tested in stored:
@@ -158,10 +162,11 @@ def scan_of_training(spec: EvaluationSpec, scan: PtychoScan) -> tuple[PtychoScan
             return scan, tested
     if spec.training_scan is None:
         raise ValueError(
-            f"predictor={spec.predictor} needs the scan that the network was trained on, which this checkpoint cannot "
-            f"make again; score that scan, {' or '.join(one['words'] for one in stored)}, or use predictor=network"
+            f"predictor={spec.predictor} needs the scan that the network was trained on, which this checkpoint does "
+            f"not describe; score that scan, {' or '.join(one['words'] for one in stored)}, or use predictor=network"
         )
     training = spec.training_scan.load(stream_scan, lambda line: print(line, flush=True))
     if training.content_hash != stored[0]["content_hash"]:
-        print(f"note: {spec.training_scan.words}, made again, differs from the scan that the network was trained on")
+        words = spec.training_scan.words
+        print(f"note: {words}, simulated again, differs from the scan that the network was trained on")
     return training, stored[0]

@@ -48,13 +48,16 @@ def common_rectangle(
     its pixels without a patch, since only patches inside the region are used; those pixels do not count.
 
     Args:
-        scan: as in `points_of`; also the other arguments.
+        scan: the scan.
+        region: `all`, `test`, or [first row, end row, first column, end column] in object pixels; see `points_of`.
+        tested: the tested part of each scan, from the checkpoint; None if there is no checkpoint.
+        name: name of the data set, which identifies the field of another scan if the run had several.
 
     Returns:
         [first row, end row, first column, end column] in object pixels; None for `all`, where it depends on the scan.
 
     Raises:
-        ValueError: As `points_of` does, unless the region contains no patch.
+        ValueError: If the region is unknown, or no tested scan fits.
     """
     if region == "all":
         return None
@@ -71,13 +74,14 @@ def rectangle_of(
     """Return the rectangle of a region other than `all`, [top, bottom, left, right] in object pixels; see `points_of`.
 
     Raises:
-        ValueError: If the region is unknown or no rectangle, or no tested scan fits.
+        ValueError: If the region is unknown, is not a rectangle, or no tested scan fits.
     """
     if region_named(region) != "test":
         return region
     if tested is None:
         raise ValueError(
-            "region=test is that of a checkpoint's run; name it, region_of=CHECKPOINT, or use region=all or a rectangle"
+            "region=test is that of a checkpoint's run; name it with region_of=CHECKPOINT, or use region=all or a "
+            "rectangle"
         )
     return tested_scan(scan, tested, name)["region_px"]
 

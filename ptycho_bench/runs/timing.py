@@ -12,7 +12,7 @@ def timing_record(cold_seconds: float, repeat: Callable[[], float]) -> dict:
 
     Args:
         cold_seconds: time of the first pass, s.
-        repeat: does the pass again; returns its time, s.
+        repeat: repeats the pass and returns its time, s.
 
     Returns:
         `seconds`, the mean over the repeats, `cold_seconds` and `repeats`, their number.

@@ -21,7 +21,7 @@ def test_the_number_of_workers_is_given_or_one_or_so_many_on_each_gpu():
     assert launch().worker_count([]) == launch().worker_count([0, 1]) == 1
     assert launch(workers=4).worker_count([]) == 4
     assert launch(workers_per_gpu=3).worker_count([0, 1]) == 6
-    with pytest.raises(ValueError, match=r"^workers_per_gpu=3 needs a GPU that the runs use, found 0; use workers=N$"):
+    with pytest.raises(ValueError, match=r"^workers_per_gpu=3 needs runs that use a GPU, found 0 GPUs; use workers=N$"):
         launch(workers_per_gpu=3).worker_count([])
 
 
@@ -38,7 +38,7 @@ def test_runs_on_the_cpu_and_runs_of_several_processes_are_pinned_to_no_gpu(monk
         ({"launcher": "ship"}, "launcher must be processes or submitit, got 'ship'"),
         ({"workers": 0}, "workers must be at least 1, got 0"),
         ({"workers_per_gpu": -1}, "workers_per_gpu must be at least 1, got -1"),
-        ({"workers": 2, "workers_per_gpu": 1}, "workers=2 and workers_per_gpu=1 exclude each other; give one"),
+        ({"workers": 2, "workers_per_gpu": 1}, "workers=2 and workers_per_gpu=1 cannot be combined; give one"),
         ({"launcher": "submitit", "workers_per_gpu": 1}, "minutes and workers_per_gpu are for launcher=processes"),
         ({"launcher": "submitit", "minutes": 5}, "minutes and workers_per_gpu are for launcher=processes"),
     ],

@@ -89,7 +89,7 @@ def test_another_data_set_is_scored_everywhere(command, small_run, tmp_path):
     (evaluated,) = results_of(tmp_path)
     assert evaluated["inference"]["patterns"] == evaluated["data"]["patterns"] == 225
     assert evaluated["metrics"]["scaled_by"] == "scored field"
-    assert record(small_run)["metrics"]["scaled_by"] == "training part"
+    assert record(small_run)["metrics"]["scaled_by"] == "training"
 
 
 def test_stitching_is_that_of_the_training_unless_it_is_named(command, small_run, tmp_path):
@@ -158,7 +158,7 @@ def test_a_training_scan_that_is_not_in_the_cache_is_made_again(command, small_r
     words = ("predictor=nearest_pattern", "data.overlap_ratio=0.75", "pictures=false")
     code, out, err = command("evaluate", str(small_run / "best.ckpt"), *words)
     assert code == 0, err
-    assert "made again, differs" not in out
+    assert "simulated again, differs" not in out
     assert len(list((tmp_path / "data").iterdir())) == 2
 
 
@@ -173,7 +173,7 @@ def test_a_training_scan_that_is_a_file_cannot_be_made_again(command, scan_file,
         command("evaluate", checkpoint, "data=ltem", *SMALL_SCAN, "data.seed=5", "predictor=nearest_pattern")
     )
     assert (
-        f"needs the scan that the network was trained on, which this checkpoint cannot make again; score that "
+        f"needs the scan that the network was trained on, which this checkpoint does not describe; score that "
         f"scan, data=file data.file_path={scan_file}" in err
     )
     assert len(results_of(tmp_path)) == 0

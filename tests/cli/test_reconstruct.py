@@ -48,7 +48,7 @@ def test_a_network_needs_no_other_file(command, small_run, scan_file, tmp_path):
     assert solved["iterations"] == 0
     assert "frc" not in solved
     assert set(solved["metrics"]["stitched"]) >= {"amplitude_ssim", "phase_aligned_psnr_db", "diffraction_misfit"}
-    assert solved["metrics"]["scaled_by"] == "training part"
+    assert solved["metrics"]["scaled_by"] == "training"
     assert solved["cold_seconds"] > 0 and solved["repeats"] == 10
 
 
@@ -81,7 +81,7 @@ def test_the_range_of_another_scan_is_that_of_its_own_field(command, small_run, 
     words = (*SHORT, "region=test", f"region_of={small_run / 'best.ckpt'}")
     assert command("reconstruct", str(scan_file), *words)[0] == 0
     trained, tested = record(small_run)["metrics"], results(tmp_path)[1]["metrics"]
-    assert tested["scaled_by"] == "training part"
+    assert tested["scaled_by"] == "training"
     assert tested["constant"]["stitched"]["phase_mse"] == pytest.approx(
         trained["constant"]["stitched"]["phase_mse"], rel=0.02
     )

@@ -165,7 +165,7 @@ def test_a_sweep_stops_in_time_and_the_same_command_continues(command, benchmark
     assert code == 0, err
     (name,) = {line.split()[1] for line in out.splitlines() if "-mse-" in line and line.startswith("left: ")}
     assert sum(line.startswith("left: ") for line in out.splitlines()) == 2
-    assert "0.05 minutes leave no time for more; the same command continues: ptycho-sweep" in out
+    assert "time limit of 0.05 minutes leaves no time for more jobs; to continue, repeat: ptycho-sweep" in out
     folder = tmp_path / name
     assert not (folder / "results.json").exists() and not (folder / "error.txt").exists()
     code, out, _ = command("sweep", *words, "--dry-run")
@@ -248,8 +248,8 @@ def test_a_run_of_another_machine_is_waited_for_and_taken_over_if_it_dies(comman
     [
         (("workers=0",), "workers must be at least 1, got 0"),
         (("workers_per_gpu=0",), "workers_per_gpu must be at least 1, got 0"),
-        (("workers=2", "workers_per_gpu=2"), "workers=2 and workers_per_gpu=2 exclude each other; give one"),
-        (("workers_per_gpu=2",), "workers_per_gpu=2 needs a GPU that the runs use, found 0; use workers=N"),
+        (("workers=2", "workers_per_gpu=2"), "workers=2 and workers_per_gpu=2 cannot be combined; give one"),
+        (("workers_per_gpu=2",), "workers_per_gpu=2 needs runs that use a GPU, found 0 GPUs; use workers=N"),
         (("minutes=0",), "minutes must be above 0, or null for no limit, got 0"),
         (("minutes=soon",), "minutes must be float or int or null, got 'soon'"),
         (

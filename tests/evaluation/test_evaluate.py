@@ -168,7 +168,7 @@ def test_a_quantity_that_is_worse_than_a_constant_is_named(score):
 
 def test_another_scan_is_scaled_by_the_range_of_its_own_scored_field(score):
     trained, own = score("ppn", noisy), score("ppn", noisy, scaling=None)
-    assert trained.aggregate()["scaled_by"] == "training part"
+    assert trained.aggregate()["scaled_by"] == "training"
     assert own.aggregate()["scaled_by"] == "scored field"
     span = (own.truth.phase.max() - own.truth.phase.min()).item()
     field, truth = own.field.phase.double(), own.truth.phase.double()

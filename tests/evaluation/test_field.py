@@ -63,7 +63,7 @@ def test_the_range_of_the_truth_is_scaled_to_one():
     for scaled in (scaling.scale_amplitude(TRUTH.amplitude), scaling.scale_phase(TRUTH.phase)):
         assert (scaled.min().item(), scaled.max().item()) == pytest.approx((0, 1), abs=1e-6)
     assert score(TRUTH).scaled_by == "scored field"
-    assert score(TRUTH, scaling=scaling).scaled_by == "training part"
+    assert score(TRUTH, scaling=scaling).scaled_by == "training"
 
 
 def test_a_blurred_field_has_a_coarser_resolution():
@@ -106,12 +106,12 @@ def test_pixels_that_no_patch_covers_do_not_count():
 
 def test_the_resamples_of_several_fields_are_independent():
     values = torch.randn(1000, generator=Generator().manual_seed(0), dtype=torch.float64)
-    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {"x_band": 0.5}, {"x_mse": values}, "training part")
+    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {"x_band": 0.5}, {"x_mse": values}, "training")
     both = pooled_score([one, one._replace(stitched={"x_mse": 3.0})])
     assert both.stitched == {"x_mse": 2.0}
     assert both.resamples["x_mse"].std().item() == pytest.approx(values.std().item() / math.sqrt(2), rel=0.1)
 
 
 def test_fields_of_a_single_block_leave_no_interval():
-    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {}, {"x_mse": torch.ones(3)}, "training part")
+    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {}, {"x_mse": torch.ones(3)}, "training")
     assert pooled_score([one, one._replace(resamples={})]).resamples == {}

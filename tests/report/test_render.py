@@ -65,7 +65,7 @@ def learned():
 def test_bold_is_what_no_test_separates_from_the_best_and_one_sentence_says_so(table):
     text = markdown(learned(), [])
     assert "| a | **8.10 ± 0.10** |" in text and "| ePIE | 30.00 |" in text
-    assert text.count("Bold: the best mean, and every row that a paired test over seeds does not separate") == 1
+    assert text.count("The best mean is bold, and so is every row that a paired test over seeds does not separate") == 1
     assert "**2" not in markdown(table, [])  # two rows have three seeds, the third none: no test, nothing bold
 
 

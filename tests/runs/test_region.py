@@ -106,7 +106,7 @@ def test_an_impossible_region_is_refused(scan, region, message):
 
 
 def test_without_a_checkpoint_there_is_no_test_region(scan):
-    with pytest.raises(ValueError, match="region=test is that of a checkpoint's run; name it, region_of=CHECKPOINT"):
+    with pytest.raises(ValueError, match="that of a checkpoint's run; name it with region_of=CHECKPOINT"):
         points_of(scan, "test", None)
 
 

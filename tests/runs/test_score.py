@@ -141,7 +141,7 @@ def test_the_record_has_every_part_of_the_metrics(scored):
                             "constant", "interval", "truth", "not_learned", "scaled_by"}  # fmt: skip
     assert set(metrics["constant"]) == {"patch_mean", "stitched"}
     assert set(metrics["interval"]) == {"stitched"}
-    assert metrics["scaled_by"] == "training part"
+    assert metrics["scaled_by"] == "training"
 
 
 def test_the_misfit_is_that_of_the_stitched_object_with_the_patterns(network, tiny_scan):

@@ -154,7 +154,7 @@ class PPN(nn.Module):
         heads: attention heads of both branches.
         layers: transformer blocks of each branch.
         expansion: width of the feed-forward layers as a multiple of D.
-        local_channels: channels of the local branch at each patch, which a dense layer computes from all tokens.
+        local_channels: channels of each patch in the local branch, which one dense layer computes from all tokens.
         block: transformer block of both branches, called with an attention.
         attention: attention of the non-local branch; None leaves the branch out.
         positions: whether the non-local branch learns a position embedding; PoCA needs none.

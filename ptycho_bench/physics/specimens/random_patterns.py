@@ -1,4 +1,4 @@
-"""Random patterns for test objects: bars, curves, smooth and thresholded random fields, and text-like strokes."""
+"""Random patterns for test objects: bars, curves, smooth and thresholded random fields, and lines of glyphs."""
 
 import math
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def thresholded_field(side: int, draw: Draw) -> Tensor:
 
 
 def text(side: int, draw: Draw) -> Tensor:
-    """Return lines of random glyphs in one size, turned by any angle."""
+    """Return lines of random glyphs of one size, rotated by a random angle."""
     height = draw.log_uniform(side / 6, side / 2)
     pen, angle = height * draw.uniform(0.09, 0.18), draw.uniform(0, 2 * math.pi)
     pixels = rotated(centred_pixels(side), -angle)
@@ -152,7 +152,7 @@ def centred_pixels(side: int) -> Tensor:
 
 
 def rotated(points: Tensor, angle: float) -> Tensor:
-    """Return points (n, 2), as (y, x), turned about the centre by an angle in radians."""
+    """Return points (n, 2), as (y, x), rotated about the centre by an angle in radians."""
     y, x = points.unbind(dim=1)
     sine, cosine = math.sin(angle), math.cos(angle)
     return torch.stack((y * cosine + x * sine, x * cosine - y * sine), dim=1)
