@@ -124,7 +124,8 @@ def check_comparable(runs: Sequence[Run], plan: PlanFile) -> None:
         protocol = run.record.number("metrics", "protocol_version")
         seed = run.planned.seed if plan.definition.seeded else None  # which changes the data
         data = run.record.text("data", "content_hash") if plan.definition.same_data else None
-        for what, found in (("data", data), ("protocol version", protocol)):
+        scale = run.record.text("metrics", "scaled_by")
+        for what, found in (("data", data), ("protocol version", protocol), ("range of metrics", scale)):
             if not found:
                 continue
             key = (run.planned.group, run.planned.value, seed, what)

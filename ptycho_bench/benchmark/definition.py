@@ -27,6 +27,15 @@ def metric_name(text: str) -> str:
     return text
 
 
+def seed_key(text: str) -> str:
+    """Return the key of a seed inside a group of conf/."""
+    if not text.endswith(".seed"):
+        raise ValueError(
+            f"{shortened(repr(text))} is not the key of a seed such as data.seed; seed itself varies anyway"
+        )
+    return text
+
+
 class Vary(Strict):
     """A value that varies within a benchmark.
 
@@ -89,7 +98,7 @@ class Benchmark(Strict):
     note: Text | None = None
     base: Overrides
     seeds: Annotated[list[Seed], Field(min_length=1, max_length=MOST_CELLS)]
-    seeded: list[Key] = Field(default_factory=list)
+    seeded: list[Annotated[Key, AfterValidator(seed_key)]] = Field(default_factory=list)
     same_data: bool = True
     part: Literal["stitched", "patch_mean"]
     metrics: Annotated[

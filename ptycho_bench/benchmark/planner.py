@@ -45,6 +45,10 @@ class SweepOptions:
     trainer: str
     pictures: bool
 
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise ValueError(f"epochs must be at least 1, or null for those of the recipes, got {self.epochs}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -88,10 +92,12 @@ class Planner:
             yield self.profiling(training)
         yield training.job
         testing = self.benchmark.testing(row, value, seed)
+        if of_groups(testing, "data", "noise"):
+            testing = {**testing, "metrics.scaled_by": "field"}  # also where the data equal those of the training
         if row.solve is not None:
             yield self.solving(row, training, testing)
         elif testing:
-            yield self.testing(training.job, testing)
+            yield self.testing(training, testing)
 
     def training(self, row: Row, value: Value, seed: int) -> Training:
         """Return the training of a network."""
@@ -143,19 +149,22 @@ class Planner:
             self.sizes[identity] = data.patch_px()
         return self.sizes[identity]
 
-    def testing(self, training: Job, overrides: Mapping[str, Value]) -> Job:
+    def testing(self, training: Training, overrides: Mapping[str, Value]) -> Job:
         """Return the job that scores a network, or a reference predictor, on a scan; the run's folder contains it."""
-        problem, scan = training.problem, None
+        trained, inherited = training.job, ("data", "noise", *MEASURES)
+        choices = [f"{group}={training.choices[group]}" for group in inherited if group not in overrides]
+        self.compose("evaluate", (*choices, *as_words(overrides), *self.path_words()))  # refuses bad words
+        problem, scan = trained.problem, None
         if "data" in overrides and problem is None:
             words = (*as_words(of_groups(overrides, "data", "noise")), *self.path_words())
             try:
                 scan = data_set(self.compose("simulate", words)[0]).only().identity()
             except DataError as error:
                 problem = str(error)
-        name = f"{training.name}/tests/{slug(overrides)}-{sha256([dict(overrides), scan])[:10]}"
-        words = (checkpoint_of(training), *as_words(overrides), f"folder={self.folder_word(name)}", self.device_word())
+        name = f"{trained.name}/tests/{slug(overrides)}-{sha256([dict(overrides), scan])[:10]}"
+        words = (checkpoint_of(trained), *as_words(overrides), f"folder={self.folder_word(name)}", self.device_word())
         command = ("ptycho-evaluate", *words, "pictures=false", *self.path_words())
-        return self.job(name, command, after=training.name, problem=problem)
+        return self.job(name, command, after=trained.name, problem=problem)
 
     def solving(self, row: Row, training: Training, testing: Mapping[str, Value]) -> Job:
         """Return the job of a solver, which solves the test field of a network, on the scan of its training."""

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import Field, PlainValidator, model_validator
 
 from ptycho_bench.benchmark.validation import Key, Text, Value
+from ptycho_bench.config.predictors import REFERENCES
 from ptycho_bench.config.validation import Strict, shortened
 
 Overrides = dict[Key, Value]
@@ -69,8 +70,11 @@ class Row(Strict):
                 f"{self.label!r} must have one of run, for a network, solve, for a solver, and reference, for a "
                 f"predictor without weights, got {len(kinds)}"
             )
-        if self.reference is not None and self.reference.get("predictor") in (None, "network"):
-            raise ValueError(f"{self.label!r}: reference must name a predictor, such as predictor: training_mean")
+        if self.reference is not None and self.reference.get("predictor") not in REFERENCES:
+            raise ValueError(
+                f"{self.label!r}: reference must name a predictor, {' or '.join(REFERENCES)}, got "
+                f"{shortened(repr(self.reference.get('predictor')))}"
+            )
         return self
 
     def in_group(self, group: str, overrides: Mapping[str, Value]) -> Self:

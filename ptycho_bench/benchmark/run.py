@@ -167,9 +167,15 @@ def numbers_of(metric: str, run: Run, plan: PlanFile, profiles: Profiles) -> dic
 def leakage_of(run: Run) -> dict[str, float | None]:
     """Return the fractions of the test patches, the test field and the scored rectangle that training has seen."""
     keys = {"leak_patches": "test_patches", "leak_field": "field", "leak_scored": "scored"}
-    if run.record is None:
-        return dict.fromkeys(keys)
-    return {column: run.record.number("split", "leakage", key) for column, key in keys.items()}
+    record = run.record
+    if record is not None and run.training is not None and same_scan(record, run.training):
+        record = run.training  # a test on the scan of the training does not repeat it
+    return {column: None if record is None else record.number("split", "leakage", key) for column, key in keys.items()}
+
+
+def same_scan(one: Record, other: Record) -> bool:
+    """Return True if two records are about the same scan."""
+    return one.text("data", "content_hash") == other.text("data", "content_hash") != ""
 
 
 def seconds_to_reconstruct(run: Run) -> float | None:

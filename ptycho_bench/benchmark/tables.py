@@ -31,6 +31,7 @@ class Block:
             prints) and difference (ours minus the paper's); NaN where there is no number.
         runs: runs of the block (see `Results.runs`).
         directions: for each metric which numbers are better: higher, lower or none.
+        same_data: whether the rows have the same data, see `Benchmark.same_data`.
         correlation: for each metric the rank correlation of our order with the paper's, or None if numbers are missing.
         tests: for each metric a test of whether rows differ, or the reason why there is none.
     """
@@ -41,6 +42,7 @@ class Block:
     cells: pandas.DataFrame
     runs: pandas.DataFrame
     directions: Mapping[str, str]
+    same_data: bool
     correlation: Mapping[str, float | None]
     tests: Mapping[str, Anova | str]
 
@@ -75,8 +77,11 @@ class Block:
         return ", ".join(f"{count} of {len(statuses)} runs {status}" for status, count in counts.items() if count)
 
     def constant(self, metric: str) -> float:
-        """Return the score of a constant guess, the mean over the rows; NaN if no run has recorded it."""
-        return float(self.cells["constant"].xs(metric, level="metric").mean())
+        """Return the score of a constant guess, the mean over the rows.
+
+        It is NaN if no run has recorded it, and in a benchmark whose rows have different data.
+        """
+        return float(self.cells["constant"].xs(metric, level="metric").mean()) if self.same_data else math.nan
 
     def ranked(self, metric: str) -> list[str]:
         """Return the labels of the rows that have a number, best first; empty if no direction is better."""
@@ -146,6 +151,7 @@ def make_block(results: Results, group: str, value: object) -> Block:
         group=group,
         value=value,
         varied="" if benchmark.vary is None else f"{benchmark.vary.label} {value}",
+        same_data=benchmark.same_data,
         cells=cells,
         runs=runs[(runs["group"] == group) & (runs["value"] == value)],
         directions=benchmark.metrics,

@@ -58,8 +58,8 @@ def run_jobs(
 ) -> SweepStatus:
     """Run the jobs that are not done. Wait for jobs that other processes run, and take them over if these die.
 
-    If time is limited, no job is started that takes longer than the time left, and jobs that still run at the end are
-    stopped; they resume when they are started again.
+    Jobs that still run when the time is over are stopped. Trainings resume when they are started again; other jobs
+    start from the beginning.
 
     Args:
         jobs: jobs by name; each comes after the one it needs.

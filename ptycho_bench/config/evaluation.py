@@ -14,12 +14,12 @@ from ptycho_bench.config.description import KIND, PARTIAL, Plain, describe
 from ptycho_bench.config.device import device_named
 from ptycho_bench.config.identity import file_hash
 from ptycho_bench.config.overrides import is_file_word, quoted, scans_to_overrides
+from ptycho_bench.config.predictors import PREDICTORS
 from ptycho_bench.config.region import region_named
 from ptycho_bench.config.registry import name_of
 from ptycho_bench.evaluation.protocol import MetricProtocol
 from ptycho_bench.evaluation.stitch import Stitching
 
-PREDICTORS = ("network", "training_mean", "nearest_pattern")
 TYPES = {"pictures": bool, "outputs_dir": str, "folder": str | None, "inherit": list[str]}  # of values of the root
 INHERITABLE = ("data", "noise", "metrics", "stitch")  # groups that an evaluation takes from the run
 

@@ -20,6 +20,7 @@ RUN = "run"
 # protocol version, each with the value that leaves results unchanged.
 NEUTRAL: dict[str, dict[str, Plain]] = {
     RUN: {"scaling": "joint", "ranges": "training", "precision": "32-true", "streamed": False},
+    "MetricProtocol": {"scaled_by": "auto"},
 }
 GROUPS = (  # choices that change results
     "split", "input", "amplitude", "phase", "loss", "recipe", "model", "metrics", "stitch"

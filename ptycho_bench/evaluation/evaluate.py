@@ -1,7 +1,7 @@
 """Metrics of predicted patches, one by one and stitched to a field, with those of a constant guess for comparison."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ptycho_bench.evaluation.field import FieldScore, pooled_score, range_of, score_field
 from ptycho_bench.evaluation.flattened import flattened_ssim
-from ptycho_bench.evaluation.images import Images
+from ptycho_bench.evaluation.images import FLAT, Images
+from ptycho_bench.evaluation.metrics import target_range
 from ptycho_bench.evaluation.protocol import MetricProtocol
 from ptycho_bench.evaluation.stitch import Stitched
 from ptycho_bench.network.scaling import Scaling
@@ -101,14 +102,31 @@ def evaluate(
     scaling = range_of(true_field, mask) if scaling is None else scaling
     if protocol.flattened_ssim:
         score = with_flattened_ssim(score, pred, target, scaling)
+    patches, guesses = (
+        without_flat(protocol.measure_all(images, target, scaling), target) for images in (pred, target.constant())
+    )
     return Evaluation(
-        patches=protocol.measure_all(pred, target, scaling),
-        guesses=protocol.measure_all(target.constant(), target, scaling),
+        patches=patches,
+        guesses=guesses,
         score=score,
         field=field,
         truth=true_field,
         covered=covered,
     )
+
+
+def without_flat(values: Mapping[str, Tensor], target: Images) -> dict[str, Tensor]:
+    """Return the metrics of patches without the PSNR of flat ones, whose high values would determine the mean.
+
+    Args:
+        values: each metric by its name, (N,).
+        target: true physical amplitude and phase, (N, H, W).
+    """
+    flat = {quantity: target_range(image) <= FLAT for quantity, image in target._asdict().items()}
+    return {
+        name: one.where(~flat[name.partition("_")[0]], math.nan) if name.endswith("_psnr_db") else one
+        for name, one in values.items()
+    }
 
 
 def with_flattened_ssim(score: FieldScore, pred: Images, target: Images, scaling: Scaling) -> FieldScore:

@@ -41,8 +41,9 @@ class FieldScore(NamedTuple):
         return self._replace(stitched={**self.stitched, name: prediction}, constant={**self.constant, name: guess})
 
     def not_learned(self) -> list[str]:
-        """Return the quantities whose prediction is no better than the constant guess."""
-        return [quantity for quantity, name in COMPARED.items() if not self.stitched[name] < self.constant[name]]
+        """Return the quantities whose prediction is no better than the constant guess; a flat truth is not counted."""
+        varied = {quantity: name for quantity, name in COMPARED.items() if self.constant[name] > FLAT**2}
+        return [quantity for quantity, name in varied.items() if not self.stitched[name] < self.constant[name]]
 
     def record(self) -> dict:
         """Return the scores as results.json has them."""

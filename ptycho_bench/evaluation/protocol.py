@@ -20,6 +20,8 @@ class MetricProtocol:
         ssim_window: `gaussian` or `uniform`, see `metrics.ssim`.
         spectrum: `diagonal` (PPN) or `radial` (CPR), by which the energy in three frequency bands is computed.
         flattened_ssim: whether the SSIM of PPN's released code is computed as well, see `flattened`.
+        scaled_by: whose ranges are scaled to [0, 1]: those of the `training`, those of the scored `field`, or `auto`:
+            those of the training on its own scans, and those of the field on any other.
 
     Raises:
         ValueError: If a choice is unknown.
@@ -29,10 +31,11 @@ class MetricProtocol:
     ssim_window: str
     spectrum: str
     flattened_ssim: bool
+    scaled_by: str
 
     def __post_init__(self) -> None:
         choices = {"data_range": ("unit", "target"), "ssim_window": ("gaussian", "uniform")}
-        choices["spectrum"] = ("diagonal", "radial")
+        choices |= {"spectrum": ("diagonal", "radial"), "scaled_by": ("auto", "training", "field")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"metrics.{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")

@@ -47,7 +47,8 @@ def caption_of(summary: Mapping[str, Mapping], note: str) -> str:
         "constant guess: the mean of the true image everywhere",
     ]
     if skipped := max(summary["patch_skipped"].values()):
-        parts.append(f"{skipped} flat patches have no PSNR or SSIM and are excluded")
+        both = " and SSIM" if summary["patch_skipped"]["amplitude_ssim"] else ""
+        parts.append(f"the PSNR{both} of patches leave out {skipped} flat ones")
     return "; ".join([*parts, note] if note else parts)
 
 

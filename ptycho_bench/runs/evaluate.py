@@ -51,7 +51,8 @@ def evaluate(spec: EvaluationSpec) -> float | None:
         try:
             scored = evaluate_scan(
                 predictor, scan, points, name=spec.scan.name, protocol=spec.protocol, stitching=spec.stitching,
-                scaling=training_ranges(description, scan), rectangle=rectangle, batch_size=spec.batch_size,
+                scaling=training_ranges(description, scan, spec.protocol), rectangle=rectangle,
+                batch_size=spec.batch_size,
             )  # fmt: skip
             write_scored(folder.path, [scored])
             if spec.pictures:

@@ -89,7 +89,7 @@ class Request:
             points=points,
             rectangle=rectangle,
             network=network,
-            scaling=None if tested is None else training_ranges(tested.description, scan),
+            scaling=None if tested is None else training_ranges(tested.description, scan, spec.protocol),
             device=device,
             name=name_of_files(spec.files.files[0]),
             what=what,

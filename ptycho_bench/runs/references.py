@@ -113,7 +113,11 @@ class NearestPattern(Reference):
 
     def vectors(self, intensity: Tensor) -> Tensor:
         """Return the square roots of the valid pixels of patterns (B, H, W), float32 (B, pixels)."""
-        return (intensity.flatten(1) if self.valid is None else intensity[:, self.valid.to(self.device)]).sqrt()
+        return (
+            (intensity.flatten(1) if self.valid is None else intensity[:, self.valid.to(self.device)])
+            .clamp(min=0)
+            .sqrt()
+        )
 
 
 REFERENCES = {"training_mean": TrainingMean, "nearest_pattern": NearestPattern}

@@ -135,14 +135,16 @@ def misfit_of(scan: PtychoScan, points: np.ndarray, intensity: Tensor) -> Callab
     return lambda obj: diffraction_misfit(patterns, corners, measurement.probe, obj, valid_mask=valid_mask).mean
 
 
-def training_ranges(description: Mapping, scan: PtychoScan) -> Scaling | None:
-    """Return the ranges of a training, by which metrics on its scans are scaled; None for any other scan.
+def training_ranges(description: Mapping, scan: PtychoScan, protocol: MetricProtocol) -> Scaling | None:
+    """Return the ranges of a training if metrics are scaled by them; None if they are scaled by the scored field's.
 
     Args:
         description: description of the trained network, see `config.checkpoint.Description`.
         scan: the scan that is scored.
+        protocol: how metrics are computed.
     """
-    if scan.content_hash not in {one["content_hash"] for one in description["test"]}:
+    trained = scan.content_hash in {one["content_hash"] for one in description["test"]}
+    if protocol.scaled_by == "field" or (protocol.scaled_by == "auto" and not trained):
         return None
     return scaling_of(description, scan.content_hash)
 

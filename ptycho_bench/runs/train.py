@@ -101,7 +101,7 @@ def score(spec: TrainingSpec, run: TrainingRun, folder: RunFolder) -> list[Score
         evaluate_scan(
             restore_network(checkpoint, part.scan.content_hash).to(device), part.scan, part.split.test,
             name=part.name, protocol=spec.protocol, stitching=spec.stitching,
-            scaling=training_ranges(checkpoint[KEY], part.scan), rectangle=None,
+            scaling=training_ranges(checkpoint[KEY], part.scan, spec.protocol), rectangle=None,
             batch_size=spec.recipe.batch_size,
         )
         for part in run.scans

@@ -183,7 +183,7 @@ def vary(**changes):
         (rows(solve={}), "for a predictor without weights, got 2"),
         (
             rows(run=None, reference={"region": "all"}),
-            "'a': reference must name a predictor, such as predictor: training",
+            "'a': reference must name a predictor, training_mean or nearest_pattern, got None",
         ),
         (rows(run=None, reference={"predictor": "network"}), "'a': reference must name a predictor"),
         (rows(colour=1), "rows.0: unknown key colour; known are label, group, run"),

@@ -137,8 +137,8 @@ def test_keys_that_take_the_seed_reach_training_solver_and_reference_of_every_se
         assert {f"seed={seed}", f"data.seed={seed}"} <= words_of(training, "ptycho-train")
         assert f"data.seed={seed}" in words_of(jobs["ePIE", seed], "ptycho-simulate")
         assert jobs["ePIE", seed].after == jobs["mean", seed].after == training.name
-    with pytest.raises(ValueError, match=r"^benchmark table: no key data.none in 'W3', which seeded names$"):
-        plan_of(tmp_path, seeded=["data.none"])
+    with pytest.raises(ValueError, match=r"^benchmark table: no key data.none.seed in 'W3', which seeded names$"):
+        plan_of(tmp_path, seeded=["data.none.seed"])
 
 
 def test_a_run_with_seeded_data_differs_from_one_with_the_same_seed_alone(tmp_path):

@@ -10,8 +10,12 @@ from ptycho_bench.evaluation import bootstrap
 from ptycho_bench.evaluation.bootstrap import RESAMPLES, intervals, resampled_metrics
 from ptycho_bench.evaluation.protocol import MetricProtocol
 
-UNIT = MetricProtocol(data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False)
-OWN = MetricProtocol(data_range="target", ssim_window="uniform", spectrum="radial", flattened_ssim=False)
+UNIT = MetricProtocol(
+    data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False, scaled_by="auto"
+)
+OWN = MetricProtocol(
+    data_range="target", ssim_window="uniform", spectrum="radial", flattened_ssim=False, scaled_by="auto"
+)
 
 
 def noisy_pair(rows=96, columns=80, seed=0):

@@ -10,7 +10,9 @@ from ptycho_bench.evaluation.field import FieldScore, band_scores, frc_resolutio
 from ptycho_bench.evaluation.images import Images
 from ptycho_bench.evaluation.protocol import MetricProtocol
 
-PPN = MetricProtocol(data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False)
+PPN = MetricProtocol(
+    data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False, scaled_by="auto"
+)
 EVERYWHERE = torch.ones(64, 48, dtype=torch.bool)
 
 

@@ -26,7 +26,9 @@ from ptycho_bench.reconstruction.result import Reconstruction, patch_corners, tr
 from ptycho_bench.reconstruction.training_set import training_set
 from ptycho_bench.solvers.pie import PIESolver
 
-PROTOCOL = MetricProtocol(data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False)
+PROTOCOL = MetricProtocol(
+    data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False, scaled_by="auto"
+)
 STITCHING = Stitching(weight="radial", central_px=None, synchronised=False, step_px=None)
 EPIE = PIESolver(
     rule="epie", object_step=1.0, probe_step=1.0, alpha=None, iterations=40, batch_size=1, modes=1, refine_probe=False,

@@ -76,6 +76,6 @@ def test_resolution_and_misfit_are_printed_if_they_are_known(printed):
 
 
 def test_the_caption_contains_the_number_of_skipped_patches_and_the_note(printed):
-    assert "flat patches" not in " ".join(printed())
+    assert "flat ones" not in " ".join(printed())
     caption = " ".join(" ".join(printed(skipped=3, note="pooled over scans")).split())
-    assert "3 flat patches have no PSNR or SSIM and are excluded; pooled over scans" in caption
+    assert "the PSNR and SSIM of patches leave out 3 flat ones; pooled over scans" in caption

@@ -161,11 +161,14 @@ def test_true_patches_have_no_misfit_and_learn_everything(tiny_scan):
     assert result.score.scaled_by == "scored field"
 
 
-def test_only_a_scan_of_the_training_is_scaled_by_its_ranges(network, tiny_scan):
+def test_the_protocol_decides_whose_ranges_scale_the_metrics(network, tiny_scan):
     scan = dataclasses.replace(tiny_scan, content_hash="c" * 64)
     description = {"test": [{"content_hash": "c" * 64}], "scaling": vars(network.scaling)}
-    assert training_ranges(description, scan) == network.scaling
-    assert training_ranges(description, dataclasses.replace(scan, content_hash="d" * 64)) is None
+    other, ranges = dataclasses.replace(scan, content_hash="d" * 64), network.scaling
+    for scaled_by, own, others in (("auto", ranges, None), ("training", ranges, ranges), ("field", None, None)):
+        protocol = dataclasses.replace(PROTOCOL, scaled_by=scaled_by)
+        assert training_ranges(description, scan, protocol) == own
+        assert training_ranges(description, other, protocol) == others
 
 
 def test_only_the_named_rectangle_is_scored(network, tiny_scan):

@@ -89,7 +89,9 @@ def part_of(values: Images, part: slice) -> Images:
 @pytest.mark.parametrize(("phase", "options"), [(ScaledPhase, {}), (CircularPhase, {"projected": True})])
 def test_each_metric_is_the_mean_over_images_of_the_evaluation_metric(window, phase, options):
     net, pred, target = network(phase=phase, **options), images(5, 0), images(5, 1)
-    protocol = MetricProtocol(data_range="unit", ssim_window=window, spectrum="radial", flattened_ssim=False)
+    protocol = MetricProtocol(
+        data_range="unit", ssim_window=window, spectrum="radial", flattened_ssim=False, scaled_by="auto"
+    )
     expected = protocol.measure_all(pred, target, SCALING)
     collection = validation_metrics(window)
     collection.update(compared(net, pred, target))
