@@ -20,7 +20,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 COMMAND = "scripts/documentation_tables.py"
 CONF = ROOT / "conf"
-LEADERBOARD = ROOT / "outputs/published/leaderboard-2-epochs/table.csv"
+LEADERBOARD = ROOT / "outputs/published/leaderboard/table.csv"
 TRAIN = "config"  # root file of ptycho-train
 
 BEGIN = "<!-- begin generated: "
@@ -178,16 +178,25 @@ def row_count(content: Mapping) -> str:
 
 
 def leaderboard() -> str:
-    """Return the finished rows of the published leaderboard."""
+    """Return the finished rows of the published leaderboard without noise, and what a constant guess would score."""
     columns = {
         "amplitude PSNR (dB)": ("amplitude_psnr_db", 1), "amplitude SSIM (%)": ("amplitude_ssim", 100),
         "aligned phase PSNR (dB)": ("phase_aligned_psnr_db", 1), "aligned phase SSIM (%)": ("phase_aligned_ssim", 100),
         "parameters (MiB)": ("parameters_mib", 1),
     }  # fmt: skip
     with LEADERBOARD.open(newline="") as handle:
-        finished = [row for row in csv.DictReader(handle) if row["runs"]]
-    rows = [(row["row"], *(f"{factor * float(row[key]):.2f}" for key, factor in columns.values())) for row in finished]
-    return markdown(("network", *columns), rows, numbers=True)
+        finished = [row for row in csv.DictReader(handle) if row["runs"] and row["group"] == "Noise-free"]
+    rows = [
+        (row["row"], *(scaled(row[key], factor) for key, factor in columns.values()), row["amplitude_psnr_db_seeds"])
+        for row in finished
+    ]
+    guess = ("constant guess", *(scaled(finished[0].get(f"{key}_constant"), f) for key, f in columns.values()), "")
+    return markdown(("network", *columns, "seeds"), [guess, *rows], numbers=True)
+
+
+def scaled(number: str | None, factor: int) -> str:
+    """Return a number of a CSV file times a factor, with two digits; a dash if there is none."""
+    return f"{factor * float(number):.2f}" if number else "-"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -57,6 +57,13 @@ class Block:
         return list(dict.fromkeys(self.cells.index.get_level_values("row")))
 
     @functools.cached_property
+    def shown(self) -> list[str]:
+        """Labels of the rows that have a finished run or a paper's number, in order."""
+        done = set(self.runs.loc[self.runs["status"] == "done", "row"])
+        printed = set(self.cells.index[self.cells["paper"].notna()].get_level_values("row"))
+        return [row for row in self.rows if row in done | printed]
+
+    @functools.cached_property
     def places(self) -> dict[tuple[str, str], NamedTuple]:
         """Cells by row and metric, as named tuples of their columns."""
         return {cell.Index: cell for cell in self.cells.itertuples()}

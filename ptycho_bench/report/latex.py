@@ -40,7 +40,8 @@ ESCAPED = str.maketrans(
 
 def latex(table: Table) -> str:
     """Return one or more table environments with booktabs rules; see `Block.best` for what is bold."""
-    parts = [(blocks, metrics) for blocks in pages_of(table.blocks) for metrics in columns_of(table, blocks)]
+    shown = [block for block in table.blocks if block.shown]
+    parts = [(blocks, metrics) for blocks in pages_of(shown) for metrics in columns_of(table, blocks)]
     name = table.benchmark.name if table.results.epochs is None else f"{table.benchmark.name}-{table.results.epochs}"
     texts = [PACKAGES]
     for place, (blocks, metrics) in enumerate(parts, start=1):
@@ -63,7 +64,7 @@ def pages_of(blocks: Sequence[Block]) -> Iterator[list[Block]]:
     """Distribute blocks over tables that fit a page."""
     page: list[Block] = []
     for block in blocks:
-        if page and sum(len(other.rows) + 2 for other in [*page, block]) > MOST_LINES:
+        if page and sum(len(other.shown) + 2 for other in [*page, block]) > MOST_LINES:
             yield page
             page = []
         page.append(block)
@@ -140,7 +141,7 @@ def head(metric: str) -> str:
 def block_lines(table: Table, block: Block, metrics: Sequence[str]) -> list[str]:
     """Return the rows of a block, and the scores of a constant guess in italics."""
     lines = []
-    for row in block.rows:
+    for row in block.shown:
         names = map(latex_text, row_names(table, block, row))
         lines.append(joined([*names, *(latex_number(block, row, metric) for metric in metrics)]))
     if has_constant(block):

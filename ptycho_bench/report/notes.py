@@ -15,7 +15,18 @@ SPLIT = re.compile(r"\bsplit=(\S+)")  # in the choices of a run
 def group_notes(table: Table, group: str) -> list[str]:
     """Return the notes below the table of a group, a sentence or two each."""
     blocks = [block for block in table.blocks if block.group == group]
-    return [*not_learned_notes(table, blocks), *leakage_notes(table, blocks)]
+    return [*missing_notes(blocks), *not_learned_notes(table, blocks), *leakage_notes(table, blocks)]
+
+
+def missing_notes(blocks: Sequence[Block]) -> list[str]:
+    """Return the rows that a table leaves out because they have no finished run yet, with the state of their runs."""
+    rows = [
+        f"{row}{f' at {block.varied}' if block.varied else ''} ({block.unfinished(row)})"
+        for block in blocks
+        for row in block.rows
+        if row not in block.shown
+    ]
+    return [f"Not in the table yet: {'; '.join(rows)}."] if rows else []
 
 
 def not_learned_notes(table: Table, blocks: Sequence[Block]) -> list[str]:

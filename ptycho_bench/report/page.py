@@ -69,7 +69,7 @@ def page_table(table: Table, figures: Mapping[str, bytes], folder: Path | None) 
     for group in table.benchmark.group_names():
         lines = []
         for block in (block for block in table.blocks if block.group == group):
-            lines += [page_line(table, block, row, anchors, points) for row in block.rows]
+            lines += [page_line(table, block, row, anchors, points) for row in block.shown]
             lines += [constant_line(table, block)] if has_constant(block) else []
         caption = ", ".join(filter(None, (table.title, group)))
         groups.append({"caption": f"{caption}: {part_text(table)}", "lines": lines, "notes": group_notes(table, group)})

@@ -54,10 +54,11 @@ def markdown_tables(table: Table) -> str:
     """Return a Markdown table for each group, and the notes below it."""
     parts = []
     for group in table.benchmark.group_names():
-        blocks = [block for block in table.blocks if block.group == group]
-        frame = pandas.concat([text_frame(table, block) for block in blocks])
+        frames = [text_frame(table, block) for block in table.blocks if block.group == group and block.shown]
         parts += [f"**{group}**"] if group else []
-        parts.append(markdown_table(frame, numbers=[label_of(metric) for metric in table.benchmark.metrics]))
+        if frames:
+            numbers = [label_of(metric) for metric in table.benchmark.metrics]
+            parts.append(markdown_table(pandas.concat(frames), numbers=numbers))
         parts += group_notes(table, group)
     return "\n\n".join(parts)
 
@@ -71,7 +72,7 @@ def text_frame(table: Table, block: Block) -> pandas.DataFrame:
             *(cell_text(block, row, metric) for metric in metrics),
             block.unfinished(row) or "all done",
         ]
-        for row in block.rows
+        for row in block.shown
     ]
     if has_constant(block):
         names = row_names(table, block, f"*{CONSTANT}*")

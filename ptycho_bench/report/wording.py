@@ -98,7 +98,7 @@ def introduction(table: Table) -> str:
         bold_text(),
         f"The line {CONSTANT!r} has the scores of the mean of the truth at every pixel." if any_constant(table) else "",
         "95 % intervals, over seeds and by bootstrap over blocks of the field, are in table.csv; report.html shows "
-        "them when the pointer rests on a number or `details` is ticked.",
+        "them when the pointer rests on a number or the box for details is ticked.",
         "" if benchmark.source is None else f"Paper: {benchmark.source}.",
         "The paper's numbers follow ours, with the difference ours minus paper." if has_paper(table) else "",
         benchmark.note or "",
