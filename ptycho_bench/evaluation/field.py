@@ -17,6 +17,7 @@ from ptycho_bench.evaluation.spectrum import image_bands
 from ptycho_bench.network.scaling import NEUTRAL, Scaling
 
 TRAINING, SCORED_FIELD = "training", "scored field"
+LEARNED = 0.99  # largest ratio of the error to that of the constant guess at which a quantity counts as learned
 COMPARED = {"amplitude": "amplitude_mse", "phase": "phase_aligned_mse"}  # metric by which a quantity counts as learned
 
 
@@ -41,9 +42,14 @@ class FieldScore(NamedTuple):
         return self._replace(stitched={**self.stitched, name: prediction}, constant={**self.constant, name: guess})
 
     def not_learned(self) -> list[str]:
-        """Return the quantities whose prediction is no better than the constant guess; a flat truth is not counted."""
+        """Return the quantities whose MSE is not at least 1 % below that of the constant guess.
+
+        A quantity that is constant in the truth is not counted.
+        """
         varied = {quantity: name for quantity, name in COMPARED.items() if self.constant[name] > FLAT**2}
-        return [quantity for quantity, name in varied.items() if not self.stitched[name] < self.constant[name]]
+        return [
+            quantity for quantity, name in varied.items() if not self.stitched[name] < LEARNED * self.constant[name]
+        ]
 
     def record(self) -> dict:
         """Return the scores as results.json has them."""

@@ -25,12 +25,12 @@ def bars(table: Table, block: Block) -> Figure | None:
 
     Lines are the paper's number and the score of a constant guess.
     """
-    means, spreads, papers = block.wide("ours"), block.wide("std"), block.wide("paper")
+    means, spreads, papers = (block.wide(column).loc[block.shown] for column in ("ours", "std", "paper"))
     metrics = [metric for metric in means if means[metric].notna().any()]
     if not metrics:
         return None
     figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(means), shared=True)
-    colours = [row_colour(place) for place in range(len(means))]
+    colours = [row_colour(block.rows.index(row)) for row in block.shown]
     for metric, panel in zip(metrics, axes, strict=True):
         factor = display_factor(metric)
         panel.barh(range(len(means)), factor * means[metric], color=colours, xerr=factor * spreads[metric], capsize=3)
@@ -41,7 +41,7 @@ def bars(table: Table, block: Block) -> Figure | None:
         if np.isfinite(constant := block.constant(metric)):
             panel.axvline(factor * constant, **CONSTANT_STYLE)
         panel.set_title(label_of(metric), fontsize=SMALL)
-    name_rows(axes, block.rows)
+    name_rows(axes, block.shown)
     legend = "; black line: paper" if papers.notna().any(axis=None) else ""
     legend += f"; dotted line: {CONSTANT}" if has_constant(block) else ""
     figure.suptitle(f"{block_title(table, block)}{legend}", fontsize=SMALL)

@@ -20,6 +20,8 @@ def group_notes(table: Table, group: str) -> list[str]:
 
 def missing_notes(blocks: Sequence[Block]) -> list[str]:
     """Return the rows that a table leaves out because they have no finished run yet, with the state of their runs."""
+    if not any(block.shown for block in blocks):
+        return ["No run of this group is finished yet."]
     rows = [
         f"{row}{f' at {block.varied}' if block.varied else ''} ({block.unfinished(row)})"
         for block in blocks
