@@ -100,7 +100,7 @@ def untestable(numbers: pandas.DataFrame) -> str | None:
     count = "there is 1 seed" if len(numbers) == 1 else f"there are {len(numbers)} seeds"
     reasons = {
         "some rows have no run yet, so no test is made": numbers.isna().all().any(),
-        "there is only one row, so there is nothing to compare": len(numbers.columns) < 2,
+        "there is only one network, so there is nothing to compare": len(numbers.columns) < 2,
         f"seeds are not balanced ({seeds}), so no test is made": missing,
         f"{count}; a test needs at least {FEWEST}": len(numbers) < FEWEST,
         "the numbers do not vary from seed to seed": (numbers.nunique() == 1).all(),

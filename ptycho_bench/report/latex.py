@@ -40,7 +40,7 @@ ESCAPED = str.maketrans(
 
 def latex(table: Table) -> str:
     """Return one or more table environments with booktabs rules; see `Block.best` for what is bold."""
-    shown = [block for block in table.blocks if block.shown]
+    shown = [block for block in table.blocks if block.shown] or table.blocks
     parts = [(blocks, metrics) for blocks in pages_of(shown) for metrics in columns_of(table, blocks)]
     name = table.benchmark.name if table.results.epochs is None else f"{table.benchmark.name}-{table.results.epochs}"
     texts = [PACKAGES]

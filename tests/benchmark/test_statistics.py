@@ -113,7 +113,7 @@ def test_two_rows_need_no_sphericity():
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"a": {0: 1.0}}, "there is only one row"),
+        ({"a": {0: 1.0}}, "there is only one network"),
         ({"a": {0: 1.0, 1: 2.0, 2: 2.5}, "b": {0: 1.0, 2: 3.0}}, r"not balanced \(b has no seed 1\)"),
         ({"a": {0: 1.0}, "b": {0: 2.0}}, "there is 1 seed; a test needs at least 3"),
         ({"a": {0: 1.0, 1: 2.0}, "b": {0: 2.0, 1: 2.0}}, "there are 2 seeds; a test needs at least 3"),
