@@ -191,7 +191,7 @@ def leaderboard() -> str:
         for row in finished
     ]
     guess = ("constant guess", *(scaled(finished[0].get(f"{key}_constant"), f) for key, f in columns.values()), "")
-    return markdown(("network", *columns, "seeds"), [guess, *rows], numbers=True)
+    return markdown(("network", *columns, "runs"), [guess, *rows], numbers=True)
 
 
 def scaled(number: str | None, factor: int) -> str:
