@@ -47,9 +47,15 @@ class Job:
         """Return the state of the folder (see `RunFolder.state`), or "no data"."""
         return RunFolder(self.folder).state() if self.problem is None else NO_DATA
 
-    def line(self) -> str:
-        """Return the commands as one line for a shell."""
-        return " && ".join(map(shlex.join, self.commands))
+    def line(self, *, without: tuple[str, ...] = ()) -> str:
+        """Return the commands as one line for a shell.
+
+        Args:
+            without: keys whose overrides are left out.
+        """
+        return " && ".join(
+            shlex.join(word for word in command if word.partition("=")[0] not in without) for command in self.commands
+        )
 
 
 def process_arguments(command: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Plan the jobs that a benchmark needs."""
 
-import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,18 +66,11 @@ class Plan:
         """
         job = self.jobs[name]
         needed = [] if job.after is None else [self.jobs[job.after]]
-        commands = [command for one in (*needed, job) for command in one.commands]
-        return " && ".join(
-            shlex.join(word for word in command if not word.startswith("data_root=")) for command in commands
-        )
+        return " && ".join(one.line(without=("data_root",)) for one in (*needed, job))
 
     def problems(self) -> dict[str, int]:
         """Return why jobs cannot run, one line each, with the number of jobs that have this problem."""
-        found: dict[str, int] = {}
-        for job in self.jobs.values():
-            if job.problem is not None:
-                found[job.problem] = found.get(job.problem, 0) + 1
-        return found
+        return Counter(job.problem for job in self.jobs.values() if job.problem is not None)
 
 
 def make_plan(benchmark: Benchmark, options: SweepOptions) -> Plan:

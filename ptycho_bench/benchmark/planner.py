@@ -1,9 +1,10 @@
 """Convert the cells of a benchmark to jobs, with the commands of this project that fill their folders."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import hydra
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -15,8 +16,9 @@ from ptycho_bench.benchmark.rows import Row, of_groups
 from ptycho_bench.benchmark.validation import Value
 from ptycho_bench.benchmark.words import as_words, below_here, differences, hydra_value, slug
 from ptycho_bench.config.data_choice import data_set
+from ptycho_bench.config.datasets import ScanFile, Simulated
 from ptycho_bench.config.description import describe
-from ptycho_bench.config.identity import sha256
+from ptycho_bench.config.identity import profile_name, sha256
 from ptycho_bench.config.run import run_of
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.versions import PROTOCOL_VERSION
@@ -24,6 +26,7 @@ from ptycho_bench.records.costs import PROFILED
 
 DEVICES = {"cpu": "cpu", "gpu": "cuda", "ddp": "cuda"}  # of other commands than ptycho-train, by its trainer
 STUDY = "benchmark"  # all tables share one study, so that a run that several tables need is trained once
+Found = TypeVar("Found")
 MEASURES = ("metrics", "stitch")  # groups that determine how a solver's object is scored
 
 
@@ -113,11 +116,8 @@ class Planner:
             OmegaConf.update(cfg, key, seed)
         seeds = [f"{key}={seed}" for key in ("seed", *self.benchmark.seeded)]
         own = [*seeds, f"study={self.study}", f"pictures={hydra_value(options.pictures)}"]
-        problem = None
-        try:
-            name = run_of(cfg, choices).name
-        except DataError as error:
-            problem, name = str(error), f"{choices['model']}-s{seed}-{sha256([*words, *own])[:10]}"
+        provisional = f"{choices['model']}-s{seed}-{sha256([*words, *own])[:10]}"
+        name, problem = with_problem(lambda: run_of(cfg, choices).name, provisional)
         job = self.job(f"runs/{self.study}/{name}", ("ptycho-train", *words, *own), problem=problem)
         kind = (choices["model"], cfg.data.name, choices["split"], choices["recipe"])
         return Training(job=dataclasses.replace(job, epochs=cfg.recipe.epochs, kind=kind), cfg=cfg, choices=choices)
@@ -126,16 +126,11 @@ class Planner:
         """Return the job that measures the cost of a network; networks that differ in their seed share it."""
         from ptycho_bench.config.device import device_named
         from ptycho_bench.config.network import PARTS
-        from ptycho_bench.runs.profile import profile_name
 
         cfg, choices = training.cfg, training.choices
         device = DEVICES.get(self.options.trainer) or device_named("auto")
         words = self.taken("profile", training, PARTS)
-        problem, size_px = None, 0
-        try:
-            size_px = self.pattern_px(cfg)
-        except DataError as error:
-            problem = str(error)
+        size_px, problem = with_problem(lambda: self.pattern_px(cfg), 0)
         name = profile_name({part: describe(cfg[part]) for part in PARTS}, choices, size_px, device)
         measured = (f"size_px={size_px}", "batch_sizes=[1]", f"device={device}")
         command = ("ptycho-profile", *words, *measured, *self.path_words())
@@ -157,10 +152,7 @@ class Planner:
         problem, scan = trained.problem, None
         if "data" in overrides and problem is None:
             words = (*as_words(of_groups(overrides, "data", "noise")), *self.path_words())
-            try:
-                scan = data_set(self.compose("simulate", words)[0]).only().identity()
-            except DataError as error:
-                problem = str(error)
+            scan, problem = with_problem(lambda: self.simulated(words).identity(), None)
         name = f"{trained.name}/tests/{slug(overrides)}-{sha256([dict(overrides), scan])[:10]}"
         words = (checkpoint_of(trained), *as_words(overrides), f"folder={self.folder_word(name)}", self.device_word())
         command = ("ptycho-evaluate", *words, "pictures=false", *self.path_words())
@@ -175,10 +167,7 @@ class Planner:
         solve = [*self.taken("reconstruct", training, MEASURES), *as_words({**row.solve, "region": "test", **score})]
         problem, file = training.job.problem, Path(f"{sha256(list(simulate))[:10]}.h5")
         if problem is None:
-            try:
-                file = data_set(self.compose("simulate", simulate)[0]).only().path
-            except DataError as error:
-                problem = str(error)
+            file, problem = with_problem(lambda: self.simulated(simulate).path, file)
         composed, _ = self.compose("reconstruct", tuple(solve))
         described = [describe(composed[group]) for group in ("solver", *MEASURES)]
         identity = sha256([file.name, training.job.name, PROTOCOL_VERSION, *described, *as_words(score)])
@@ -203,6 +192,10 @@ class Planner:
             self.composed[root, *words] = cfg, choices
         return self.composed[root, *words]
 
+    def simulated(self, words: tuple[str, ...]) -> Simulated | ScanFile:
+        """Return the scan that words of ptycho-simulate name."""
+        return data_set(self.compose("simulate", words)[0]).only()
+
     def taken(self, root: str, training: Training, groups: Sequence[str]) -> list[str]:
         """Return the words by which another command takes the choices and values of a training in some groups."""
         words = [f"{group}={training.choices[group]}" for group in groups]
@@ -220,6 +213,14 @@ class Planner:
     def device_word(self) -> str:
         """Return the device of a command that does not train, as an override."""
         return f"device={DEVICES.get(self.options.trainer, 'auto')}"
+
+
+def with_problem(find: Callable[[], Found], provisional: Found) -> tuple[Found, str | None]:
+    """Return what a function finds and None or, if data are missing, a provisional value and the reason."""
+    try:
+        return find(), None
+    except DataError as error:
+        return provisional, str(error)
 
 
 def checkpoint_of(training: Job) -> str:

@@ -14,6 +14,7 @@ from ptycho_bench.config.description import KIND, PARTIAL, Plain
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.fetch import fetch_words
 from ptycho_bench.data.versions import PROTOCOL_VERSION, SIMULATION_VERSION
+from ptycho_bench.records.costs import profile_key
 
 RUN = "run"
 # Values that add nothing to an identity, by the name of the class or RUN. Add options that are introduced after this
@@ -161,3 +162,16 @@ def run_identity(groups: Mapping[str, Plain], values: Mapping[str, Plain], data:
 def run_name(model: str, loss: str, seed: int, identity: str) -> str:
     """Return the name of a run's folder, MODEL-LOSS-sSEED-HASH."""
     return f"{model}-{loss}-s{seed}-{identity[:10]}"
+
+
+def profile_name(parts: Mapping[str, Plain], choices: Mapping[str, str], size_px: int, device: str) -> str:
+    """Return the name of the folder of a profile.
+
+    Args:
+        parts: description of model, input, amplitude and phase.
+        choices: name of the file taken from each group of conf/.
+        size_px: side of a pattern.
+        device: `cpu` or `cuda`.
+    """
+    key = profile_key({"choices": choices, "data": {"pattern_px": size_px}}, device)
+    return f"{key}-{sha256([dict(parts), size_px])[:10]}"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ptycho_bench.evaluation.field import FieldScore, pooled_score, range_of, score_field
+from ptycho_bench.evaluation.field import FieldScore, pooled_score, score_field
 from ptycho_bench.evaluation.flattened import flattened_ssim
 from ptycho_bench.evaluation.images import FLAT, Images
 from ptycho_bench.evaluation.metrics import target_range
@@ -99,11 +99,11 @@ def evaluate(
         obj, guess = stitched.images.transmission(), true_field.mean(mask).transmission()
         objects = obj.where(stitched.covered, 1.0), guess.expand(obj.shape)
         score = score.with_values("diffraction_misfit", *map(misfit, objects))
-    scaling = range_of(true_field, mask) if scaling is None else scaling
     if protocol.flattened_ssim:
-        score = with_flattened_ssim(score, pred, target, scaling)
+        score = with_flattened_ssim(score, pred, target)
     patches, guesses = (
-        without_flat(protocol.measure_all(images, target, scaling), target) for images in (pred, target.constant())
+        without_flat(protocol.measure_all(images, target, score.scaling), target)
+        for images in (pred, target.constant())
     )
     return Evaluation(
         patches=patches,
@@ -129,9 +129,9 @@ def without_flat(values: Mapping[str, Tensor], target: Images) -> dict[str, Tens
     }
 
 
-def with_flattened_ssim(score: FieldScore, pred: Images, target: Images, scaling: Scaling) -> FieldScore:
+def with_flattened_ssim(score: FieldScore, pred: Images, target: Images) -> FieldScore:
     """Add the SSIM of the flattened patches, for which the constant guess is the mean of all patches."""
-    scales = {"amplitude": scaling.scale_amplitude, "phase": scaling.scale_phase}
+    scales = {"amplitude": score.scaling.scale_amplitude, "phase": score.scaling.scale_phase}
     for (quantity, scale), one, true in zip(scales.items(), pred, target, strict=True):
         scaled = scale(true)
         guess = scaled.mean().expand_as(scaled)

@@ -29,6 +29,7 @@ class FieldScore(NamedTuple):
     truth: band energies of the true field.
     resamples: scores of the prediction for each resample of the field's blocks, float64 (resamples,).
     scaled_by: `training` or `scored field`, whichever has the ranges that are scaled to [0, 1].
+    scaling: these ranges.
     """
 
     stitched: dict[str, float]
@@ -36,6 +37,7 @@ class FieldScore(NamedTuple):
     truth: dict[str, float]
     resamples: dict[str, Tensor]
     scaled_by: str
+    scaling: Scaling
 
     def with_values(self, name: str, prediction: float, guess: float) -> "FieldScore":
         """Return the scores with another metric's value of the prediction and of the constant guess."""
@@ -87,6 +89,7 @@ def score_field(
         truth=band_scores(truth, protocol, mask),
         resamples=resampled_metrics(pairs, protocol, block_px, mask),
         scaled_by=scaled_by,
+        scaling=scaling,
     )
 
 

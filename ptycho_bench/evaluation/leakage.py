@@ -6,7 +6,7 @@ import torch
 from ptycho_bench.data.coverage import Boxes, bounding_box, covered_per_box, covered_pixels, touched_pixels
 from ptycho_bench.data.split import Split
 from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
-from ptycho_bench.evaluation.stitch import scored_rectangle
+from ptycho_bench.evaluation.stitch import scored_window
 from ptycho_bench.physics.scan import whole_px
 
 
@@ -29,7 +29,7 @@ def leakage(positions_px: np.ndarray, split: Split, patch_px: int) -> dict[str, 
     seen = touched_pixels(positions_px[np.concatenate((split.train, split.validation))], patch_px)
     field = bounding_box(tested)
     seen_pixels, test_pixels = covered_pixels(seen, field), covered_pixels(tested, field)
-    window = scored_window(positions_px[split.test], patch_px, field)
+    window = window_in_field(positions_px[split.test], patch_px, field)
     return {
         "test_patches": float((covered_per_box(tested, seen_pixels, field) > 0).mean()),
         "field": float(seen_pixels[test_pixels].mean()),
@@ -37,10 +37,9 @@ def leakage(positions_px: np.ndarray, split: Split, patch_px: int) -> dict[str, 
     }
 
 
-def scored_window(positions_px: np.ndarray, patch_px: int, field: Boxes) -> tuple[slice, slice]:
+def window_in_field(positions_px: np.ndarray, patch_px: int, field: Boxes) -> tuple[slice, slice]:
     """Return rows and columns of the scored rectangle of stitched patches, counted from the field's first pixel."""
-    corner = whole_px(torch.from_numpy(positions_px)).numpy()
-    first = corner.min(axis=0)
-    window = scored_rectangle(tuple(corner.max(axis=0) - first + patch_px), patch_px, GAUSSIAN_SIDE)
-    shifts = (first - field.first).tolist()
+    positions = torch.from_numpy(positions_px)
+    window = scored_window(positions, patch_px, GAUSSIAN_SIDE, None)  # counted from the stitched field's first pixel
+    shifts = (whole_px(positions).amin(dim=0).numpy() - field.first).tolist()
     return tuple(slice(part.start + s, part.stop + s) for part, s in zip(window, shifts, strict=True))

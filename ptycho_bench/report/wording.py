@@ -58,7 +58,7 @@ def constant_text(block: Block, metric: str) -> str:
 
 def has_constant(block: Block) -> bool:
     """Return True if a constant guess has a score in any metric."""
-    return block.same_data and bool(block.cells["constant"].notna().any())
+    return not all(math.isnan(block.constant(metric)) for metric in block.directions)
 
 
 def interval_lines(metric: str, cell: NamedTuple) -> list[str]:

@@ -7,8 +7,7 @@ from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import stream_scan
 from ptycho_bench.data.summary import scan_record
 from ptycho_bench.network.network import PtychoNetwork
-from ptycho_bench.records.environment import collect_environment
-from ptycho_bench.records.lock import claimed
+from ptycho_bench.records.recording import recording
 from ptycho_bench.records.run_folder import RunFolder
 from ptycho_bench.runs.references import Reference, reference_for
 from ptycho_bench.runs.region import common_rectangle, points_of
@@ -40,30 +39,21 @@ def evaluate(spec: EvaluationSpec) -> float | None:
     label = spec.scan.name if spec.predictor == "network" else f"{spec.scan.name}-{spec.predictor}"
     named = spec.outputs_dir / "evaluations" / description["run"] / f"{label}-{what}"
     folder = RunFolder(named if spec.folder is None else spec.folder)
-    with claimed(folder.path) as owner:
-        if owner is not None:
-            print(f"skip: {folder.path} is being written by {owner}")
+    title = f"{title_of(spec)} on {spec.scan.name}, {spec.region}"
+    with recording(folder, spec.text) as machine:
+        if machine is None:
             return None
-        machine = collect_environment()
-        folder.clear()
-        folder.open(spec.text, machine)
-        title = f"{title_of(spec)} on {spec.scan.name}, {spec.region}"
-        try:
-            scored = evaluate_scan(
-                predictor, scan, points, name=spec.scan.name, protocol=spec.protocol, stitching=spec.stitching,
-                scaling=training_ranges(description, scan, spec.protocol), rectangle=rectangle,
-                batch_size=spec.batch_size,
-            )  # fmt: skip
-            write_scored(folder.path, [scored])
-            if spec.pictures:
-                draw_scored(folder.path / "pictures", [scored], title)
-        except Exception as error:
-            folder.fail(error)
-            raise
-        print_scored([scored], title)
-        print(f"-> {folder.path}", flush=True)
+        scored = evaluate_scan(
+            predictor, scan, points, name=spec.scan.name, protocol=spec.protocol, stitching=spec.stitching,
+            scaling=training_ranges(description, scan, spec.protocol), rectangle=rectangle, batch_size=spec.batch_size,
+        )  # fmt: skip
+        write_scored(folder.path, [scored])
+        if spec.pictures:
+            draw_scored(folder.path / "pictures", [scored], title)
         folder.finish(evaluation_record(spec, scan, scored, machine))
-        return scored.result.stitched["phase_psnr_db"]
+    print_scored([scored], title)
+    print(f"-> {folder.path}", flush=True)
+    return scored.result.stitched["phase_psnr_db"]
 
 
 def predictor_for(spec: EvaluationSpec, scan: PtychoScan) -> PtychoNetwork | Reference:

@@ -12,13 +12,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ptycho_bench.config.description import Plain
-from ptycho_bench.config.identity import sha256
+from ptycho_bench.config.identity import profile_name
 from ptycho_bench.config.network import build_model, build_network, build_part, check_forward
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.scaling import NEUTRAL
 from ptycho_bench.records.costs import MIB_PER_PARAMETER, profile_key, stored_numbers
-from ptycho_bench.records.environment import collect_environment
-from ptycho_bench.records.lock import claimed
+from ptycho_bench.records.recording import recording
 from ptycho_bench.records.run_folder import RunFolder
 from ptycho_bench.training.callbacks import peak_memory_mb
 
@@ -52,12 +51,6 @@ class ProfileSpec:
     text: str
 
 
-def profile_name(parts: Mapping[str, Plain], choices: Mapping[str, str], size_px: int, device: str) -> str:
-    """Return the name of the folder that a profile is recorded in; the arguments are those of `ProfileSpec`."""
-    key = profile_key({"choices": choices, "data": {"pattern_px": size_px}}, device)
-    return f"{key}-{sha256([dict(parts), size_px])[:10]}"
-
-
 def profile(spec: ProfileSpec) -> tuple[dict, Path] | None:
     """Measure a network's cost and record it for the tables of ptycho-report.
 
@@ -72,20 +65,12 @@ def profile(spec: ProfileSpec) -> tuple[dict, Path] | None:
     """
     name = profile_name(spec.parts, spec.choices, spec.size_px, spec.device)
     folder = RunFolder(spec.outputs_dir / "profiles" / name)
-    with claimed(folder.path) as owner:
-        if owner is not None:
-            print(f"skip: {folder.path} is being written by {owner}")
+    with recording(folder, spec.text) as machine:
+        if machine is None:
             return None
-        machine = collect_environment()
-        folder.clear()
-        folder.open(spec.text, machine)
-        try:
-            measured = {**measure(spec), "environment": machine}
-        except Exception as error:
-            folder.fail(error)
-            raise
+        measured = {**measure(spec), "environment": machine}
         folder.finish(measured)
-        return measured, folder.path
+    return measured, folder.path
 
 
 def measure(spec: ProfileSpec) -> dict:

@@ -23,9 +23,8 @@ from ptycho_bench.reconstruction.quality import (
 from ptycho_bench.reconstruction.result import Reconstruction, patch_corners, truth_field
 from ptycho_bench.reconstruction.training_set import training_set
 from ptycho_bench.records.console import not_learned_lines
-from ptycho_bench.records.environment import collect_environment
-from ptycho_bench.records.lock import claimed
 from ptycho_bench.records.pictures import draw_correlation, draw_misfit, draw_object
+from ptycho_bench.records.recording import recording
 from ptycho_bench.records.run_folder import RunFolder, write_table
 from ptycho_bench.runs.next_step import next_command
 from ptycho_bench.runs.reconstruction_request import Request
@@ -48,29 +47,27 @@ def reconstruct(spec: ReconstructionSpec) -> None:
     request = Request.of(spec)
     named = spec.outputs_dir / "reconstructions" / request.name / f"{request.what}-{request.identity()[:10]}"
     folder = RunFolder(named if spec.folder is None else spec.folder)
-    with claimed(folder.path) as owner:
-        if owner is None:
-            reconstruct_into(folder, request)
-        else:
-            print(f"skip: {folder.path} is being written by {owner}")
+    with recording(folder, spec.text) as machine:
+        if machine is None:
+            return
+        result, measured = reconstruct_into(folder, request)
+    print(summary(request, result, measured))
+    print(f"-> {folder.path}")
+    if spec.triplets:
+        path = folder.path / "triplets.h5"
+        print(f"next: {next_command([str(path)], [], open_scan(path), own=True)}")
 
 
-def reconstruct_into(folder: RunFolder, request: Request) -> None:
-    """Reconstruct and record everything in a folder; see `reconstruct`."""
+def reconstruct_into(folder: RunFolder, request: Request) -> tuple[Reconstruction, dict]:
+    """Reconstruct and record everything in a folder; return the reconstruction and what was measured."""
     spec, scan = request.spec, request.scan
-    folder.clear()
-    folder.open(spec.text, collect_environment())
-    try:
-        result = request.run(request.points, request.name)
-        write_files(request, result, folder.path)
-        measured, rings = measure(request, result), None
-        if spec.frc:
-            measured["frc"], rings = resolution(request)
-        if spec.pictures:
-            draw(request, result, rings, folder.path / "pictures")
-    except Exception as error:
-        folder.fail(error)
-        raise
+    result = request.run(request.points, request.name)
+    write_files(request, result, folder.path)
+    measured, rings = measure(request, result), None
+    if spec.frc:
+        measured["frc"], rings = resolution(request)
+    if spec.pictures:
+        draw(request, result, rings, folder.path / "pictures")
     folder.finish(
         {
             "what": request.what,
@@ -84,11 +81,7 @@ def reconstruct_into(folder: RunFolder, request: Request) -> None:
             **measured,
         }
     )  # fmt: skip
-    print(summary(request, result, measured))
-    print(f"-> {folder.path}")
-    if spec.triplets:
-        path = folder.path / "triplets.h5"
-        print(f"next: {next_command([str(path)], [], open_scan(path), own=True)}")
+    return result, measured
 
 
 def seconds_of(request: Request, result: Reconstruction) -> dict:

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from ptycho_bench.config.checkpoint import KEY
 from ptycho_bench.config.evaluation import EvaluationSpec
-from ptycho_bench.config.network import scaling_of
 from ptycho_bench.data.frames import Frames
 from ptycho_bench.data.scan import PtychoScan, float_tensor
 from ptycho_bench.data.store import stream_scan
 from ptycho_bench.network.neighbours import neighbourhoods
-from ptycho_bench.network.scaling import Scaling, blocks_at
+from ptycho_bench.network.scaling import blocks_at
 from ptycho_bench.runs.region import training_points
 
 KEPT_BYTES = 2**30  # training patterns up to this size stay in memory
@@ -25,7 +24,6 @@ class Reference:
     Args:
         scan: scan of the training, with amplitude and phase.
         points: int64 (n,), indices of its training points.
-        scaling: ranges by which metrics scale amplitude and phase.
         device: device of the computation and of the predictions.
         valid: bool (H, W), detector pixels that count; None if all do.
     """
@@ -33,12 +31,9 @@ class Reference:
     circular = False
     neighbours = 0
 
-    def __init__(
-        self, scan: PtychoScan, points: np.ndarray, *, scaling: Scaling, device: str, valid: Tensor | None = None
-    ) -> None:
+    def __init__(self, scan: PtychoScan, points: np.ndarray, *, device: str, valid: Tensor | None = None) -> None:
         scan.require_labels()
-        self.scan, self.points, self.scaling = scan, points, scaling
-        self.device, self.valid = torch.device(device), valid
+        self.scan, self.points, self.device, self.valid = scan, points, torch.device(device), valid
 
     def predict(self, intensity: Tensor, *, batch_size: int, neighbours: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Predict amplitude and phase (radians), each (n, H, W); see `PtychoNetwork.predict`."""
@@ -142,13 +137,11 @@ def reference_for(spec: EvaluationSpec, scan: PtychoScan) -> Reference:
         ValueError: If the scan of the training is not available.
         DataError: If it cannot be used.
     """
-    description = spec.checkpoint[KEY]
     training, tested = scan_of_training(spec, scan)
     masks = [mask for mask in (scan.valid_pixels(), training.valid_pixels()) if mask is not None]
     return REFERENCES[spec.predictor](
         training,
         training_points(training, tested),
-        scaling=scaling_of(description, scan.content_hash),
         device=spec.device,
         valid=torch.stack(masks).all(dim=0) if masks else None,
     )

@@ -9,6 +9,7 @@ from torch import Generator
 from ptycho_bench.evaluation.field import FieldScore, band_scores, frc_resolution, pooled_score, range_of, score_field
 from ptycho_bench.evaluation.images import Images
 from ptycho_bench.evaluation.protocol import MetricProtocol
+from ptycho_bench.network.scaling import NEUTRAL
 
 PPN = MetricProtocol(
     data_range="unit", ssim_window="gaussian", spectrum="diagonal", flattened_ssim=False, scaled_by="auto"
@@ -108,12 +109,12 @@ def test_pixels_that_no_patch_covers_do_not_count():
 
 def test_the_resamples_of_several_fields_are_independent():
     values = torch.randn(1000, generator=Generator().manual_seed(0), dtype=torch.float64)
-    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {"x_band": 0.5}, {"x_mse": values}, "training")
+    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {"x_band": 0.5}, {"x_mse": values}, "training", NEUTRAL)
     both = pooled_score([one, one._replace(stitched={"x_mse": 3.0})])
     assert both.stitched == {"x_mse": 2.0}
     assert both.resamples["x_mse"].std().item() == pytest.approx(values.std().item() / math.sqrt(2), rel=0.1)
 
 
 def test_fields_of_a_single_block_leave_no_interval():
-    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {}, {"x_mse": torch.ones(3)}, "training")
+    one = FieldScore({"x_mse": 1.0}, {"x_mse": 2.0}, {}, {"x_mse": torch.ones(3)}, "training", NEUTRAL)
     assert pooled_score([one, one._replace(resamples={})]).resamples == {}

@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from ptycho_bench.data.store import open_scan
-from ptycho_bench.network.scaling import NEUTRAL
 from ptycho_bench.runs import references
 from ptycho_bench.runs.references import NearestPattern, TrainingMean, scan_of_training
 
 TRAIN = np.arange(5, 60, 2)
-OPTIONS = {"scaling": NEUTRAL, "device": "cpu"}
+OPTIONS = {"device": "cpu"}
 
 
 def test_the_training_mean_is_that_of_all_pixels_of_the_training_patches(tiny_scan):
