@@ -1,13 +1,16 @@
 """Split a scan so that no two of its parts share an object pixel; conf/split calls these functions."""
 
+from typing import Literal
+
 import numpy as np
 
 from ptycho_bench.data.coverage import Boxes, shares_pixel, touched_pixels
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.split import Split, check_rows, require_non_empty, validation_count, within
+from ptycho_bench.physics.bounds import Fraction, Index
 
 
-def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_fraction: float) -> Split:
+def disjoint_split(scan: PtychoScan, *, train_rows: tuple[Index, Index], validation_fraction: Fraction) -> Split:
     """Split scan rows so that no two of the three parts share an object pixel, even with jitter.
 
     Training patches that overlap a validation patch are left out, and so are rows between validation and test.
@@ -38,7 +41,9 @@ def disjoint_split(scan: PtychoScan, *, train_rows: tuple[int, int], validation_
     return require_non_empty(Split(train, validation, np.flatnonzero(row >= first_test)))
 
 
-def region_split(scan: PtychoScan, *, axis: str, test_fraction: float, validation_fraction: float) -> Split:
+def region_split(
+    scan: PtychoScan, *, axis: Literal["row", "column"], test_fraction: Fraction, validation_fraction: Fraction
+) -> Split:
     """Take the last part of the field for testing; only positions are used, so that the scan need not be a raster.
 
     A line divides the field. Test patches lie entirely beyond it and all others entirely before it; patches across the

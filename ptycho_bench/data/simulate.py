@@ -9,26 +9,30 @@ import torch
 from torch import Generator, Tensor
 
 from ptycho_bench.data.scan import PtychoScan, ScanInfo
+from ptycho_bench.physics.bounds import Jitter, Metres, Name, Overlap, Photons, Pixels, Positive, Seed, bounded
 from ptycho_bench.physics.forward import diffraction_intensity
+from ptycho_bench.physics.memory import check_scan_memory
 from ptycho_bench.physics.noise import blend_with_mean
 from ptycho_bench.physics.probe import scale_to_photons
-from ptycho_bench.physics.scan import cut_patches, overlap_from_step, raster_scan
+from ptycho_bench.physics.raster import overlap_from_step
+from ptycho_bench.physics.scan import cut_patches, raster_scan
 
 CHUNK = 1024
 
 
+@bounded
 def simulate_scan(
     *,
-    name: str,
+    name: Name,
     obj: Tensor,
     probe: Tensor,
-    photons: float,
-    overlap_ratio: float | None,
-    step_px: int | None,
-    jitter_px: int,
+    photons: Photons,
+    overlap_ratio: Overlap | None,
+    step_px: Pixels | None,
+    jitter_px: Jitter,
     noise: Callable[[Tensor, Generator], Tensor],
-    seed: int,
-    pixel_size_m: float | None,
+    seed: Seed,
+    pixel_size_m: Metres | None,
     held_out: bool,
     simulation_hash: str | None = None,
 ) -> PtychoScan:
@@ -58,6 +62,7 @@ def simulate_scan(
     scan = raster_scan(
         tuple(obj.shape), side, overlap_ratio=overlap_ratio, step_px=step_px, jitter_px=jitter_px, generator=generator
     )
+    check_scan_memory(len(scan.positions_px), side)
     probe = scale_to_photons(probe, photons)
     dead, hot = noise.bad_pixels((side, side))
     diffraction, amplitude, phase = (
@@ -92,19 +97,20 @@ def simulate_scan(
     )
 
 
+@bounded
 def simulate_xray_scan(
     *,
-    energy_ev: float,
-    name: str,
+    energy_ev: Positive,
+    name: Name,
     obj: Tensor,
     probe: Tensor,
-    photons: float,
-    overlap_ratio: float | None,
-    step_px: int | None,
-    jitter_px: int,
+    photons: Photons,
+    overlap_ratio: Overlap | None,
+    step_px: Pixels | None,
+    jitter_px: Jitter,
     noise: Callable[[Tensor, Generator], Tensor],
-    seed: int,
-    pixel_size_m: float | None,
+    seed: Seed,
+    pixel_size_m: Metres | None,
     held_out: bool,
     simulation_hash: str | None = None,
 ) -> PtychoScan:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ptycho_bench.data.scan import PtychoScan
+from ptycho_bench.physics.bounds import Count, Fraction, Index, Seed
 
 
 class Split(NamedTuple):
@@ -36,11 +37,11 @@ class SplitScan(NamedTuple):
 def published_split(
     scan: PtychoScan,
     *,
-    train_rows: tuple[int, int],
-    test_rows: tuple[int, int],
-    test_columns: tuple[int, int],
-    validation_fraction: float,
-    seed: int,
+    train_rows: tuple[Index, Index],
+    test_rows: tuple[Index, Index],
+    test_columns: tuple[Index, Index],
+    validation_fraction: Fraction,
+    seed: Seed,
 ) -> Split:
     """Take rows for training, a corner for testing and random training points for validation, as the papers do.
 
@@ -65,10 +66,10 @@ def published_split(
 def corner_split(
     scan: PtychoScan,
     *,
-    test_rows: tuple[int, int],
-    test_columns: tuple[int, int],
-    validation_fraction: float,
-    seed: int,
+    test_rows: tuple[Index, Index],
+    test_columns: tuple[Index, Index],
+    validation_fraction: Fraction,
+    seed: Seed,
 ) -> Split:
     """Take a corner for testing, everything else for training, and random training points for validation.
 
@@ -90,7 +91,7 @@ def corner_split(
 
 
 def subset_split(
-    scan: PtychoScan, *, whole: Callable[..., Split], patterns: int, validation_patterns: int, seed: int
+    scan: PtychoScan, *, whole: Callable[..., Split], patterns: Count, validation_patterns: Count, seed: Seed
 ) -> Split:
     """Reduce another split to fewer training patterns, and its validation patterns in the same proportion.
 

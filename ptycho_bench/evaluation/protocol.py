@@ -1,6 +1,7 @@
 """Conventions by which images are compared, the same for networks and solvers."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,11 +28,11 @@ class MetricProtocol:
         ValueError: If a choice is unknown.
     """
 
-    data_range: str
-    ssim_window: str
-    spectrum: str
+    data_range: Literal["unit", "target"]
+    ssim_window: Literal["gaussian", "uniform"]
+    spectrum: Literal["diagonal", "radial"]
     flattened_ssim: bool
-    scaled_by: str
+    scaled_by: Literal["auto", "training", "field"]
 
     def __post_init__(self) -> None:
         choices = {"data_range": ("unit", "target"), "ssim_window": ("gaussian", "uniform")}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from ptycho_bench.evaluation.canvas import CHUNK_PX, Canvas
 from ptycho_bench.evaluation.images import Images
 from ptycho_bench.evaluation.synchronise import phase_corrections
+from ptycho_bench.physics.bounds import Pixels
 from ptycho_bench.physics.scan import whole_px
 
 SMALLEST_WEIGHT = 1e-6  # above 0, so that pixels covered only by the corner of a patch count as covered
@@ -95,10 +96,10 @@ class Stitching:
         ValueError: If a choice is unknown, `central` has no central_px, or the step is below 1 px.
     """
 
-    weight: str
-    central_px: int | None
+    weight: Literal["radial", "central"]
+    central_px: Pixels | None
     synchronised: bool
-    step_px: int | None
+    step_px: Pixels | None
 
     def __post_init__(self) -> None:
         if self.weight not in ("radial", "central"):

@@ -80,14 +80,3 @@ class MeasuredLoss(Loss):
     def predicted_pattern(self, obj_patch: Tensor, probe: Tensor) -> Tensor:
         """Return the expected intensity (B, H, W), photons, behind complex object patches (B, H, W)."""
         return diffraction_intensity(probe, blend_with_mean(obj_patch, self.coherence))
-
-
-def check_weights(**weights: float) -> None:
-    """Check the weights of a loss.
-
-    Raises:
-        ValueError: If a weight is negative.
-    """
-    for name, weight in weights.items():
-        if weight < 0:
-            raise ValueError(f"loss.{name} must be at least 0, got {weight}; 0 leaves the term out")

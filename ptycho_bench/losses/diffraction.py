@@ -1,11 +1,14 @@
 """Loss between measured and predicted patterns (PPN Eq. 3), for training without labels."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from ptycho_bench.data.scan import Measurement
-from ptycho_bench.losses.base import Channels, MeasuredLoss, check_weights
+from ptycho_bench.losses.base import Channels, MeasuredLoss
 from ptycho_bench.network.sample import Prediction, Target
+from ptycho_bench.physics.bounds import NonNegative, bounded
 from ptycho_bench.physics.forward import far_field
 
 EPS_PHOTONS = 1e-6  # added inside roots and logarithms, which otherwise have infinite gradients at 0 photons
@@ -55,19 +58,19 @@ class DiffractionLoss(MeasuredLoss):
 
     empty: Tensor  # pattern of the empty beam (the probe without an object), (H, W), photons
 
+    @bounded
     def __init__(
         self,
         *,
-        misfit: str,
-        smoothness: float,
+        misfit: Literal["amplitude", "poisson", "intensity"],
+        smoothness: NonNegative,
         refine_probe: bool,
-        probe_change: float,
+        probe_change: NonNegative,
         channels: Channels,
     ) -> None:
         super().__init__(channels=channels)
         if misfit not in MISFITS:
             raise ValueError(f"loss.misfit must be one of {', '.join(MISFITS)}, got {misfit!r}")
-        check_weights(smoothness=smoothness, probe_change=probe_change)
         self.misfit, self.smoothness = MISFITS[misfit], smoothness
         self.refine_probe, self.probe_change = refine_probe, probe_change
         self.correction: nn.Parameter | None = None

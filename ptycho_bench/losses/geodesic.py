@@ -1,12 +1,15 @@
 """CPR's composite loss on the unit circle (Liu et al. 2026, Eqs. 6-11)."""
 
+from typing import Literal
+
 from torch import Tensor
 from torch.nn import functional as F
 
 from ptycho_bench.evaluation.metrics import GAUSSIAN_SIDE
-from ptycho_bench.losses.base import Channels, Loss, check_weights
+from ptycho_bench.losses.base import Channels, Loss
 from ptycho_bench.losses.structure import negative_ssim
 from ptycho_bench.network.sample import Prediction, Target
+from ptycho_bench.physics.bounds import NonNegative, bounded
 
 DISTANCES = {"mse": F.mse_loss, "mae": F.l1_loss}
 
@@ -55,16 +58,17 @@ class GeodesicLoss(Loss):
             amplitude and phase have weight 0.
     """
 
+    @bounded
     def __init__(
         self,
         *,
-        amplitude: float,
-        phase: float,
-        consistency: float,
-        base: str,
-        gradient: float,
-        ssim: float,
-        circular: float,
+        amplitude: NonNegative,
+        phase: NonNegative,
+        consistency: NonNegative,
+        base: Literal["mse", "mae"],
+        gradient: NonNegative,
+        ssim: NonNegative,
+        circular: NonNegative,
         channels: Channels,
     ) -> None:
         super().__init__(channels=channels)
@@ -75,8 +79,6 @@ class GeodesicLoss(Loss):
             )
         if base not in DISTANCES:
             raise ValueError(f"loss.base must be mse or mae, got {base!r}")
-        check_weights(amplitude=amplitude, phase=phase, consistency=consistency)
-        check_weights(gradient=gradient, ssim=ssim, circular=circular)
         if amplitude == 0 and phase == 0:
             raise ValueError("loss.amplitude or loss.phase must be above 0, got 0 and 0: nothing is left to train on")
         self.base, self.distance = base, DISTANCES[base]

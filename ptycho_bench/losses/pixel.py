@@ -1,9 +1,12 @@
 """Losses that compare amplitude and phase pixel by pixel: MSE, MAE, Huber."""
 
+from typing import Annotated
+
 from torch import Tensor
 from torch.nn import functional as F
 
 from ptycho_bench.losses.base import Channels, HeadsLoss
+from ptycho_bench.physics.bounds import Interval, bounded
 
 
 class MSELoss(HeadsLoss):
@@ -39,10 +42,14 @@ class HuberLoss(HeadsLoss):
 
     name = "huber"
 
-    def __init__(self, *, delta: float, channels: Channels) -> None:
+    @bounded
+    def __init__(
+        self,
+        *,
+        delta: Annotated[float, Interval("(0, 1e6]", "large values make it MSE / 2")],
+        channels: Channels,
+    ) -> None:
         super().__init__(channels=channels)
-        if not delta > 0:
-            raise ValueError(f"loss.delta must be above 0, got {delta}; large values make it MSE / 2")
         self.delta = delta
 
     def distance(self, pred: Tensor, target: Tensor) -> Tensor:

@@ -1,11 +1,14 @@
 """Losses that compare structure: NPCC, NSSIM in one of two domains, and PPN's weighted sum of MSE and NSSIM."""
 
+from typing import Annotated, Literal
+
 from torch import Tensor
 from torch.nn import functional as F
 
 from ptycho_bench.evaluation.metrics import ssim
 from ptycho_bench.losses.base import Channels, HeadsLoss, MeasuredLoss
 from ptycho_bench.network.sample import Prediction, Target
+from ptycho_bench.physics.bounds import Interval, bounded
 
 PCC_EPS = 1e-6  # keeps the product of the standard deviations above 0, so that a flat patch has correlation 0
 
@@ -58,7 +61,7 @@ class NSSIMLoss(MeasuredLoss):
         ValueError: If the domain is neither of them.
     """
 
-    def __init__(self, *, domain: str, channels: Channels) -> None:
+    def __init__(self, *, domain: Literal["real", "reciprocal"], channels: Channels) -> None:
         super().__init__(channels=channels)
         domains = {"real": self.real_terms, "reciprocal": self.reciprocal_terms}
         if domain not in domains:
@@ -93,10 +96,15 @@ class WeightedLoss(NSSIMLoss):
         ValueError: If alpha lies outside [0, 1], or if the domain is unknown.
     """
 
-    def __init__(self, *, alpha: float, domain: str, channels: Channels) -> None:
+    @bounded
+    def __init__(
+        self,
+        *,
+        alpha: Annotated[float, Interval("[0, 1]", "1 is MSE alone")],
+        domain: Literal["real", "reciprocal"],
+        channels: Channels,
+    ) -> None:
         super().__init__(domain=domain, channels=channels)
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"loss.alpha must lie in [0, 1], got {alpha}; 1 is MSE alone")
         self.alpha = alpha
 
     def terms(self, pred: Prediction, target: Target) -> dict[str, Tensor]:

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ptycho_bench.models.layers import Upsample2, conv_relu, initialise
+from ptycho_bench.models.layers import Initialisation, Upsample2, conv_relu, initialise
+from ptycho_bench.physics.bounds import Depth, Width
 
 
 class CircularNet(nn.Module):
@@ -34,12 +35,12 @@ class CircularNet(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        gains: int,
-        widths: list[int],
-        skip_widths: list[int],
-        decoder_widths: list[int],
-        fusion_layers: int,
-        initialisation: str,
+        gains: Depth,
+        widths: list[Width],
+        skip_widths: list[Width],
+        decoder_widths: list[Width],
+        fusion_layers: Depth,
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if size_px % 8:

@@ -5,7 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ptycho_bench.models.layers import SameConv2d, SameConvTranspose2d, SharedBatchNorm2d, initialise
+from ptycho_bench.models.layers import Initialisation, SameConv2d, SameConvTranspose2d, SharedBatchNorm2d, initialise
+from ptycho_bench.physics.bounds import Dropout, Width
 
 
 def pre_activated(channels: int, layer: nn.Module) -> nn.Sequential:
@@ -59,9 +60,9 @@ class DPI(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        widths: list[int],
-        dropout: float,
-        initialisation: str,
+        widths: list[Width],
+        dropout: Dropout,
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if size_px % 2 ** (len(widths) - 1):

@@ -1,10 +1,10 @@
 """Layers that several networks share."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
 INITIALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -12,9 +12,10 @@ INITIALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "glorot_normal": nn.init.xavier_normal_,
     "kaiming": nn.init.kaiming_uniform_,
 }
+Initialisation = Literal["framework", "glorot", "glorot_normal", "kaiming"]
 
 
-def initialise(model: nn.Module, name: str) -> None:
+def initialise(model: nn.Module, name: Initialisation) -> None:
     """Initialise the weights of convolutions and linear layers; biases become zero.
 
     Args:
@@ -65,6 +66,20 @@ class Upsample2(nn.Module):
         return F.interpolate(features, scale_factor=2, mode=self.mode, **aligned)
 
 
+class SumOverProcesses(torch.autograd.Function):
+    """Sum of a tensor over all processes of a training; the gradient is summed over them, too."""
+
+    @staticmethod
+    def forward(ctx: object, values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        return SumOverProcesses.apply(gradient)
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation that is synchronised over all processes of a training, on CPUs as well as on GPUs."""
 
@@ -74,10 +89,10 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             return super().forward(features)
         dims = (0, 2, 3)
         features = features.float()
-        count = all_reduce(features.new_tensor(features[:, 0].numel()))
-        mean = all_reduce(features.sum(dim=dims)) / count
+        count = SumOverProcesses.apply(features.new_tensor(features[:, 0].numel()))
+        mean = SumOverProcesses.apply(features.sum(dim=dims)) / count
         centred = features - mean[:, None, None]
-        variance = all_reduce(centred.square().sum(dim=dims)) / count
+        variance = SumOverProcesses.apply(centred.square().sum(dim=dims)) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)

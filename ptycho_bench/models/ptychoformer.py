@@ -4,8 +4,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptycho_bench.models.layers import ChannelNorm, DropPath, ReducedAttention, SharedBatchNorm2d, initialise
+from ptycho_bench.models.layers import (
+    ChannelNorm,
+    DropPath,
+    Initialisation,
+    ReducedAttention,
+    SharedBatchNorm2d,
+    initialise,
+)
 from ptycho_bench.models.mix_transformer import MixTransformer
+from ptycho_bench.physics.bounds import Depth, Dropout, Width
 
 NORM_EPS = 1e-5
 MLP_RATIO = 4
@@ -60,13 +68,13 @@ class PtychoFormer(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        widths: list[int],
-        depths: list[int],
-        heads: list[int],
-        reductions: list[int],
-        fused_width: int,
-        drop_path: float,
-        initialisation: str,
+        widths: list[Width],
+        depths: list[Depth],
+        heads: list[Depth],
+        reductions: list[Depth],
+        fused_width: Width,
+        drop_path: Dropout,
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if size_px % 16:

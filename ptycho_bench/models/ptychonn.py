@@ -1,8 +1,11 @@
 """PtychoNN: one encoder, two decoders, as released for PyTorch and Keras (Cherukara et al., doi:10.1063/5.0013065)."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 
-from ptycho_bench.models.layers import Upsample2, conv_relu, initialise
+from ptycho_bench.models.layers import Initialisation, Upsample2, conv_relu, initialise
+from ptycho_bench.physics.bounds import Depth, Width
 
 
 class PtychoNN(nn.Module):
@@ -31,11 +34,11 @@ class PtychoNN(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        width: int,
-        depth: int,
-        narrowest: int,
-        upsampling: str,
-        initialisation: str,
+        width: Width,
+        depth: Depth,
+        narrowest: Width,
+        upsampling: Literal["bilinear", "nearest"],
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if min(width, depth, narrowest) < 1:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ptycho_bench.models.layers import initialise
+from ptycho_bench.models.layers import Initialisation, initialise
 
 SLOPE = 0.2  # negative slope of every LeakyReLU
 
@@ -38,7 +38,7 @@ class PtyNet(nn.Module):
         ValueError: If the size is not divisible by 8.
     """
 
-    def __init__(self, *, size_px: int, in_channels: int, phase_channels: int, initialisation: str) -> None:
+    def __init__(self, *, size_px: int, in_channels: int, phase_channels: int, initialisation: Initialisation) -> None:
         super().__init__()
         if size_px % 8:
             raise ValueError(f"PtyNet needs patterns whose side is divisible by 8, got {size_px} px; crop or pad")

@@ -10,8 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptycho_bench.models.layers import ChannelNorm, DropPath, ReducedAttention, SharedBatchNorm2d, Upsample2, initialise
+from ptycho_bench.models.layers import (
+    ChannelNorm,
+    DropPath,
+    Initialisation,
+    ReducedAttention,
+    SharedBatchNorm2d,
+    Upsample2,
+    initialise,
+)
 from ptycho_bench.models.mix_transformer import MixTransformer
+from ptycho_bench.physics.bounds import Depth, Dropout, Width
 
 NORM_EPS = 1e-6
 MLP_RATIO = 4
@@ -70,14 +79,14 @@ class SegFormer(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        widths: list[int],
-        depths: list[int],
-        heads: list[int],
-        reductions: list[int],
-        mlp_kernel: int,
-        fused_width: int,
-        drop_path: float,
-        initialisation: str,
+        widths: list[Width],
+        depths: list[Depth],
+        heads: list[Depth],
+        reductions: list[Depth],
+        mlp_kernel: Depth,
+        fused_width: Width,
+        drop_path: Dropout,
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if size_px % 16:

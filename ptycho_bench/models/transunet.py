@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptycho_bench.models.layers import ChannelNorm, ReducedAttention, SharedBatchNorm2d, initialise
+from ptycho_bench.models.layers import ChannelNorm, Initialisation, ReducedAttention, SharedBatchNorm2d, initialise
+from ptycho_bench.physics.bounds import Depth, Dropout, Width
 
 NORM_EPS = 1e-6
 
@@ -131,15 +132,15 @@ class TransUNet(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        width: int,
-        token_width: int,
-        heads: int,
-        hidden: int,
-        layers: int,
-        head_width: int,
-        decoder_widths: list[int],
-        dropout: float,
-        initialisation: str,
+        width: Width,
+        token_width: Width,
+        heads: Depth,
+        hidden: Width,
+        layers: Depth,
+        head_width: Width,
+        decoder_widths: list[Width],
+        dropout: Dropout,
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if size_px % 8:

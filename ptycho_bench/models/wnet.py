@@ -7,7 +7,8 @@ Those in conf/model/w*.yaml are assumptions of this project, chosen so that W3-N
 import torch
 from torch import Tensor, nn
 
-from ptycho_bench.models.layers import ChannelNorm, SharedBatchNorm2d, Upsample2, initialise
+from ptycho_bench.models.layers import ChannelNorm, Initialisation, SharedBatchNorm2d, Upsample2, initialise
+from ptycho_bench.physics.bounds import Depth, Width
 
 NORM_EPS = 1e-6
 
@@ -88,14 +89,14 @@ class WNet(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        widths: list[int],
-        blocks: list[int],
-        stem_kernel: int,
-        kernel: int,
-        expansion: int,
-        decoder_widths: list[int],
+        widths: list[Width],
+        blocks: list[Depth],
+        stem_kernel: Depth,
+        kernel: Depth,
+        expansion: Depth,
+        decoder_widths: list[Width],
         separable: bool,
-        initialisation: str,
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if size_px % 16:

@@ -6,10 +6,13 @@ bound: a network's unbounded last layer (B, 1, H, W) -> the representation's ran
 decode: (B, 1, H, W) -> physical amplitude (B, H, W), the inverse of encode.
 """
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
 from ptycho_bench.network.scaling import Scaling
+from ptycho_bench.physics.bounds import Interval, bounded
 
 
 class AmplitudeRepresentation:
@@ -78,10 +81,14 @@ class OutputLimit(AmplitudeRepresentation):
         ValueError: If the limit is not above 0.
     """
 
-    def __init__(self, *, limit: float, scaling: Scaling) -> None:
+    @bounded
+    def __init__(
+        self,
+        *,
+        limit: Annotated[float, Interval("(0, 1e6]", "passive and scaled objects need 1")],
+        scaling: Scaling,
+    ) -> None:
         super().__init__(scaling=scaling)
-        if not limit > 0:
-            raise ValueError(f"amplitude.limit must be above 0, got {limit}; passive and scaled objects need 1")
         self.data_range = limit
 
     def bound(self, raw: Tensor) -> Tensor:

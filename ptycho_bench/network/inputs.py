@@ -5,29 +5,31 @@ side that a network sees beside the pattern itself (0: only the pattern; 1: a 3 
 `network.neighbours`). Every transform turns an empty pattern into zeros.
 """
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from ptycho_bench.network.scaling import Scaling
+from ptycho_bench.physics.bounds import Interval, Neighbours, bounded
 
 
 class InputTransform(nn.Module):
     """Base class of input transforms.
 
     Args:
-        neighbours: number of scan points on each side that the network also sees, 0 or more.
+        neighbours: number of scan points on each side that the network also sees, 0 to 5.
         scaling: value ranges of the training part.
 
     Raises:
-        ValueError: If `neighbours` is below 0.
+        ValueError: If `neighbours` is below 0 or above 5.
     """
 
     channels = 1
 
-    def __init__(self, *, neighbours: int, scaling: Scaling) -> None:
+    @bounded
+    def __init__(self, *, neighbours: Neighbours, scaling: Scaling) -> None:
         super().__init__()
-        if neighbours < 0:
-            raise ValueError(f"input.neighbours must be at least 0, got {neighbours}; 1 is a 3 x 3 neighbourhood")
         self.neighbours = neighbours
         self.scaling = scaling
 
@@ -57,7 +59,7 @@ class StandardisedLog1pInput(InputTransform):
     missing neighbour, which has no photons, becomes zeros, as if it were the mean pattern.
     """
 
-    def __init__(self, *, neighbours: int, scaling: Scaling) -> None:
+    def __init__(self, *, neighbours: Neighbours, scaling: Scaling) -> None:
         super().__init__(neighbours=neighbours, scaling=scaling)
         self.register_buffer("mean", scaling.log1p_mean, persistent=False)
 
@@ -111,7 +113,7 @@ class GainInput(InputTransform):
         base: base of the exponents, above 1.
         headroom: level of the percentile after the first gain, as a fraction of the threshold, (0, 1].
         threshold: saturation of the detector, counts.
-        neighbours: number of scan points on each side that the network also sees, 0 or more.
+        neighbours: number of scan points on each side that the network also sees, 0 to 5.
         scaling: value ranges of the training part.
 
     Raises:
@@ -119,26 +121,20 @@ class GainInput(InputTransform):
             the training patterns is zero.
     """
 
+    @bounded
     def __init__(
         self,
         *,
-        gains: list[float],
-        base: float,
-        headroom: float,
-        threshold: float,
-        neighbours: int,
+        gains: list[Annotated[float, Interval("[-100, 100]")]],
+        base: Annotated[float, Interval("(1, 1000]", "CPR uses 2")],
+        headroom: Annotated[float, Interval("(0, 1]", "CPR uses 0.85")],
+        threshold: Annotated[float, Interval("(0, 1e12]", "a 12-bit detector saturates at 4095")],
+        neighbours: Neighbours,
         scaling: Scaling,
     ) -> None:
         super().__init__(neighbours=neighbours, scaling=scaling)
         if not gains or list(gains) != sorted(set(gains)):
             raise ValueError(f"input.gains must be one or more rising exponents, got {list(gains)}; CPR uses [0.001,4]")
-        for name, value, fits, bound, example in (
-            ("headroom", headroom, 0 < headroom <= 1, "lie in (0, 1]", "CPR uses 0.85"),
-            ("base", base, base > 1, "be above 1", "CPR uses 2"),
-            ("threshold", threshold, threshold > 0, "be above 0", "a 12-bit detector saturates at 4095"),
-        ):
-            if not fits:
-                raise ValueError(f"input.{name} must {bound}, got {value}; {example}")
         if not scaling.intensity_p995 > 0:
             raise ValueError(
                 "dual_gain needs counts in more than 0.5 % of the pixels, but the 99.5th percentile of the training "

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor
+
+from ptycho_bench.physics.bounds import Index, Interval, NonNegative, Seed, Share, bounded
 
 
 def blend_with_mean(obj_patch: Tensor, coherence: float) -> Tensor:
@@ -42,6 +44,7 @@ class NoNoise(PerfectPixels):
         return intensity
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class PPNNoise(PerfectPixels):
     """Noise of PPN Eq. 2: Poisson(eta I) + N(0, sigma^2), clipped at 0.
@@ -52,16 +55,9 @@ class PPNNoise(PerfectPixels):
         readout_counts: standard deviation sigma of the read-out noise, counts.
     """
 
-    efficiency: float
-    coherence: float
-    readout_counts: float
-
-    def __post_init__(self) -> None:
-        for name in ("efficiency", "coherence"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}; 50 % is written 0.5")
-        if self.readout_counts < 0:
-            raise ValueError(f"readout_counts must be at least 0, got {self.readout_counts}")
+    efficiency: Share
+    coherence: Share
+    readout_counts: NonNegative
 
     def __call__(self, intensity: Tensor, generator: Generator) -> Tensor:
         counts = torch.poisson(self.efficiency * intensity, generator=generator)
@@ -69,6 +65,7 @@ class PPNNoise(PerfectPixels):
         return (counts + self.readout_counts * readout).clamp(min=0)
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class CPRNoise(PerfectPixels):
     """Noise of the circular-phase paper: N(0, sigma) is added to the intensity, clipped at 0, then photons are counted.
@@ -77,18 +74,15 @@ class CPRNoise(PerfectPixels):
         sigma_counts: standard deviation of the added Gaussian noise, counts.
     """
 
-    sigma_counts: float
+    sigma_counts: NonNegative
     coherence: ClassVar[float] = 1.0
-
-    def __post_init__(self) -> None:
-        if self.sigma_counts < 0:
-            raise ValueError(f"sigma_counts must be at least 0, got {self.sigma_counts}")
 
     def __call__(self, intensity: Tensor, generator: Generator) -> Tensor:
         shift = torch.randn(intensity.shape, generator=generator, device=intensity.device, dtype=intensity.dtype)
         return torch.poisson((intensity + self.sigma_counts * shift).clamp(min=0), generator=generator)
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class DetectorNoise:
     """Counting detector: Poisson(eta I), clipped at saturation; dead pixels always read 0, hot pixels always saturate.
@@ -101,24 +95,13 @@ class DetectorNoise:
         pixel_seed: seed of the positions of both, which belong to the detector and not to one measurement.
     """
 
-    efficiency: float
-    saturation_counts: int
-    dead_pixels: int
-    hot_pixels: int
-    pixel_seed: int
+    efficiency: Share
+    saturation_counts: Annotated[int, Interval("[1, 65535]", "a 12-bit counter reaches 4095")]
+    dead_pixels: Index
+    hot_pixels: Index
+    pixel_seed: Seed
     coherence: ClassVar[float] = 1.0
     stored_as: ClassVar[str] = "uint16"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.efficiency <= 1:
-            raise ValueError(f"efficiency must lie in [0, 1], got {self.efficiency}; 50 % is written 0.5")
-        if not 1 <= self.saturation_counts <= 65535:
-            raise ValueError(
-                f"saturation_counts must lie in [1, 65535], got {self.saturation_counts}; a 12-bit counter reaches 4095"
-            )
-        for name in ("dead_pixels", "hot_pixels"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
 
     def bad_pixels(self, shape: tuple[int, int]) -> BadPixels:
         """Return which of the (H, W) pixels are dead and which are hot.

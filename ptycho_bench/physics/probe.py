@@ -1,10 +1,12 @@
 """Probes: illumination wavefields in the object plane."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ptycho_bench.physics.bounds import Interval, bounded
 from ptycho_bench.physics.forward import object_plane
 
 
@@ -22,7 +24,14 @@ def scale_to_photons(probe: Tensor, photons: float) -> Tensor:
     return probe * (photons / energy).sqrt()
 
 
-def defocused_aperture(*, size_px: int, aperture_radius: float, stop_radius: float, defocus_waves: float) -> Tensor:
+@bounded
+def defocused_aperture(
+    *,
+    size_px: Annotated[int, Interval("[1, 4096]")],
+    aperture_radius: Annotated[float, Interval("(0, 1]", "1 is the Nyquist frequency")],
+    stop_radius: Annotated[float, Interval("[0, 1)", "it is a fraction of the aperture radius")],
+    defocus_waves: Annotated[float, Interval("[-1000, 1000]")],
+) -> Tensor:
     """Compute the defocused focal spot of an annular aperture, such as a zone plate with a central stop.
 
     Args:
@@ -35,12 +44,8 @@ def defocused_aperture(*, size_px: int, aperture_radius: float, stop_radius: flo
         Complex64 (size_px, size_px), sum |P|^2 = 1, centred on [size_px // 2, size_px // 2].
 
     Raises:
-        ValueError: If a radius is outside its range or the pupil contains no pixel.
+        ValueError: If a number is out of bounds or the pupil contains no pixel.
     """
-    if not 0 < aperture_radius <= 1:
-        raise ValueError(f"aperture_radius must lie in (0, 1], got {aperture_radius}; 1 is the Nyquist frequency")
-    if not 0 <= stop_radius < 1:
-        raise ValueError(f"stop_radius must lie in [0, 1), got {stop_radius}; it is a fraction of the aperture radius")
     frequency = torch.fft.fftshift(torch.fft.fftfreq(size_px)) * 2
     radius = torch.hypot(frequency[:, None], frequency[None, :]) / aperture_radius
     pupil = (radius <= 1) & (radius >= stop_radius)

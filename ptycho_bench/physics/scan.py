@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from ptycho_bench.physics.raster import raster_step
+
 
 class ScanPositions(NamedTuple):
     """Scan positions.
@@ -30,29 +32,6 @@ def whole_px(positions_px: Tensor) -> Tensor:
     return (positions_px + 0.5).floor().long()
 
 
-def step_from_overlap(overlap_ratio: float, probe_px: int) -> int:
-    """Step, rounded to whole pixels and at least 1, for the overlap ratio 1 - step / probe width.
-
-    >>> step_from_overlap(0.75, 32)
-    8
-
-    Raises:
-        ValueError: If overlap_ratio is outside [0, 1).
-    """
-    if not 0 <= overlap_ratio < 1:
-        raise ValueError(f"overlap_ratio must lie in [0, 1), got {overlap_ratio}; 75 % is written 0.75")
-    return max(1, round(probe_px * (1 - overlap_ratio)))
-
-
-def overlap_from_step(step_px: float, probe_px: int) -> float:
-    """Overlap ratio 1 - step / probe width of neighbouring patches; 0 if there are gaps between them.
-
-    >>> overlap_from_step(8, 32)
-    0.75
-    """
-    return max(0.0, 1 - step_px / probe_px)
-
-
 def raster_scan(
     object_px: tuple[int, int],
     probe_px: int,
@@ -75,19 +54,10 @@ def raster_scan(
         generator: random number generator of the jitter.
 
     Raises:
-        ValueError: If both or neither of overlap_ratio and step_px are given, the step is not a whole number of at
-            least 1, the jitter is negative, or the object is smaller than the probe.
+        ValueError: If the settings do not fit together, see `raster.raster_step`.
     """
-    if (overlap_ratio is None) == (step_px is None):
-        raise ValueError(f"give one of overlap_ratio and step_px, got {overlap_ratio} and {step_px}; set one to null")
-    step = step_from_overlap(overlap_ratio, probe_px) if step_px is None else int(step_px)
-    if step < 1 or step != (step_px or step):
-        raise ValueError(f"step_px must be a whole number of at least 1, got {step_px}")
-    if jitter_px < 0:
-        raise ValueError(f"jitter_px must be at least 0, got {jitter_px}")
+    step = raster_step(object_px, probe_px, overlap_ratio=overlap_ratio, step_px=step_px, jitter_px=jitter_px)
     last = torch.tensor(object_px) - probe_px
-    if last.min() < 0:
-        raise ValueError(f"object of {tuple(object_px)} px is smaller than the probe of {probe_px} px; enlarge it")
     rows, columns = (torch.arange(0, int(end) + 1, step) for end in last)
     grid = torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns)))
     jitter = torch.randint(-jitter_px, jitter_px + 1, grid.shape, generator=generator)

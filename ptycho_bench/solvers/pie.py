@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from ptycho_bench.physics.bounds import Count, Index, Interval, Seed, bounded
 from ptycho_bench.physics.probe_modes import centring_ramp, initial_modes, orthogonal_modes
 from ptycho_bench.solvers.patterns import Patterns, check_inputs, read_modulus
 from ptycho_bench.solvers.pie_update import RULES, PIEStep
@@ -33,6 +34,7 @@ class Solution(NamedTuple):
     stopped: bool
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class PIESolver:
     """Reconstruct object and probe from far-field patterns at known positions.
@@ -54,48 +56,36 @@ class PIESolver:
         seed: seed of the order of the patterns, which is drawn again in each iteration.
     """
 
-    rule: str
-    object_step: float
-    probe_step: float
-    alpha: float | None
-    iterations: int
-    batch_size: int
-    modes: int | None
+    rule: Literal["epie", "rpie", "pie"]
+    object_step: Annotated[float, Interval("(0, 1000]", "the published step is 1")]
+    probe_step: Annotated[float, Interval("(0, 1000]", "the published step is 1")]
+    alpha: Annotated[float, Interval("(0, 1]", "0.1 is usual")] | None
+    iterations: Count
+    batch_size: Count
+    modes: Annotated[int, Interval("[1, 100]", "null keeps the probe's")] | None
     refine_probe: bool
-    probe_start: int
-    stop_tolerance: float | None
-    stop_patience: int | None
+    probe_start: Index
+    stop_tolerance: Annotated[float, Interval("[0, 1)", "0.1 % is written 0.001")] | None
+    stop_patience: Count | None
     subpixel: bool
-    seed: int
+    seed: Seed
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise ValueError(f"rule must be one of {', '.join(RULES)}, got {self.rule!r}")
-        for name in ("object_step", "probe_step"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}; the published step is 1")
-        for name, lowest in (("iterations", 1), ("batch_size", 1), ("probe_start", 0)):
-            if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be a whole number of at least {lowest}, got {getattr(self, name)}")
         if self.rule == "epie" and self.alpha is not None:
             raise ValueError(f"alpha must be null for epie, got {self.alpha}; use rule: rpie to set it")
-        if self.rule != "epie" and (self.alpha is None or not 0 < self.alpha <= 1):
-            raise ValueError(f"alpha must lie in (0, 1] for {self.rule}, got {self.alpha}; 0.1 is usual")
-        if self.modes is not None and self.modes < 1:
-            raise ValueError(f"modes must be a whole number of at least 1, got {self.modes}; null keeps the probe's")
+        if self.rule != "epie" and self.alpha is None:
+            raise ValueError(f"alpha must lie in (0, 1] for {self.rule}, got null; 0.1 is usual")
         self.check_stopping()
 
     def check_stopping(self) -> None:
-        """Raise ValueError if the stopping criterion is incomplete or impossible."""
+        """Raise ValueError if the stopping criterion is incomplete."""
         if (self.stop_tolerance is None) != (self.stop_patience is None):
             raise ValueError(
                 f"give both stop_tolerance and stop_patience, got {self.stop_tolerance} and {self.stop_patience}; "
                 "or set both to null"
             )
-        if self.stop_tolerance is not None and not 0 <= self.stop_tolerance < 1:
-            raise ValueError(f"stop_tolerance must lie in [0, 1), got {self.stop_tolerance}; 0.1 % is written 0.001")
-        if self.stop_patience is not None and self.stop_patience < 1:
-            raise ValueError(f"stop_patience must be at least 1, got {self.stop_patience}")
 
     def solve(
         self,

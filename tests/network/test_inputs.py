@@ -74,12 +74,12 @@ def test_every_input_is_finite_has_its_channels_and_keeps_empty_patterns_at_zero
 @pytest.mark.parametrize(
     ("option", "word", "message"),
     [
-        ("log1p", "input.neighbours=-1", "input.neighbours must be at least 0, got -1"),
+        ("log1p", "input.neighbours=-1", r"neighbours must lie in \[0, 5\], got -1; 1 is a 3 x 3 neighbourhood"),
         ("dual_gain", "input.gains=[]", r"one or more rising exponents, got \[\]"),
         ("dual_gain", "input.gains=[4,0.001]", "one or more rising exponents, got"),
-        ("dual_gain", "input.headroom=0", r"input.headroom must lie in \(0, 1\], got 0; CPR uses 0.85"),
-        ("dual_gain", "input.base=1", "input.base must be above 1, got 1; CPR uses 2"),
-        ("dual_gain", "input.threshold=0", "input.threshold must be above 0, got 0; a 12-bit detector"),
+        ("dual_gain", "input.headroom=0", r"headroom must lie in \(0, 1\], got 0; CPR uses 0.85"),
+        ("dual_gain", "input.base=1", r"base must lie in \(1, 1000\], got 1; CPR uses 2"),
+        ("dual_gain", "input.threshold=0", r"threshold must lie in \(0, 1e12\], got 0; a 12-bit detector"),
     ],
 )
 def test_an_impossible_input_is_refused(option, word, message):

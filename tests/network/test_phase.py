@@ -146,7 +146,7 @@ def test_a_constrained_amplitude_follows_the_draft_and_never_exceeds_its_limit(c
     raw = torch.linspace(-30, 30, 64).reshape(1, 1, 8, 8)
     torch.testing.assert_close(representation.bound(raw), 2 / (1 + torch.exp(-raw / 2)))
     assert representation.bound(torch.tensor(1e4)) <= 2
-    with pytest.raises(ValueError, match=r"amplitude\.limit must be above 0, got 0"):
+    with pytest.raises(ValueError, match=r"limit must lie in \(0, 1e6\], got 0"):
         constrained(limit=0, scaling=SCALING)
 
 

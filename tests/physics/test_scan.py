@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from ptycho_bench.physics.scan import cut_patches, overlap_from_step, raster_scan, step_from_overlap
+from ptycho_bench.physics.raster import overlap_from_step, step_from_overlap
+from ptycho_bench.physics.scan import cut_patches, raster_scan
 
 
 def scan(*, object_px=(512, 512), probe_px=32, overlap_ratio=0.75, step_px=None, jitter_px=3, seed=0):
@@ -65,10 +66,10 @@ def test_the_step_is_at_least_a_pixel():
     ("changes", "message"),
     [
         ({"step_px": 8}, "give one of overlap_ratio and step_px, got 0.75 and 8"),
-        ({"overlap_ratio": None}, "give one of overlap_ratio and step_px, got None and None"),
+        ({"overlap_ratio": None}, "give one of overlap_ratio and step_px, got null and null"),
         ({"overlap_ratio": None, "step_px": 0}, "step_px must be a whole number of at least 1, got 0"),
         ({"overlap_ratio": None, "step_px": 2.5}, "step_px must be a whole number of at least 1, got 2.5"),
-        ({"jitter_px": -1}, "jitter_px must be at least 0, got -1"),
+        ({"jitter_px": -1}, r"jitter_px must lie in \[0, \d+\], at most the side of the probe, got -1"),
         ({"object_px": (512, 20)}, r"\(512, 20\) px is smaller than the probe of 32 px"),
     ],
 )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ptycho_bench.models.ppn.poca_tiles import TiledPoCA
 from ptycho_bench.models.ppn.polar import polar_coordinates, polar_map
+from ptycho_bench.physics.bounds import Depth, Width
 
 
 def poca_reference(query: Tensor, key: Tensor, value: Tensor, radius: Tensor, direction: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ class PoCA(nn.Module):
     """
 
     def __init__(
-        self, *, width: int, heads: int, height: int, width_px: int, attend: Callable[..., Tensor] = poca
+        self, *, width: Width, heads: Depth, height: int, width_px: int, attend: Callable[..., Tensor] = poca
     ) -> None:
         super().__init__()
         if width % heads:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptycho_bench.models.layers import SameConvTranspose2d, SharedBatchNorm2d, initialise
+from ptycho_bench.models.layers import Initialisation, SameConvTranspose2d, SharedBatchNorm2d, initialise
 from ptycho_bench.models.ppn.poca import PoCA, split_heads
+from ptycho_bench.physics.bounds import Depth, Width
 
 NORM_EPS = 1e-6
 
@@ -15,7 +16,7 @@ NORM_EPS = 1e-6
 class SelfAttention(nn.Module):
     """Standard multi-head self-attention over tokens (B, N, width); it ignores token positions."""
 
-    def __init__(self, *, width: int, heads: int, height: int, width_px: int) -> None:
+    def __init__(self, *, width: Width, heads: Depth, height: int, width_px: int) -> None:
         super().__init__()
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
@@ -33,7 +34,7 @@ def position_embedding(tokens: int, width: int) -> nn.Parameter:
 class PreNormBlock(nn.Module):
     """Pre-norm block, X' = attention(LN X) + X and FFN(LN X') + X' (section III-B, step 4)."""
 
-    def __init__(self, attention: nn.Module, *, width: int, expansion: int) -> None:
+    def __init__(self, attention: nn.Module, *, width: Width, expansion: Depth) -> None:
         super().__init__()
         self.attention = attention
         self.attention_norm = nn.LayerNorm(width, eps=NORM_EPS)
@@ -123,7 +124,7 @@ class ConvolutionDecoder(nn.Sequential):
         out_channels: channels of the output.
     """
 
-    def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
+    def __init__(self, *, grid: int, widths: list[Width], out_channels: int) -> None:
         layers: list[nn.Module] = []
         for channels, out in zip([widths[0], *widths], widths, strict=False):
             norm = SharedBatchNorm2d(out, eps=1e-3, momentum=0.01)
@@ -134,7 +135,7 @@ class ConvolutionDecoder(nn.Sequential):
 class DenseDecoder(nn.Sequential):
     """One fully connected layer from the fused map to the output, for the ablation without a convolutional decoder."""
 
-    def __init__(self, *, grid: int, widths: list[int], out_channels: int) -> None:
+    def __init__(self, *, grid: int, widths: list[Width], out_channels: int) -> None:
         side = grid * 2 ** len(widths)
         dense = nn.Linear(widths[0] * grid**2, out_channels * side**2)
         super().__init__(nn.Flatten(), dense, nn.Unflatten(1, (out_channels, side, side)))
@@ -172,18 +173,18 @@ class PPN(nn.Module):
         size_px: int,
         in_channels: int,
         phase_channels: int,
-        patch: int,
-        width: int,
-        heads: int,
-        layers: int,
-        expansion: int,
-        local_channels: int,
+        patch: Depth,
+        width: Width,
+        heads: Depth,
+        layers: Depth,
+        expansion: Depth,
+        local_channels: Width,
         block: Callable[..., nn.Module],
         attention: Callable[..., nn.Module] | None,
         positions: bool,
         decoder: Callable[..., nn.Module],
-        decoder_widths: list[int],
-        initialisation: str,
+        decoder_widths: list[Width],
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if patch != 2 ** len(decoder_widths):

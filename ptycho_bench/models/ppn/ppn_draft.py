@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ptycho_bench.models.ppn.poca import split_heads
 from ptycho_bench.models.ppn.ppn import PreNormBlock
+from ptycho_bench.physics.bounds import Depth, Width
 
 
 class DraftBlock(PreNormBlock):
@@ -44,7 +45,7 @@ class AdditivePolarAttention(nn.Module):
 
     weights: Tensor
 
-    def __init__(self, *, width: int, heads: int, height: int, width_px: int) -> None:
+    def __init__(self, *, width: Width, heads: Depth, height: int, width_px: int) -> None:
         super().__init__()
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ptycho_bench.models.layers import initialise
+from ptycho_bench.models.layers import Initialisation, initialise
 from ptycho_bench.models.ppn.poca import full_precision, split_heads
 from ptycho_bench.models.ppn.ppn import NORM_EPS, ConvolutionDecoder
+from ptycho_bench.physics.bounds import Width
 
 SIZE_PX, PATCH, TILED, WIDTH, HEADS, LAYERS, UNITS = 32, 8, 3, 32, 2, 2, 2048
 
@@ -113,7 +114,13 @@ class PPNReleased(nn.Module):
     """
 
     def __init__(
-        self, *, size_px: int, in_channels: int, phase_channels: int, decoder_widths: list[int], initialisation: str
+        self,
+        *,
+        size_px: int,
+        in_channels: int,
+        phase_channels: int,
+        decoder_widths: list[Width],
+        initialisation: Initialisation,
     ) -> None:
         super().__init__()
         if size_px != SIZE_PX or in_channels != 1:

@@ -4,11 +4,12 @@ It stands in for the logo in Fig. 6 of PPN and in Table II of its draft.
 """
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ptycho_bench.physics.bounds import Interval, bounded
 from ptycho_bench.physics.specimens.film import Film
 
 CHART_PX = 512
@@ -95,7 +96,10 @@ def chart_strokes() -> list[Stroke]:
     return strokes
 
 
-def curved_chart(*, size_px: int, film: Film) -> Tensor:
+@bounded
+def curved_chart(
+    *, size_px: Annotated[int, Interval("[64, 4096]", "smaller charts lose their strokes")], film: Film
+) -> Tensor:
     """Return the transmission of curves cut from a permalloy film, each magnetised along its length.
 
     Args:
@@ -106,10 +110,8 @@ def curved_chart(*, size_px: int, film: Film) -> Tensor:
         Complex64 (size_px, size_px).
 
     Raises:
-        ValueError: If size_px is below 64, where strokes vanish.
+        ValueError: If size_px is below 64, where strokes vanish, or above 4096.
     """
-    if size_px < 64:
-        raise ValueError(f"size_px must be at least 64, got {size_px}; smaller charts lose their strokes")
     pattern = torch.zeros(size_px, size_px)
     magnetisation = torch.zeros(2, size_px, size_px)
     for stroke in chart_strokes():

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
+from ptycho_bench.physics.bounds import Angle, Interval, Metres, bounded
 from ptycho_bench.physics.geometry import ELECTRON_C, ELECTRON_REST_EV, PLANCK_J_S, electron_wavelength
 from ptycho_bench.physics.specimens.objects import rescale, transmission
 
@@ -49,6 +51,7 @@ def magnetic_phase(magnetisation: Tensor, *, thickness_m: float, pixel_size_m: f
     return torch.fft.ifft2(spectrum).real[:height, :width].to(magnetisation.dtype)
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class Film:
     """A thin film and the imaging conditions of the microscope.
@@ -64,21 +67,17 @@ class Film:
         scaling: `published`, `wrapped` or `none`, see `objects.rescale`.
 
     Raises:
-        ValueError: If the amplitude is outside (0, 1).
+        ValueError: If a number is out of bounds.
     """
 
-    pixel_size_m: float
-    thickness_m: float
-    inner_potential_v: float
-    induction_t: float
-    voltage_v: float
-    amplitude: float
-    phase_offset_rad: float
-    scaling: str
-
-    def __post_init__(self) -> None:
-        if not 0 < self.amplitude < 1:
-            raise ValueError(f"film.amplitude must lie in (0, 1), got {self.amplitude}; that of the support is 1")
+    pixel_size_m: Metres
+    thickness_m: Metres
+    inner_potential_v: Annotated[float, Interval("[-1e6, 1e6]")]
+    induction_t: Annotated[float, Interval("[-100, 100]")]
+    voltage_v: Annotated[float, Interval("(0, 1e9]", "300e3 is usual")]
+    amplitude: Annotated[float, Interval("(0, 1)", "that of the support is 1")]
+    phase_offset_rad: Angle
+    scaling: Literal["published", "wrapped", "none"]
 
     def transmission(self, pattern: Tensor, magnetisation: Tensor) -> Tensor:
         """Compute the transmission of a patterned film on a clear support.

@@ -1,10 +1,12 @@
 """Procedural LTEM chart, after the 1951 USAF target: bar triplets of decreasing size, chevrons and squares."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ptycho_bench.physics.bounds import Interval, bounded
 from ptycho_bench.physics.specimens.film import Film
 
 CHART_PX = 512
@@ -48,7 +50,10 @@ def chart_elements() -> list[tuple[float, float, float, float, float, float]]:
     return elements
 
 
-def ltem_chart(*, size_px: int, film: Film) -> Tensor:
+@bounded
+def ltem_chart(
+    *, size_px: Annotated[int, Interval("[64, 4096]", "smaller charts lose their bars")], film: Film
+) -> Tensor:
     """Return the transmission of the chart, cut from a permalloy film.
 
     Bars are magnetised along their length; squares are in a flux-closure state.
@@ -61,10 +66,8 @@ def ltem_chart(*, size_px: int, film: Film) -> Tensor:
         Complex64 (size_px, size_px).
 
     Raises:
-        ValueError: If size_px is below 64, where bars vanish.
+        ValueError: If size_px is below 64, where bars vanish, or above 4096.
     """
-    if size_px < 64:
-        raise ValueError(f"size_px must be at least 64, got {size_px}; smaller charts lose their bars")
     scale = size_px / CHART_PX
     pattern = torch.zeros(size_px, size_px)
     magnetisation = torch.zeros(2, size_px, size_px)

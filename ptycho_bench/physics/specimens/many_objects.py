@@ -1,25 +1,27 @@
 """Many small random objects of different kinds in one field: train on some of them, test on others never seen."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
 
+from ptycho_bench.physics.bounds import Interval, Positive, Seed, Share, bounded
 from ptycho_bench.physics.specimens.objects import transmission
 from ptycho_bench.physics.specimens.random_patterns import PATTERNS, Draw
 
-SMALLEST_OBJECT_PX = 32  # the finest features are a pixel wide
 LEAST_CONTRAST = 0.2  # between the largest and the smallest amplitude of an object
 
 
+@bounded
 def many_objects(
     *,
-    size_px: int,
-    object_px: int,
-    smallest_amplitude: float,
-    phase_span_rad: tuple[float, float],
-    shared_fraction: float,
-    seed: int,
+    size_px: Annotated[int, Interval("[32, 4096]")],
+    object_px: Annotated[int, Interval("[32, 4096]", "features of smaller objects vanish")],
+    smallest_amplitude: Annotated[float, Interval("(0, 0.8]")],
+    phase_span_rad: tuple[Positive, Positive],
+    shared_fraction: Share,
+    seed: Seed,
 ) -> Tensor:
     """Return the transmission of a mosaic of square objects, each drawn independently of the others.
 
@@ -41,7 +43,7 @@ def many_objects(
     Raises:
         ValueError: If a value is out of bounds.
     """
-    check_bounds(size_px, object_px, smallest_amplitude, phase_span_rad, shared_fraction)
+    check_sizes(size_px, object_px, phase_span_rad)
     draw = Draw(Generator().manual_seed(seed))
     field = torch.empty(size_px, size_px, dtype=torch.complex64)
     for top in range(0, size_px, object_px):
@@ -71,26 +73,13 @@ def draw_pattern(side: int, draw: Draw) -> Tensor:
     return 1 - pattern if draw.chance(0.5) else pattern
 
 
-def check_bounds(
-    size_px: int,
-    object_px: int,
-    smallest_amplitude: float,
-    phase_span_rad: tuple[float, float],
-    shared_fraction: float,
-) -> None:
-    """Raise ValueError if a value that `many_objects` takes is out of bounds."""
-    if object_px < SMALLEST_OBJECT_PX:
-        raise ValueError(f"object_px must be at least {SMALLEST_OBJECT_PX}, got {object_px}; features would vanish")
+def check_sizes(size_px: int, object_px: int, phase_span_rad: tuple[float, float]) -> None:
+    """Raise ValueError if values that `many_objects` takes do not fit together."""
     if size_px < object_px or size_px % object_px:
         raise ValueError(f"size_px must be a multiple of object_px, {object_px}, got {size_px}; change one of them")
-    highest = 1 - LEAST_CONTRAST
-    if not 0 < smallest_amplitude <= highest:
-        raise ValueError(f"smallest_amplitude must lie in (0, {highest}], got {smallest_amplitude}")
     low, high = phase_span_rad
     if not 0 < low <= high < 2 * math.pi:
         raise ValueError(
             f"phase_span_rad must be two spans between 0 and 2 pi, the smaller one first, got {[low, high]}; a larger "
             "one would wrap"
         )
-    if not 0 <= shared_fraction <= 1:
-        raise ValueError(f"shared_fraction must lie in [0, 1], got {shared_fraction}; 50 % is written 0.5")

@@ -5,10 +5,12 @@ from -1.56 to 3.13 rad. The features, their sizes and their depths are not taken
 """
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
 
+from ptycho_bench.physics.bounds import Angle, Interval, Metres, Positive, Seed, bounded
 from ptycho_bench.physics.geometry import photon_wavelength
 from ptycho_bench.physics.specimens.objects import transmission
 
@@ -43,20 +45,21 @@ def tungsten_index(*, energy_ev: float, f1: float, f2: float) -> tuple[float, fl
     return per_electron * f1, per_electron * f2
 
 
+@bounded
 def tungsten_chart(
     *,
-    size_px: int,
-    pixel_size_m: float,
-    energy_ev: float,
-    f1: float,
-    f2: float,
-    thickness_m: float,
-    partial_depth: float,
-    etched_fraction: float,
-    smallest_m: float,
-    largest_m: float,
-    phase_offset_rad: float,
-    seed: int,
+    size_px: Annotated[int, Interval("[1, 4096]")],
+    pixel_size_m: Metres,
+    energy_ev: Positive,
+    f1: Annotated[float, Interval("[-1000, 1000]")],
+    f2: Annotated[float, Interval("[0, 1000]")],
+    thickness_m: Metres,
+    partial_depth: Annotated[float, Interval("(0, 1]", "50 % is written 0.5")],
+    etched_fraction: Annotated[float, Interval("(0, 0.9]", "50 % is written 0.5")],
+    smallest_m: Metres,
+    largest_m: Metres,
+    phase_offset_rad: Angle,
+    seed: Seed,
 ) -> Tensor:
     """Return the transmission, in the projection approximation, of a tungsten film with random etched features.
 
@@ -78,11 +81,8 @@ def tungsten_chart(
         Complex64 (size_px, size_px), modulus 1 where no tungsten is left.
 
     Raises:
-        ValueError: If a fraction is outside its range, or features are smaller than a pixel or larger than the field.
+        ValueError: If a number is out of bounds, or features are smaller than a pixel or larger than the field.
     """
-    for name, value, highest in (("partial_depth", partial_depth, 1), ("etched_fraction", etched_fraction, 0.9)):
-        if not 0 < value <= highest:
-            raise ValueError(f"{name} must lie in (0, {highest}], got {value}; 50 % is written 0.5")
     if not pixel_size_m <= smallest_m <= largest_m <= size_px * pixel_size_m:
         raise ValueError(
             f"smallest_m and largest_m must lie between a pixel, {pixel_size_m:g} m, and the field, "

@@ -161,9 +161,9 @@ def test_glyphs_are_complete_although_each_is_painted_only_near_its_place():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"object_px": 16}, "object_px must be at least 32, got 16"),
+        ({"object_px": 16}, r"object_px must lie in \[32, 4096\], got 16"),
         ({"size_px": 100}, "size_px must be a multiple of object_px, 32, got 100"),
-        ({"size_px": 0}, "size_px must be a multiple of object_px, 32, got 0"),
+        ({"size_px": 0}, r"size_px must lie in \[32, 4096\], got 0"),
         ({"smallest_amplitude": 0.0}, r"smallest_amplitude must lie in \(0, 0\.8\], got 0\.0"),
         ({"smallest_amplitude": 0.9}, r"smallest_amplitude must lie in \(0, 0\.8\], got 0\.9"),
         ({"phase_span_rad": [0.0, 6.0]}, r"phase_span_rad .* smaller one first, got \[0\.0, 6\.0\]"),
