@@ -1,19 +1,22 @@
 """Locks on run folders: a file beside the folder, refreshed by a heartbeat, allows one process per run."""
 
 import _thread
+import errno
 import json
 import os
 import signal
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ptycho_bench.data.atomic import remove_abandoned, temporary
+from ptycho_bench.data.owner import host_identity, process_exists
+
 HEARTBEAT_S = 10.0  # interval between two heartbeats
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 STALE_S = 60.0  # an owner on another machine that has not refreshed its lock for this long is considered dead
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class LockLostError(RuntimeError):
@@ -32,6 +35,7 @@ class RunLock:
     """
 
     def __init__(self, folder: Path) -> None:
+        folder = Path(os.path.abspath(folder))  # the name of "." is empty
         self.path = folder.with_name(f".{folder.name}.lock")
         self.record = json.dumps({"machine": host_identity(), "pid": os.getpid(), "token": uuid.uuid4().hex}).encode()
         self.lost = False
@@ -68,6 +72,7 @@ class RunLock:
     def acquire(self) -> bool:
         """Acquire the lock without waiting. Return False if a living process holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(self.path.parent)
         while True:
             record = self.read()
             if record is None:
@@ -80,20 +85,27 @@ class RunLock:
 
     def create(self, record: bytes) -> bool:
         """Create the lock file, complete from the first moment. Return False if it already exists."""
-        partial = self.sibling("partial")
-        partial.write_bytes(record)
+        complete = self.sibling("new")
         try:
-            os.link(partial, self.path)
+            complete.write_bytes(record)
+            os.link(complete, self.path)
         except FileExistsError:
             return False
-        except OSError:  # the file system does not support hard links
-            try:
-                with open(self.path, "xb") as handle:
-                    handle.write(record)
-            except FileExistsError:
-                return False
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise
+            return self.create_in_place(record)
         finally:
-            partial.unlink(missing_ok=True)
+            complete.unlink(missing_ok=True)
+        return True
+
+    def create_in_place(self, record: bytes) -> bool:
+        """Create the lock file on a file system without hard links. Return False if it already exists."""
+        try:
+            with open(self.path, "xb") as handle:
+                handle.write(record)
+        except FileExistsError:
+            return False
         return True
 
     def remove_stale(self, record: bytes) -> None:
@@ -110,8 +122,16 @@ class RunLock:
             removed.unlink(missing_ok=True)
 
     def sibling(self, suffix: str) -> Path:
-        """Return the path of a temporary file beside the lock file."""
-        return self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.{suffix}")
+        """Return the path of a temporary file of this process beside the lock file."""
+        return temporary(self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.{suffix}"))
+
+    def is_of_another_process(self) -> bool:
+        """Return True if there is a lock, be it stale, of another process."""
+        record = self.read()
+        if record is None:
+            return False
+        owner = parse_record(record)
+        return (owner.get("machine"), owner.get("pid")) != (host_identity(), os.getpid())
 
     def is_held(self) -> bool:
         """Return True if this object holds the lock."""
@@ -182,29 +202,6 @@ def enable_interrupts() -> object | None:
     if previous is not signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         return None
     return signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def host_identity() -> str:
-    """Return the host name with the PID namespace and boot ID, within which a process number is unambiguous.
-
-    Containers can share a host name and a kernel but not their process numbers.
-    """
-    try:
-        processes = f"{os.stat('/proc/self/ns/pid').st_ino}:{BOOT_ID.read_text().strip()}"
-    except OSError:
-        processes = "0"
-    return f"{socket.gethostname()}:{processes}"
-
-
-def process_exists(pid: object) -> bool:
-    """Return True if a process with this number exists on this machine."""
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, TypeError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def parse_record(record: bytes) -> dict:

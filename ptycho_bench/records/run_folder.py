@@ -5,15 +5,14 @@ import csv
 import io
 import json
 import math
-import shutil
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ptycho_bench.data.atomic import write_bytes
+from ptycho_bench.data.atomic import regular_file_exists, write_bytes
+from ptycho_bench.records.contents import CONFIG, ENVIRONMENT, ERROR, RESULTS, result_files
 from ptycho_bench.records.lock import RunLock
-
-RESULTS, ERROR = "results.json", "error.txt"
+from ptycho_bench.records.owned import PICTURES, check_owner, clear, delete, temporary_files
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,12 +65,17 @@ def write_table(path: Path, columns: Mapping[str, Iterable]) -> None:
 class RunFolder:
     """The folder of one run; outputs/README.md lists its files.
 
+    Only files that the command writes are ever replaced or deleted; other files in the folder stay, and symbolic links
+    are not followed.
+
     Args:
         path: path of the folder, which `open` creates.
+        command: the command that writes the folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, command: str = "ptycho-train") -> None:
         self.path = path
+        self.command = command
         self.opened_here = False
 
     def results(self) -> dict | None:
@@ -99,26 +103,26 @@ class RunFolder:
         return "cut" if (self.path / "last.ckpt").is_file() else "missing"
 
     def clear(self) -> None:
-        """Delete the folder and everything in it, including files that no run has written.
+        """Delete the files that the command writes (see `owned.clear`)."""
+        clear(self.path, self.command)
 
-        The only safeguard is that a folder with content must hold a config.yaml or an env.json. Files that cannot be
-        deleted are skipped silently.
+    def open(self, config: str, environment: Mapping, request: str | None = None) -> None:
+        """Create the folder and write env.json and config.yaml.
+
+        Args:
+            config: the whole configuration as YAML.
+            environment: versions and hardware.
+            request: hash of what determines the result.
 
         Raises:
-            ValueError: If the folder is not empty and contains neither file.
+            ValueError: If the folder contains anything else than a record of this command.
         """
-        ours = any((self.path / name).is_file() for name in ("config.yaml", "env.json"))
-        if self.path.is_dir() and any(self.path.iterdir()) and not ours:
-            raise ValueError(f"{self.path} is not a run's folder and would be deleted; choose one that does not exist")
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def open(self, config: str, environment: Mapping) -> None:
-        """Create the folder and write config.yaml and env.json."""
+        check_owner(self.path, self.command)
         self.path.mkdir(parents=True, exist_ok=True)
         self.opened_here = True
-        (self.path / ERROR).unlink(missing_ok=True)
-        write_text(self.path / "config.yaml", config)
-        write_json(self.path / "env.json", environment)
+        delete(self.path, [ERROR, *temporary_files(self.path, self.command)])
+        write_json(self.path / ENVIRONMENT, {"command": self.command, "request": request, **environment})
+        write_text(self.path / CONFIG, config)
 
     def append_row(self, row: Mapping[str, float]) -> None:
         """Append the values of one epoch to metrics.csv.
@@ -127,7 +131,7 @@ class RunFolder:
         returns only the later row.
         """
         file = self.path / "metrics.csv"
-        new = not file.exists()
+        new = not regular_file_exists(file)
         truncated = not new and not file.read_bytes().endswith(b"\n")
         with file.open("a", newline="") as handle:
             if truncated:  # the previous row is incomplete, for example because the disk was full
@@ -145,11 +149,19 @@ class RunFolder:
         return [row for _, row in sorted({row["epoch"]: row for row in rows}.items())]
 
     def fail(self, error: BaseException) -> None:
-        """Write the traceback to error.txt if this process has opened the folder; ignore a write that fails."""
-        if not self.opened_here:
+        """Delete an incomplete result and, unless the error is an interruption, write the traceback to error.txt.
+
+        Nothing happens if this process has not opened the folder, if the result is complete, or if another process has
+        taken over the folder. Files that cannot be written or deleted are ignored.
+        """
+        if not self.opened_here or (self.path / RESULTS).exists() or RunLock(self.path).is_of_another_process():
             return
-        with contextlib.suppress(OSError):  # for example, the disk is full and that is why the run failed
-            write_text(self.path / ERROR, "".join(traceback.format_exception(error)))
+        with contextlib.suppress(OSError, ValueError):
+            delete(self.path, result_files(self.path, self.command))
+            (self.path / PICTURES).rmdir()
+        if isinstance(error, Exception):
+            with contextlib.suppress(OSError, ValueError):  # for example, the disk is full, which is why the run failed
+                write_text(self.path / ERROR, "".join(traceback.format_exception(error)))
 
     def finish(self, results: Mapping) -> None:
         """Write results.json, which marks the run as finished."""

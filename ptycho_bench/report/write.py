@@ -9,8 +9,7 @@ from urllib.parse import quote
 from ptycho_bench.benchmark.collect import collect
 from ptycho_bench.benchmark.plan_file import PLAN, plan_folder
 from ptycho_bench.benchmark.tables import Table, make_table
-from ptycho_bench.data.atomic import write_bytes
-from ptycho_bench.records.run_folder import write_text
+from ptycho_bench.report.own_files import FIGURES, replace_files
 
 PACKAGES = ("jinja2", "pingouin")  # of the extra `report`: HTML and LaTeX, statistics
 
@@ -43,7 +42,7 @@ def write_reports(plans: Sequence[Path], outputs_dir: Path, *, out: Path | None,
         print(summary_line(table, folder))
     if len(tables) > 1:
         index = (outputs_dir / "benchmarks" if out is None else out) / "index.html"
-        write_index(index, tables)
+        write_index(index, tables, outputs_dir)
         print(f"-> {index}")
     if failed:
         print("\n".join(failed))
@@ -87,36 +86,43 @@ def write_report(folder: Path, table: Table, figures: Mapping[str, bytes]) -> No
     """Write a table in every form.
 
     Args:
-        folder: folder of the report, which is created; figures of an earlier report are deleted.
+        folder: folder of the report, which is created; files of an earlier report are replaced or deleted.
         table: the table.
         figures: its figures, PNG by file name without ending.
+
+    Raises:
+        ValueError: If one of the files exists and ptycho-report did not write it.
     """
     from ptycho_bench.report.latex import latex
     from ptycho_bench.report.page import page
     from ptycho_bench.report.render import markdown, pairs_csv, seeds_csv, table_csv
 
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for old in (folder / "figures").glob("*.png"):
-        old.unlink()
-    for name, png in figures.items():
-        write_bytes(folder / "figures" / f"{name}.png", png)
-    write_text(folder / "report.md", markdown(table, [f"figures/{name}.png" for name in figures]))
-    write_text(folder / "report.html", page([(table, figures)], table.title, folder=folder))
-    write_text(folder / "table.csv", table_csv(table))
-    write_text(folder / "seeds.csv", seeds_csv(table))
-    write_text(folder / "table.tex", latex(table))
-    write_text(folder / "pairs.csv", pairs_csv(table))
+    drawn = {f"{FIGURES}/{name}.png": png for name, png in figures.items()}
+    texts = {
+        "report.md": markdown(table, list(drawn)),
+        "report.html": page([(table, figures)], table.title, folder=folder),
+        "table.csv": table_csv(table),
+        "seeds.csv": seeds_csv(table),
+        "table.tex": latex(table),
+        "pairs.csv": pairs_csv(table),
+    }
+    contents = {**drawn, **{name: text.encode() for name, text in texts.items()}}
+    replace_files(folder, contents, outputs_dir=table.results.outputs_dir)
+    (folder / FIGURES).mkdir(exist_ok=True)
 
 
-def write_index(index: Path, tables: Sequence[Table]) -> None:
-    """Write a page with several tables; their figures are on pages of their own, to which it links."""
+def write_index(index: Path, tables: Sequence[Table], outputs_dir: Path) -> None:
+    """Write a page with several tables; their figures are on pages of their own, to which it links.
+
+    Raises:
+        ValueError: If the page exists and ptycho-report did not write it.
+    """
     from ptycho_bench.report.page import page
 
-    index.parent.mkdir(parents=True, exist_ok=True)
     text = page(
         [(table, {}) for table in tables], "ptycho_bench: benchmarks", reports_below(index), folder=index.parent
     )
-    write_text(index, text)
+    replace_files(index.parent, {index.name: text.encode()}, outputs_dir)
 
 
 def reports_below(index: Path) -> list[tuple[str, str]]:

@@ -164,3 +164,38 @@ def test_the_heartbeat_survives_a_file_system_that_is_unavailable_for_a_moment(f
         while path.stat().st_mtime == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not errors and path.stat().st_mtime > 0
+
+
+@pytest.mark.parametrize("step", ["link", "rename"])
+def test_a_process_that_is_killed_while_it_acquires_a_lock_leaves_nothing_for_good(folder, step):
+    """The process dies after the step, before it can remove its temporary file."""
+    if step == "rename":
+        write_lock(folder, machine=host_identity(), pid=dead_process(), token="x")
+    program = (
+        "import os, sys; from pathlib import Path; from ptycho_bench.records import lock\n"
+        f"step = os.{step}\n"
+        f"os.{step} = lambda *paths: (step(*paths), os.kill(os.getpid(), 9))\n"
+        "lock.RunLock(Path(sys.argv[1])).acquire()"
+    )
+    subprocess.run([sys.executable, "-c", program, folder], check=False)
+    assert any(file.name.endswith(".partial") for file in folder.parent.iterdir())
+    with claimed(folder) as owner:
+        assert owner is None
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_full_disk_leaves_no_empty_lock(folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lock.Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"), claimed(folder):
+        pass
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_the_current_folder_can_be_claimed(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with claimed(lock.Path()):
+        assert (tmp_path / ".here.lock").is_file()

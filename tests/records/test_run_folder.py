@@ -6,7 +6,7 @@ import math
 import pytest
 
 from ptycho_bench.data import atomic
-from ptycho_bench.records.lock import claimed
+from ptycho_bench.records.lock import RunLock, claimed
 from ptycho_bench.records.run_folder import RunFolder, append_rows, write_json, write_table
 
 
@@ -78,32 +78,10 @@ def test_the_columns_of_a_table_must_have_the_same_length(tmp_path):
         write_table(tmp_path / "t.csv", {"a": [1, 2], "b": [0.5]})
 
 
-def test_a_folder_without_the_files_of_a_run_is_not_deleted(tmp_path):
-    (tmp_path / "thesis.tex").write_text("years")
-    with pytest.raises(ValueError, match="is not a run's folder and would be deleted"):
-        RunFolder(tmp_path).clear()
-    assert (tmp_path / "thesis.tex").is_file()
-    folder = RunFolder(tmp_path / "run")
-    folder.clear()
-    folder.open("seed: 0", {})
-    folder.clear()
-    assert not folder.path.exists()
-
-
 def test_appended_rows_follow_the_column_order_of_the_header(tmp_path):
     append_rows(tmp_path / "table.csv", [{"a": 1, "b": 2}])
     append_rows(tmp_path / "table.csv", [{"b": 4, "a": 3}])
     assert (tmp_path / "table.csv").read_text().split() == ["a,b", "1,2", "3,4"]
-
-
-@pytest.mark.parametrize("name", ["config.yaml", "env.json"])
-def test_clear_deletes_any_folder_with_a_file_that_a_run_could_have_written(tmp_path, name):
-    folder = RunFolder(tmp_path / "run")
-    folder.path.mkdir()
-    (folder.path / name).touch()
-    (folder.path / "notes.txt").touch()
-    folder.clear()
-    assert not folder.path.exists()
 
 
 def test_the_state_follows_the_files_and_the_lock(tmp_path):
@@ -125,6 +103,47 @@ def test_the_state_follows_the_files_and_the_lock(tmp_path):
 def test_a_failure_that_cannot_be_written_does_not_raise(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.open("seed: 0", {"gpus": []})
-    assert json.loads((folder.path / "env.json").read_text()) == {"gpus": []}
+    found = json.loads((folder.path / "env.json").read_text())
+    assert found == {"command": "ptycho-train", "request": None, "gpus": []}
     folder.clear()
     folder.fail(ValueError("the reason"))
+
+
+def filled(path, command, *names):
+    """Return a folder in which a command has written files."""
+    folder = RunFolder(path, command)
+    folder.open("seed: 0", {})
+    for name in names:
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).touch()
+    return folder
+
+
+def test_a_failure_leaves_its_traceback_and_no_part_of_a_result(tmp_path):
+    solved = filled(tmp_path / "a", "ptycho-reconstruct", "object.h5", "pictures/object.png", "notes.txt")
+    solved.fail(OSError("No space left"))
+    assert {file.name for file in solved.path.iterdir()} == {"config.yaml", "env.json", "error.txt", "notes.txt"}
+    trained = filled(
+        tmp_path / "b", "ptycho-train", "last.ckpt", "best.ckpt", "metrics.csv", "field.npz", "patches.csv"
+    )
+    trained.fail(KeyboardInterrupt())
+    kept = {"config.yaml", "env.json", "last.ckpt", "best.ckpt", "metrics.csv"}
+    assert {file.name for file in trained.path.iterdir()} == kept
+
+
+def test_a_process_that_has_lost_its_folder_changes_nothing_in_it(tmp_path):
+    folder = filled(tmp_path / "run", "ptycho-reconstruct", "object.h5")
+    RunLock(folder.path).path.write_text(json.dumps({"machine": "another:1", "pid": 1}))
+    folder.fail(ValueError("interrupted"))
+    RunLock(folder.path).path.unlink()
+    folder.finish({})
+    folder.fail(ValueError("interrupted"))
+    assert {file.name for file in folder.path.iterdir()} == {"config.yaml", "env.json", "object.h5", "results.json"}
+
+
+def test_metrics_are_not_appended_to_anything_but_a_regular_file(tmp_path):
+    (tmp_path / "data.csv").write_text("years")
+    (tmp_path / "metrics.csv").symlink_to(tmp_path / "data.csv")
+    with pytest.raises(ValueError, match="is a symbolic link"):
+        RunFolder(tmp_path).append_row({"epoch": 0})
+    assert (tmp_path / "data.csv").read_text() == "years"

@@ -11,17 +11,21 @@ from ptycho_bench.report.write import plan_files, reports_below, summary_line, w
 from tests.benchmark.frames import lines_of, results_of
 from tests.benchmark.samples import PLAN, change
 
-FILES = {"figures", "report.html", "report.md", "table.csv", "seeds.csv", "table.tex", "pairs.csv"}
+FILES = {"figures", "report.json", "report.html", "report.md", "table.csv", "seeds.csv", "table.tex", "pairs.csv"}
 
 
 def test_a_report_has_every_form_and_only_its_own_figures(outputs, capsys):
     folder = outputs / "benchmarks/two/report"
     (folder / "figures").mkdir(parents=True)
-    (folder / "figures/old.png").write_bytes(b"")
+    for name in ("old", "mine"):
+        (folder / f"figures/{name}.png").touch()
+    listed = ["figures/old.png", "figures/../../plan.json", "../plan.json"]
+    (folder / "report.json").write_text(json.dumps({"command": "ptycho-report", "files": listed}))
     change(outputs / PLAN, benchmark={**json.loads((outputs / PLAN).read_text())["benchmark"], "figures": ["bars"]})
     write_reports([outputs / PLAN], outputs, out=None, figures=True)
     assert {file.name for file in folder.iterdir()} == FILES
-    assert [file.name for file in (folder / "figures").iterdir()] == ["bars.png"]
+    assert {file.name for file in (folder / "figures").iterdir()} == {"bars.png", "mine.png"}
+    assert (outputs / PLAN).is_file()
     printed = capsys.readouterr().out
     assert printed == f"Two networks: 6 of 9 runs done -> {folder}/report.html, .md, table.csv, seeds.csv, table.tex\n"
 
@@ -74,6 +78,42 @@ def test_the_page_of_all_tables_knows_every_report_below_it(tmp_path):
         ("bare/report.html", "bare/report.html"), ("Table 2", "else%20where/report.html"),
         ("Table <1> & more", "here/report/report.html"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["report.md", "figures/bars.png", "report.json"])
+def test_a_file_that_is_not_of_a_report_is_neither_replaced_nor_deleted(outputs, tmp_path, name):
+    change(outputs / PLAN, benchmark={**json.loads((outputs / PLAN).read_text())["benchmark"], "figures": ["bars"]})
+    mine = tmp_path / "elsewhere/two" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years")
+    with pytest.raises(ValueError, match="move it away or set out=FOLDER"):
+        write_reports([outputs / PLAN], outputs, out=tmp_path / "elsewhere", figures=True)
+    assert [file for file in (tmp_path / "elsewhere").rglob("*") if file.is_file()] == [mine]
+    assert mine.read_text() == "years"
+
+
+def test_reports_of_earlier_releases_are_replaced_in_their_places_and_links_nowhere(outputs):
+    published = outputs / "published/two"
+    for folder in (outputs / "benchmarks/two/report", published):
+        folder.mkdir(parents=True)
+        (folder / "report.md").write_text("old")
+    for out in (None, outputs / "published", outputs / "published"):
+        write_reports([outputs / PLAN], outputs, out=out, figures=False)
+    assert (published / "report.md").read_text().startswith("# ")
+    (published / "table.csv").rename(outputs / "table.csv")
+    (published / "table.csv").symlink_to(outputs / "table.csv")
+    with pytest.raises(ValueError, match=r"table.csv is a symbolic link"):
+        write_reports([outputs / PLAN], outputs, out=outputs / "published", figures=False)
+
+
+def test_a_page_of_somebody_else_is_not_replaced(outputs, tmp_path):
+    (outputs / "benchmarks/zwei").mkdir()
+    (outputs / "benchmarks/zwei/plan.json").write_bytes((outputs / PLAN).read_bytes())
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("years")
+    with pytest.raises(ValueError, match=r"index.html exists, and ptycho-report did not write it"):
+        write_reports(plan_files(outputs, ["all"], None), outputs, out=tmp_path / "site", figures=False)
+    assert (tmp_path / "site/index.html").read_text() == "years"
 
 
 def test_a_title_with_a_tag_is_harmless_in_the_markdown_report(outputs, tmp_path):
