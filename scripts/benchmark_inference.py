@@ -15,7 +15,7 @@ import torch
 from ptycho_bench.config.build import build
 from ptycho_bench.config.checkpoint import load_network
 from ptycho_bench.data.scan import PtychoScan
-from ptycho_bench.data.store import open_scan
+from ptycho_bench.data.store import stream_scan
 from ptycho_bench.evaluation.stitch import Stitching
 from ptycho_bench.reconstruction.by_network import object_by_network
 from ptycho_bench.reconstruction.by_solver import object_by_solver
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
-    device, scan = options.device, open_scan(options.scan)
+    device, scan = options.device, stream_scan(options.scan)
     points = np.arange(len(scan))
     solved = object_by_solver(epie(options.iterations), scan, points, start=None, cache_mb=4096, device=device)
     seconds_by_name = {"epie": [solved.seconds]}

@@ -23,7 +23,7 @@ import torch
 
 from ptycho_bench.config.build import build
 from ptycho_bench.data.scan import PtychoScan
-from ptycho_bench.data.store import open_scan
+from ptycho_bench.data.store import stream_scan
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from ptycho_bench.network.neighbours import neighbour_table, neighbourhoods
 from ptycho_bench.records.environment import device_description
@@ -203,7 +203,7 @@ def main() -> None:
     options = read_options()
     try:
         network = OnnxNetwork(options.model, device=options.device)
-        scan = simulated(network.description["size_px"]) if options.scan is None else open_scan(options.scan)
+        scan = simulated(network.description["size_px"]) if options.scan is None else stream_scan(options.scan)
         patterns = stream_of(scan, network)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from error

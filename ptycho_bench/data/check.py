@@ -1,11 +1,14 @@
 """Check that a scan's arrays are consistent with each other and have physical values."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.data.scan import PtychoScan
+from ptycho_bench.data.scan import PtychoScan, ScanInfo, detector_fractions
+from ptycho_bench.physics.bounds import Index, Interval, Metres, Positive, Seed, check_bounds
 
 UNITS = {
     "diffraction": "photons",
@@ -20,6 +23,45 @@ UNITS = {
 KINDS = {"diffraction": "uif", "scan_index": "iu", "probe": "c", "object": "c", "mask": "u"}  # all others: float
 TYPES = {"u": "unsigned integer", "i": "integer", "f": "float", "c": "complex"}
 NOT_NEGATIVE = ("diffraction", "amplitude")
+INFO = {
+    "photons": Annotated[float, Interval("(0, 1e18]")],
+    "overlap_ratio": Annotated[float, Interval("[-1000, 1)")],  # negative if the step is wider than the probe
+    "step_px": Annotated[float, Interval("[0, 1e6]")],
+    "jitter_px": Index,
+    "pixel_size_m": Metres,
+    "energy_ev": Positive,
+    "distance_m": Annotated[float, Interval("(0, 1e6]")],
+    "detector_pixel_m": Metres,
+    "seed": Seed,
+}
+REQUIRED, WHOLE, MOST_LETTERS = ("origin", "jitter_px", "noise", "held_out"), ("jitter_px", "seed"), 10_000
+FIELD_PX = Interval("[-0.5, 65536]")  # of positions; they are rounded to whole pixels
+
+
+def check_info(info: ScanInfo, name: str) -> None:
+    """Raise DataError if the description of a scan has an impossible value.
+
+    Args:
+        info: description of the scan.
+        name: name of the scan or its file, for messages.
+    """
+    for key, stored in dataclasses.asdict(info).items():
+        value = stored.item() if isinstance(stored, np.generic) else stored
+        if value is None and key not in REQUIRED:
+            continue
+        kind = bool if key == "held_out" else int if key in WHOLE else (int, float) if key in INFO else str
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise DataError(f"{name}: attribute {key} is {value!r:.40}, which is of another type; regenerate the file")
+        if isinstance(value, str) and (len(value) > MOST_LETTERS or not value.isprintable()):
+            raise DataError(f"{name}: attribute {key} must be a printable text of at most {MOST_LETTERS} letters")
+        try:
+            check_bounds(f"attribute {key}", value, INFO.get(key))
+        except ValueError as error:
+            raise DataError(f"{name}: {error}; correct it where the data come from") from error
+    try:
+        detector_fractions(info.noise)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
 
 
 def check_shapes(scan: PtychoScan, name: str) -> None:
@@ -43,9 +85,31 @@ def check_shapes(scan: PtychoScan, name: str) -> None:
         array = getattr(scan, field)
         if array is not None and array.shape != shape:
             raise DataError(f"{name}: {field} has shape {array.shape}, but diffraction needs {shape}")
+    check_places(scan, name)
     probe = scan.probe
     if probe is not None and (probe.ndim != 3 or probe.shape[1:] != (height, width) or probe.dtype.kind != "c"):
         raise DataError(f"{name}: probe is {probe.dtype} {probe.shape}, it must be complex (modes, {height}, {width})")
+
+
+def check_places(scan: PtychoScan, name: str) -> None:
+    """Raise DataError if patches lie outside the object, or so far from each other that no memory holds the field.
+
+    Values that are NaN or no real numbers are reported by `checked`.
+    """
+    if scan.positions_px.dtype.kind != "f" or np.isnan(scan.positions_px).any():
+        return
+    for reach in (scan.positions_px.min(), scan.positions_px.max()):
+        if reach not in FIELD_PX:
+            raise DataError(
+                f"{name}: positions reach {reach:.6g} px, but must lie in {FIELD_PX.text}; check their unit and the "
+                "pixel size"
+            )
+    ends = np.floor(scan.positions_px.max(axis=0) + 0.5) + scan.patch_px
+    if scan.obj is not None and scan.obj.ndim == 2 and (ends > scan.obj.shape).any():
+        raise DataError(
+            f"{name}: patches reach {ends[0]:.0f} x {ends[1]:.0f} px, but the object ends at {scan.obj.shape[0]} x "
+            f"{scan.obj.shape[1]} px; check the positions"
+        )
 
 
 def checked(parts: Iterable[np.ndarray], field: str, name: str) -> Iterator[np.ndarray]:

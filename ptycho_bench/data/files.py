@@ -1,14 +1,22 @@
 """Read objects and probes from TIFF, NPY and HDF5 files."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.storage import check_claim, contained
 from ptycho_bench.physics.probe import block_mean
 from ptycho_bench.physics.specimens.objects import rescale, transmission
+
+if TYPE_CHECKING:
+    from tifffile import TiffPageSeries
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi")
 
@@ -32,11 +40,10 @@ def load_array(path: str, *, key: str | None = None, source: str | None = None) 
     suffix = file.suffix.lower()
     try:
         if suffix in (".tif", ".tiff"):
-            import tifffile
-
-            array = tifffile.imread(file)
+            with open_tiff(file) as series:
+                array = series.asarray()
         elif suffix == ".npy":
-            array = np.load(file, allow_pickle=False)
+            array = np.array(np.lib.format.open_memmap(file, mode="r"))  # which checks the claimed size
         elif suffix in HDF5_SUFFIXES:
             array = load_hdf5(file, key)
         else:
@@ -52,14 +59,31 @@ def load_array(path: str, *, key: str | None = None, source: str | None = None) 
     return array
 
 
+@contextmanager
+def open_tiff(file: Path) -> Iterator["TiffPageSeries"]:
+    """Open a TIFF file and return its first series; tifffile's messages about damage are suppressed.
+
+    Raises:
+        DataError: If the series claims a size that the file's bytes cannot explain.
+    """
+    import tifffile
+
+    tifffile.logger().setLevel(logging.CRITICAL)
+    with tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        check_claim(series.nbytes, file.stat().st_size, str(file))
+        yield series
+
+
 def load_hdf5(file: Path, key: str | None) -> np.ndarray:
     """Read one data set of an HDF5 file; the error message lists the keys that exist."""
     import h5py
 
     with h5py.File(file, "r") as handle:
-        if key is None or key not in handle:
+        data = None if key is None else contained(handle, key)
+        if data is None:
             raise DataError(f"{file} has no data set {key!r}; it has {', '.join(handle)}; set the key")
-        return np.asarray(handle[key][()])
+        return np.asarray(data[()])
 
 
 def object_from_amplitude_phase(

@@ -1,54 +1,25 @@
 """The project's HDF5 file: written completely or not at all, checked on reading, readable with plain h5py."""
 
 import dataclasses
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from ptycho_bench.data.atomic import written_whole
-from ptycho_bench.data.check import UNITS, check_shapes, checked
+from ptycho_bench.data.check import UNITS, check_info, check_shapes, checked
+from ptycho_bench.data.content import ContentHash, arrays_of, attribute_value, history_hash, to_attribute
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import Frames, StoredFrames, blocks_of
 from ptycho_bench.data.scan import PtychoScan, ScanInfo
+from ptycho_bench.data.storage import read_attribute, uncompressed
 from ptycho_bench.data.versions import FORMAT_VERSION
 
 PER_POINT = ("diffraction", "amplitude", "phase")
+KNOWN = [field.name for field in dataclasses.fields(ScanInfo)]
+MARKS = ("format_version", "content_hash", "history_hash")  # attributes besides those that describe the scan
 OPTIONAL = ("amplitude", "phase", "probe", "object", "mask")
-NOT_MEASURED = ("origin", "simulation_hash", "held_out")
-
-
-def arrays_of(scan: PtychoScan) -> dict[str, Frames]:
-    """Return the scan's arrays by their names in the file, without those that are None."""
-    arrays = {name: getattr(scan, "obj" if name == "object" else name) for name in UNITS}
-    return {name: array for name, array in arrays.items() if array is not None}
-
-
-class ContentHash:
-    """sha256 of all arrays and of the attributes that describe the measurement; it identifies the data in records.
-
-    Args:
-        info: description of the scan; unknown attributes are left out.
-    """
-
-    def __init__(self, info: ScanInfo) -> None:
-        described = {k: attribute_value(v) for k, v in dataclasses.asdict(info).items() if k not in NOT_MEASURED}
-        known = sorted((k, v) for k, v in described.items() if v is not None)
-        self.digest = hashlib.sha256(repr(known).encode())
-
-    def over(self, name: str, array: Frames, parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the parts of an array after adding them to the hash."""
-        self.digest.update(f"{name} {np.dtype(array.dtype).str} {tuple(array.shape)}".encode())
-        for part in parts:
-            self.digest.update(np.ascontiguousarray(part).data)
-            yield part
-
-    def hexdigest(self) -> str:
-        """Return the hash as hexadecimal digits."""
-        return self.digest.hexdigest()
 
 
 def write_scan(
@@ -69,6 +40,7 @@ def write_scan(
         OSError: If the folder cannot be written or the disk is full; no incomplete file is left behind.
     """
     path = Path(path)
+    check_info(scan.info, str(path))
     check_shapes(scan, str(path))
     with written_whole(path, expected_bytes(scan)) as handle:
         return write_arrays(handle, scan, str(path), on_frames)
@@ -99,6 +71,7 @@ def write_arrays(handle: h5py.File, scan: PtychoScan, name: str, on_frames: Call
             )
     handle.attrs["format_version"] = FORMAT_VERSION
     handle.attrs["content_hash"] = to_attribute(content.hexdigest())
+    handle.attrs["history_hash"] = to_attribute(history_hash(scan.info))
     for key, value in dataclasses.asdict(scan.info).items():
         handle.attrs[key] = to_attribute(value)
     return content.hexdigest()
@@ -116,6 +89,8 @@ def read_scan(path: str | os.PathLike) -> PtychoScan:
 
 def open_scan(path: str | os.PathLike) -> PtychoScan:
     """Open a scan whose patterns, amplitudes and phases stay in the file until they are requested (`StoredFrames`).
+
+    Use it only for shapes and attributes; `stream_scan` also checks the values and the content hash.
 
     Raises:
         DataError: If the file is missing, truncated or of another format, or its arrays have wrong shapes; the values
@@ -161,7 +136,8 @@ def scan_from(handle: h5py.File, path: Path, frames: Callable[[str], Frames]) ->
     Raises:
         DataError: If the file is of another format or version, or arrays are missing or have wrong shapes.
     """
-    version = handle.attrs.get("format_version")
+    stored = {name: attribute_value(read_attribute(handle, name)) for name in {*KNOWN, *MARKS} & set(handle.attrs)}
+    version = stored.get("format_version")
     if version is None:
         raise DataError(
             f"{path} is not a ptycho_bench data set: attribute format_version is missing; it contains "
@@ -173,10 +149,13 @@ def scan_from(handle: h5py.File, path: Path, frames: Callable[[str], Frames]) ->
     if missing:
         raise DataError(f"{path} has no {', '.join(missing)}; it contains {', '.join(handle)}; regenerate it")
     present = [name for name in UNITS if name in handle]
-    arrays = {name: frames(name) if name in PER_POINT else handle[name][()] for name in present}
-    known = {f.name for f in dataclasses.fields(ScanInfo)} & set(handle.attrs)
-    info = ScanInfo(**{"origin": "imported", **{name: attribute_value(handle.attrs[name]) for name in known}})
-    content_hash = attribute_value(handle.attrs.get("content_hash", b""))
+    values = {name: uncompressed(handle, name) for name in present}
+    arrays = {name: frames(name) if name in PER_POINT else values[name][()] for name in present}
+    info = ScanInfo(**{"origin": "imported", **{name: value for name, value in stored.items() if name in KNOWN}})
+    check_info(info, str(path))
+    if stored.get("history_hash", history_hash(info)) != history_hash(info):
+        raise DataError(f"{path} has changed since it was written (its description differs); delete and regenerate it")
+    content_hash = stored.get("content_hash") or ""
     scan = PtychoScan(obj=arrays.pop("object", None), info=info, content_hash=content_hash, **arrays)
     check_shapes(scan, str(path))
     return scan
@@ -188,39 +167,24 @@ def read_arrays(handle: h5py.File, path: Path) -> PtychoScan:
 
 
 def verified(scan: PtychoScan, name: str) -> PtychoScan:
-    """Check the values and the hash of a scan block by block, and return it with its hash."""
+    """Check the values and the hash of a scan block by block, and return it."""
+    if not scan.content_hash:
+        raise DataError(f"{name} has no content hash, so it cannot be checked; regenerate it, or import the original")
     content = ContentHash(scan.info)
     for key, array in arrays_of(scan).items():
         for _ in content.over(key, array, checked(blocks_of(array), key, name)):
             pass
-    if scan.content_hash and content.hexdigest() != scan.content_hash:
+    if content.hexdigest() != scan.content_hash:
         raise DataError(f"{name} has changed since it was written (its content hash differs); delete and regenerate it")
-    return dataclasses.replace(scan, content_hash=content.hexdigest())
-
-
-def to_attribute(value: object) -> object:
-    """Convert a Python value to an HDF5 attribute.
-
-    Texts have a fixed length, since HDF5 may loop forever on a text of variable length in a damaged file.
-    """
-    if value is None:
-        return h5py.Empty("f")
-    return np.bytes_(value.encode()) if isinstance(value, str) else value
-
-
-def attribute_value(value: object) -> object:
-    """Convert an HDF5 attribute to a Python value; an empty attribute becomes None."""
-    if isinstance(value, h5py.Empty):
-        return None
-    if isinstance(value, bytes):
-        return value.decode()
-    return value.item() if isinstance(value, np.generic) else value
+    return scan
 
 
 def is_own(path: str | os.PathLike) -> bool:
     """Return True for an HDF5 file of this project, whatever its version."""
     try:
+        if not Path(path).is_file():
+            return False
         with h5py.File(path, "r") as handle:
             return "format_version" in handle.attrs
-    except OSError:
+    except Exception:  # for damaged files, h5py also raises KeyError, RuntimeError and ValueError
         return False

@@ -1,7 +1,6 @@
 """Export a network to one ONNX file and check that ONNX Runtime computes the same as PyTorch."""
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ptycho_bench.data.atomic import replacing
+from ptycho_bench.deployment.digest import sealed
 from ptycho_bench.deployment.metadata import INPUT, OUTPUT
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from ptycho_bench.deployment.packages import require_packages
@@ -56,8 +57,7 @@ def export_network(
     if batch is not None and batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}; null allows any batch size")
     patches = ObjectPatches(network).eval()
-    unchecked = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with replacing(path) as unchecked:
         write_graph(patches, unchecked, random_counts(network, batch or TRACED_BATCH, size_px), batch, metadata)
         exported = OnnxNetwork(unchecked, device="cpu")
         sizes = DYNAMIC_BATCHES if batch is None else (batch,)
@@ -68,16 +68,13 @@ def export_network(
                 f"ONNX Runtime and PyTorch differ by {largest:.1e} of the output's range, the limit is {LIMIT:.0e}; no "
                 "file was written, use the checkpoint itself"
             )
-        os.replace(unchecked, path)
-    finally:
-        unchecked.unlink(missing_ok=True)
     return largest
 
 
 def write_graph(
     patches: ObjectPatches, path: Path, counts: Tensor, batch: int | None, metadata: Mapping[str, str]
 ) -> None:
-    """Trace a network, convert it to ONNX and save it as one file.
+    """Trace a network, convert it to ONNX and save it as one file that ends with its digest.
 
     Raises:
         ValueError: If ONNX cannot represent an operation.
@@ -97,6 +94,7 @@ def write_graph(
         node.metadata_props.clear()  # stack traces, which contain paths of this machine
     program.model.metadata_props.update(metadata)
     program.save(path, external_data=False)
+    path.write_bytes(sealed(path.read_bytes()))
 
 
 def root_cause(error: BaseException) -> str:

@@ -3,11 +3,12 @@
 import importlib.metadata
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-FORMAT = "1"  # raise it if older files can no longer be run
+FORMAT = "2"  # raise it if older files can no longer be run
 PREFIX = "ptycho_bench."
 INPUT, OUTPUT = "diffraction", "obj_patches"
+MOST_PX, MOST_BATCH = 8192, 10**6
 GEOMETRY = ("pixel_size_m", "energy_ev", "distance_m", "detector_pixel_m")
 ORDER = (
     "scan points row by row from the upper left of the neighbourhood; the patch of the central point is predicted, a "
@@ -145,6 +146,28 @@ def check_metadata(metadata: Mapping) -> None:
     circular = metadata["output"].get("circular")
     if not isinstance(circular, bool):
         raise ValueError(f"output.circular must be true or false, got {shown(circular)}")
+
+
+def check_graph(inputs: Mapping[str, Sequence], outputs: Mapping[str, Sequence], metadata: Mapping) -> None:
+    """Check that a graph takes patterns and returns patches as its metadata describe them.
+
+    Args:
+        inputs: shape of each input of the graph by its name; an axis of any length is not an integer.
+        outputs: shape of each output.
+        metadata: see `read_metadata`.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    side, patterns = metadata["description"].get("size_px"), metadata["input"]["patterns"]
+    if type(side) is not int or not 1 <= side <= MOST_PX:
+        raise ValueError(f"description.size_px must be an integer from 1 to {MOST_PX}, got {shown(side)}")
+    batch = next(iter(next(iter(inputs.values()), ())), None)
+    if isinstance(batch, int) and not 1 <= batch <= MOST_BATCH:
+        raise ValueError(f"input.shape has a batch of {batch}, it must lie in [1, {MOST_BATCH}]")
+    expected = {INPUT: [batch, patterns, side, side]}, {OUTPUT: [batch, 2, side, side]}
+    if (dict(inputs), dict(outputs)) != expected:
+        raise ValueError(f"input and output are {dict(inputs)} and {dict(outputs)}, but must be {expected}")
 
 
 def shown(value: object) -> str:

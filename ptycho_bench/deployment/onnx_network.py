@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ptycho_bench.deployment.metadata import INPUT, OUTPUT, read_metadata
+from ptycho_bench.deployment.digest import read_sealed
+from ptycho_bench.deployment.metadata import INPUT, OUTPUT, check_graph, read_metadata
 from ptycho_bench.deployment.packages import require_packages
 from ptycho_bench.network.neighbours import neighbourhoods
 
@@ -27,8 +28,8 @@ class OnnxNetwork:
         device: `cpu`, `cuda`, or `auto` for CUDA if ONNX Runtime supports it. A CPU uses as many threads as PyTorch.
 
     Raises:
-        ValueError: If the file is missing, damaged or not an ONNX file of ptycho-export, or ONNX Runtime or its CUDA
-            provider is not installed.
+        ValueError: If the file is missing, has changed or is not an ONNX file of ptycho-export, or ONNX Runtime or its
+            CUDA provider is not installed.
     """
 
     def __init__(self, path: str | Path, *, device: str) -> None:
@@ -38,6 +39,12 @@ class OnnxNetwork:
         if device == "cuda" and self.runs_on != device:  # ONNX Runtime only warns
             raise ValueError(f"device=cuda: ONNX Runtime could not start {PROVIDERS['cuda']}; use device=cpu")
         self.metadata = read_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
+        ends = self.session.get_inputs(), self.session.get_outputs()
+        inputs, outputs = ({node.name: node.shape for node in nodes} for nodes in ends)
+        try:
+            check_graph(inputs, outputs, self.metadata)
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}; export the checkpoint again") from error
         self.description = self.metadata["description"]
         batch = self.session.get_inputs()[0].shape[0]
         self.batch = batch if isinstance(batch, int) else None  # fixed batch size; None allows any
@@ -88,8 +95,7 @@ def start_session(path: Path, device: str) -> "InferenceSession":
     """Load a file in ONNX Runtime; see `OnnxNetwork`."""
     import onnxruntime
 
-    if not path.is_file():
-        raise ValueError(f"no file {path}; ptycho-export CHECKPOINT writes one")
+    content = read_sealed(path)
     available = onnxruntime.get_available_providers()
     chosen = "cuda" if device == "auto" and PROVIDERS["cuda"] in available else device.replace("auto", "cpu")
     if PROVIDERS[chosen] not in available:
@@ -102,6 +108,6 @@ def start_session(path: Path, device: str) -> "InferenceSession":
     options.log_severity_level = 3  # errors only; its warnings concern graph optimisation
     providers = list(dict.fromkeys((PROVIDERS[chosen], PROVIDERS["cpu"])))
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
+        return onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:
         raise ValueError(f"{path} cannot be read as ONNX ({type(error).__name__}); is it complete?") from error

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from ptycho_bench.data.check import check_info, check_shapes
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import load_array
 from ptycho_bench.data.frames import FrameStream, frames_per_block
@@ -41,8 +42,8 @@ def assemble(
         The scan, whose patterns are still a stream, and one line for each decision, dropped item and warning.
 
     Raises:
-        DataError: If frames and positions cannot be joined, the geometry is unknown or in the near field, or sizes
-            contradict each other.
+        DataError: If frames and positions cannot be joined, the geometry is unknown or in the near field, sizes
+            contradict each other, or values are impossible.
     """
     notes = list(raw.notes)
     joined = join(raw, positions)
@@ -83,6 +84,8 @@ def assemble(
         mask=mask_of(bad, window),
         info=scan_info(raw, geometry, probe, step, pixel_m, window.bin),
     )
+    check_info(scan.info, raw.source)
+    check_shapes(scan, raw.source)
     return scan, notes
 
 

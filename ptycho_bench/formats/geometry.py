@@ -1,12 +1,14 @@
 """Geometry of a measured scan: the file's values and the user's corrections, the object pixel, and the far field."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.formats.raw_scan import RawScan
+from ptycho_bench.physics.bounds import Interval, Metres, Positive, bounded
 from ptycho_bench.physics.geometry import WAVELENGTHS, far_field_pixel, fresnel_number
 from ptycho_bench.physics.probe import probe_diameter
 
@@ -14,6 +16,7 @@ MAX_FRESNEL_NUMBER = 1.0  # of a scan in the far field
 PIXEL_TOLERANCE = 0.02  # largest relative difference of two pixel sizes that are considered equal
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
     """Corrections and additions to what a file contains about its geometry; None to use the file's value.
@@ -28,18 +31,14 @@ class Geometry:
     """
 
     beam: str
-    energy_ev: float | None
-    distance_m: float | None
-    detector_pixel_m: float | None
-    pixel_size_m: float | None
+    energy_ev: Positive | None
+    distance_m: Annotated[float, Interval("(0, 1e6]")] | None
+    detector_pixel_m: Metres | None
+    pixel_size_m: Metres | None
 
     def __post_init__(self) -> None:
         if self.beam not in WAVELENGTHS:
             raise ValueError(f"geometry.beam must be {' or '.join(WAVELENGTHS)}, got {self.beam!r}")
-        for name in ("energy_ev", "distance_m", "detector_pixel_m", "pixel_size_m"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"geometry.{name} must be above 0, got {value}")
 
     def filled_from(self, raw: RawScan) -> "Geometry":
         """Return a copy in which the file's values replace each None."""

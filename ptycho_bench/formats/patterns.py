@@ -1,16 +1,19 @@
 """Conversion of detector frames to patterns: square, centred, in counts, with bad values set to 0."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
 from ptycho_bench.formats.scan_frames import not_measured
+from ptycho_bench.physics.bounds import Interval, NonNegative, Pixels, bounded
 
 QUANTITIES, CORNERS = ("intensity", "amplitude"), ("centre", "corner")
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class PatternOptions:
     """Corrections and additions to what a file contains about its patterns.
@@ -33,10 +36,10 @@ class PatternOptions:
     quantity: str | None
     zero_frequency: str | None
     centre_px: tuple[int, int] | None
-    crop_px: int | None
-    bin: int
-    background: float | None
-    bad_share: float
+    crop_px: Pixels | None
+    bin: Annotated[int, Interval("[1, 1024]", "2 sums squares of 2 x 2 pixels")]
+    background: NonNegative | None
+    bad_share: Annotated[float, Interval("[0, 1)", "1 % is written 0.01")]
     mask_path: str | None
     mask_key: str | None
     mask_good: int
@@ -45,11 +48,7 @@ class PatternOptions:
         for name, allowed in (("quantity", QUANTITIES), ("zero_frequency", CORNERS)):
             if getattr(self, name) not in (None, *allowed):
                 raise ValueError(f"patterns.{name} must be {' or '.join(allowed)}, got {getattr(self, name)!r}")
-        if not 0 <= self.bad_share < 1:
-            raise ValueError(f"patterns.bad_share must lie in [0, 1), got {self.bad_share}; 1 % is written 0.01")
-        if self.bin < 1:
-            raise ValueError(f"patterns.bin must be at least 1, got {self.bin}; 2 sums squares of 2 x 2 pixels")
-        if self.crop_px is not None and (self.crop_px < 1 or self.crop_px % self.bin):
+        if self.crop_px is not None and self.crop_px % self.bin:
             raise ValueError(f"patterns.crop_px must be a positive multiple of bin {self.bin}, got {self.crop_px}")
 
 

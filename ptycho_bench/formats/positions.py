@@ -1,15 +1,18 @@
 """Join of positions and frames, and orientation of the positions to the detector's axes."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.formats.containers.layout import raster_positions
 from ptycho_bench.formats.raw_scan import RawScan
+from ptycho_bench.physics.bounds import Interval, Metres, bounded
 from ptycho_bench.physics.orientation import ORIENTATIONS, orient
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class PositionOptions:
     """Corrections and additions to what a file contains about its positions.
@@ -27,8 +30,8 @@ class PositionOptions:
     orientation: str
     points: tuple[int, int] | None
     raster: tuple[int, int] | None
-    step_m: float | None
-    step_px: float | None
+    step_m: Metres | None
+    step_px: Annotated[float, Interval("(0, 1e6]")] | None
 
     def __post_init__(self) -> None:
         if self.orientation not in ORIENTATIONS:
@@ -83,7 +86,10 @@ def join(raw: RawScan, options: PositionOptions) -> Joined:
         positions, metric = lay_out_raster(raw, raster, options), options.step_m is not None
         kept, notes = np.ones(count, bool), ()
     else:
-        used = slice(*(options.points or (0, len(stored))))
+        first, end = options.points or (0, len(stored))
+        if end > len(stored):
+            raise DataError(f"{raw.source}: positions.points [{first}, {end}) reaches beyond {len(stored)} positions")
+        used = slice(first, end)
         kept, positions, notes = match_by_index(raw, np.asarray(stored, np.float64), used)
         metric = raw.positions_m is not None
     numbers = np.flatnonzero(kept)
@@ -123,7 +129,7 @@ def match_by_index(raw: RawScan, stored: np.ndarray, used: slice) -> tuple[np.nd
         Bool (N,), True for frames that have a position; the positions of these frames, float64 (n, 2); notes.
 
     Raises:
-        DataError: If numbers disagree without an index, no position is finite, or no frame has a position.
+        DataError: If numbers disagree without an index, no position is finite, all are the same, or no frame has one.
     """
     frame_index, position_index, positions = indices_of(raw, stored, used)
     unique, inverse, repeats = np.unique(position_index, return_inverse=True, return_counts=True)
@@ -153,7 +159,10 @@ def match_by_index(raw: RawScan, stored: np.ndarray, used: slice) -> tuple[np.nd
         if number
     ]
     kept_positions = mean[place[kept]]
-    repeated = len(kept_positions) - len(np.unique(kept_positions, axis=0))
+    places = len(np.unique(kept_positions, axis=0))
+    if places == 1 and len(kept_positions) > 1:
+        raise DataError(f"{raw.source}: all {len(kept_positions)} positions are the same; name other positions")
+    repeated = len(kept_positions) - places
     if repeated:
         notes.append(f"{repeated} points have the same position as another point; they are kept")
     return kept, kept_positions, tuple(notes)

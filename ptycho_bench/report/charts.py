@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ptycho_bench.benchmark.run import COSTS
 from ptycho_bench.benchmark.tables import Block, Table
-from ptycho_bench.report.drawing import block_title, line_style, panels, plt, point_style, row_colour
+from ptycho_bench.report.drawing import block_title, line_style, panels, plt, point_style, row_colour, tick_names
 from ptycho_bench.report.numbers import display_factor, label_of
 from ptycho_bench.report.wording import CONSTANT, has_constant
 
@@ -51,7 +51,7 @@ def bars(table: Table, block: Block) -> Figure | None:
 def name_rows(axes: Sequence[Axes], names: Sequence[str]) -> None:
     """Write the names of rows, from top to bottom, beside panels that share them."""
     for panel in axes:
-        panel.set_yticks(range(len(names)), names, fontsize=8)
+        panel.set_yticks(range(len(names)), tick_names(names), fontsize=8)
     axes[0].invert_yaxis()
 
 
@@ -92,8 +92,15 @@ def patches_of_row(table: Table, block: Block, row: str, metrics: Sequence[str])
 
 
 def read_patches(file: Path, metrics: Sequence[str]) -> pandas.DataFrame:
-    """Return one line for each test patch of a run; NaN for numbers that are missing or infinite."""
-    frame = pandas.read_csv(file).reindex(columns=metrics).apply(pandas.to_numeric, errors="coerce")
+    """Return one line for each test patch of a run; NaN for numbers that are missing or infinite.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        frame = pandas.read_csv(file).reindex(columns=metrics).apply(pandas.to_numeric, errors="coerce")
+    except ValueError as error:  # also the errors of pandas' parser
+        raise ValueError(f"{file} is no table of test patches; delete it and repeat the run") from error
     return frame.replace([np.inf, -np.inf], np.nan)
 
 
@@ -162,7 +169,7 @@ def degradation(table: Table, block: Block) -> Figure | None:
             colour = "white" if abs(value) > 0.6 * bound else "black"
             panel.text(x, y, f"{value:+.0f}", ha="center", va="center", fontsize=8, color=colour)
     panel.set_xticks(range(len(worse.columns)), map(label_of, worse.columns), rotation=40, ha="right", fontsize=8)
-    panel.set_yticks(range(len(worse)), worse.index, fontsize=8)
+    panel.set_yticks(range(len(worse)), tick_names(worse.index), fontsize=8)
     figure.colorbar(drawn, ax=panel, label="worse by (%)")
     figure.suptitle(f"{table.title}: worse than {block.rows[-1]}, % of its value", fontsize=SMALL)
     return figure

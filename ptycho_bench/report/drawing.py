@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Iterable
 
 import matplotlib
 
@@ -9,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 from PIL import Image
 
 from ptycho_bench.benchmark.tables import Block, Table
@@ -43,11 +45,23 @@ def point_style(place: int) -> dict[str, str]:
 def encode_png(figure: plt.Figure) -> bytes:
     """Encode a figure as PNG without a time stamp, so that the same runs give the same bytes, and close it."""
     drawn, buffer = io.BytesIO(), io.BytesIO()
+    escape_dollars(figure)
     figure.savefig(drawn, format="png", dpi=DPI)
     plt.close(figure)
     with Image.open(drawn) as image:
         image.convert("RGB").save(buffer, format="png", optimize=True)  # a fifth smaller without transparency
     return buffer.getvalue()
+
+
+def escape_dollars(figure: plt.Figure) -> None:
+    """Escape dollars in the titles and labels of a figure, where they begin no formula; see also `tick_names`."""
+    for text in figure.findobj(Text):
+        text.set_text(text.get_text().replace("$", r"\$"))
+
+
+def tick_names(names: Iterable[str]) -> list[str]:
+    """Return names for the ticks of an axis, which matplotlib writes only when it draws, with escaped dollars."""
+    return [name.replace("$", r"\$") for name in names]
 
 
 def panels(

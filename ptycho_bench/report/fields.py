@@ -8,27 +8,47 @@ from matplotlib.figure import Figure
 
 from ptycho_bench.benchmark.tables import Block, Table
 from ptycho_bench.evaluation.spectrum import SPECTRA, image_bands
+from ptycho_bench.formats.containers.npz import open_npz
 from ptycho_bench.records.pictures import AMPLITUDE_MAP, PHASE_MAP, phase_limits, shared_limits
-from ptycho_bench.report.drawing import COLOURS, DASHES, block_title, plt, row_colour
+from ptycho_bench.report.drawing import COLOURS, DASHES, block_title, plt, row_colour, tick_names
 
+IMAGES = ("amplitude", "phase", "true_amplitude", "true_phase")
 WIDE = 2.5  # ratio of width to height from which fields are drawn below each other
 
 
-def read_arrays(table: Table, block: Block, name: str) -> dict[str, dict[str, np.ndarray]]:
-    """Return the arrays in an NPZ file of each row's first finished run, by row; rows without the file are left out."""
+def read_arrays(table: Table, block: Block, name: str, *, axes: int) -> dict[str, dict[str, np.ndarray]]:
+    """Return the images in an NPZ file of each row's first finished run, by row; rows without the file are left out.
+
+    Args:
+        table: the table.
+        block: block of the rows.
+        name: name of the file.
+        axes: number of axes of each array: 2 for an image, 3 for several.
+
+    Raises:
+        ValueError: If a file is damaged.
+    """
     found = {}
     for row in block.rows:
         runs = block.runs_of(row)
         files = [table.results.outputs_dir / run / name for run in runs.loc[runs["status"] == "done", "folder"][:1]]
         if files and files[0].is_file():
-            with np.load(files[0]) as arrays:
-                found[row] = {key: arrays[key] for key in arrays.files}
+            with open_npz(files[0]) as archive:
+                found[row] = {key: archive.array(key) for key in IMAGES}
+            if not all(is_image(array, axes) for array in found[row].values()):
+                raise ValueError(f"{files[0]} does not contain images of finite numbers; delete it and repeat the run")
     return found
+
+
+def is_image(array: np.ndarray, axes: int) -> bool:
+    """Return True for an array of finite real numbers with this number of axes, 4 px or more along the last two."""
+    plain = array.dtype.kind == "f" and array.ndim == axes and min(array.shape[-2:]) >= 4 and len(array) > 0
+    return plain and bool(np.isfinite(array).all())
 
 
 def fields(table: Table, block: Block) -> Figure | None:
     """Draw stitched amplitude and phase of the truth and of each row's first run, with the same limits for all."""
-    arrays = read_arrays(table, block, "field.npz")
+    arrays = read_arrays(table, block, "field.npz", axes=2)
     if not arrays:
         return None
     first = next(iter(arrays.values()))
@@ -39,7 +59,7 @@ def fields(table: Table, block: Block) -> Figure | None:
 
 def patches(table: Table, block: Block) -> Figure | None:
     """Draw the most informative test patches of the truth and of each row's first run."""
-    arrays = read_arrays(table, block, "samples.npz")
+    arrays = read_arrays(table, block, "samples.npz", axes=3)
     if not arrays:
         return None
     first = next(iter(arrays.values()))
@@ -83,7 +103,7 @@ def image_grid(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str)
 
 def sections(table: Table, block: Block) -> Figure | None:
     """Draw amplitude and phase along the middle row of the stitched field."""
-    arrays = read_arrays(table, block, "field.npz")
+    arrays = read_arrays(table, block, "field.npz", axes=2)
     if not arrays:
         return None
     first = next(iter(arrays.values()))
@@ -110,7 +130,7 @@ def spectrum(kind: str) -> Callable[[Table, Block], Figure | None]:
     """
 
     def draw(table: Table, block: Block) -> Figure | None:
-        arrays = read_arrays(table, block, "field.npz")
+        arrays = read_arrays(table, block, "field.npz", axes=2)
         if not arrays:
             return None
         first = next(iter(arrays.values()))
@@ -145,4 +165,4 @@ def draw_bands(panel: Axes, images: Mapping[str, np.ndarray], kind: str) -> None
         heights = [100 * energy[band] for energy in energies]
         panel.bar(places + 0.27 * (band - 1), heights, 0.27, label=label, color=COLOURS[band], hatch=hatch)
     panel.set_yscale("log")
-    panel.set_xticks(places, list(images), rotation=30, ha="right", fontsize=8)
+    panel.set_xticks(places, tick_names(images), rotation=30, ha="right", fontsize=8)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas
 
@@ -25,6 +26,7 @@ from ptycho_bench.report.wording import (
 )
 
 HTML_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+LINK = re.compile(r"\](?=[(\[:])")  # the end of the text of a link, image or footnote in Markdown
 PAIR_COLUMNS = ["group", "value", "metric", "first", "second", "difference", "low", "high", "p", "effect"]
 TABLE_COLUMNS = {"ours": "", "std": "_std", "low": "_low", "high": "_high", "block_low": "_block_low",
                  "block_high": "_block_high", "seeds": "_seeds", "constant": "_constant", "not_learned": "_not_learned",
@@ -34,7 +36,9 @@ SEED_COLUMNS = ["row", "group", "value", "seed", "status", "reason", "folder", "
 
 
 def markdown(table: Table, figures: Sequence[str]) -> str:
-    """Return the table, its statistics, its figures and its runs as Markdown, in which no text can act as HTML.
+    """Return the table, its statistics, its figures and its runs as Markdown.
+
+    No text of a benchmark or a run acts as HTML, link or image.
 
     Args:
         table: the table.
@@ -43,11 +47,20 @@ def markdown(table: Table, figures: Sequence[str]) -> str:
     remark = shortened_remark(table)
     parts = [f"# {table.title}", f"**{remark}**" if remark else "", introduction(table), markdown_tables(table)]
     parts.append("\n".join(statistics_lines(table)).rstrip())
-    parts += [f"![{Path(figure).stem}]({figure})" for figure in figures]
+    drawn = [f"![{Path(figure).stem}]({quote(figure)})" for figure in figures]
     runs = run_table(table)
     runs["command"] = runs["command"].map(lambda command: f"`{command}`" if command else "")
-    parts.append(f"## Runs\n\n{markdown_table(runs)}")
-    return HTML_TAG.sub("&lt;", "\n\n".join(part for part in parts if part) + "\n")
+    tail = f"## Runs\n\n{markdown_table(runs)}"
+    return "\n\n".join(filter(None, (*map(inert, parts), *drawn, inert(tail)))) + "\n"
+
+
+def inert(text: str) -> str:
+    """Return Markdown in which nothing acts as HTML, link or image; tables and emphasis stay.
+
+    >>> inert("<b> [here](javascript:x)")
+    '&lt;b> [here\\\\](javascript:x)'
+    """
+    return LINK.sub(r"\\]", HTML_TAG.sub("&lt;", text))
 
 
 def markdown_tables(table: Table) -> str:
@@ -96,7 +109,12 @@ def markdown_table(frame: pandas.DataFrame, numbers: Sequence[str] = ()) -> str:
     """
     ruler = ["---:" if column in numbers else "---" for column in frame.columns]
     lines = [list(frame.columns), ruler, *frame.itertuples(index=False, name=None)]
-    return "\n".join(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(cell_of, line))} |" for line in lines)
+
+
+def cell_of(text: str) -> str:
+    """Return a text as a cell of a Markdown table, which neither a bar nor a backslash before one ends."""
+    return text.replace("\\|", "\\ |").replace("|", "\\|")
 
 
 def statistics_lines(table: Table) -> list[str]:

@@ -100,7 +100,7 @@ def test_a_probe_that_is_not_complex_or_not_an_image_is_refused(tmp_path, array)
 
 def test_an_array_that_would_need_unpickling_is_refused(tmp_path):
     path = write(tmp_path / "trap.npy", np.array([{"a": 1}], dtype=object))
-    with pytest.raises(DataError, match=r"trap\.npy cannot be read as \.npy: .*allow_pickle"):
+    with pytest.raises(DataError, match=r"trap\.npy cannot be read as \.npy: .*Python objects"):
         load_array(path)
 
 
@@ -123,3 +123,30 @@ def test_an_unknown_file_type_is_refused(tmp_path):
     (tmp_path / "obj.mat").write_bytes(b"MATLAB")
     with pytest.raises(DataError, match=r"the file type '\.mat' is unknown; use \.tif, \.npy or \.h5"):
         load_array(str(tmp_path / "obj.mat"))
+
+
+def test_the_size_that_a_tiff_file_claims_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("ptycho_bench.data.storage.FREE_BYTES", 2**10)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3000, 3000)), compression="zlib", compressionargs={"level": 9})
+    with pytest.raises(DataError, match=r"a\.tif claims .* GiB, but only [\d,]+ bytes of it are in the file"):
+        monkeypatch.setattr("ptycho_bench.data.storage.MOST_COMPRESSION", 100)
+        load_array(str(tmp_path / "a.tif"))
+
+
+def test_an_archive_under_the_name_of_an_array_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", np.arange(3))
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(DataError, match=r"a\.npy cannot be read as \.npy: the magic string is not correct"):
+        load_array(str(tmp_path / "a.npy"))
+
+
+def test_an_image_in_another_file_is_not_read(tmp_path):
+    np.ones((4, 4)).tofile(tmp_path / "secret.raw")
+    with h5py.File(tmp_path / "a.h5", "w") as handle:
+        handle.create_dataset("raw", (4, 4), "f8", external=[(str(tmp_path / "secret.raw"), 0, 128)])
+        handle["linked"] = h5py.ExternalLink("b.h5", "image")
+        handle["soft"] = h5py.SoftLink("/linked")
+    write(tmp_path / "b.h5", np.ones((4, 4)))
+    for key, message in (("raw", "stored in the raw file"), ("linked", "not followed"), ("soft", "not followed")):
+        with pytest.raises(DataError, match=message):
+            load_array(str(tmp_path / "a.h5"), key=key)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ptycho_bench.data.check import UNITS
+from ptycho_bench.data.content import to_attribute
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import StoredFrames, stream_array
 from ptycho_bench.data.store import expected_bytes, open_scan, read_scan, stream_scan, write_scan
@@ -169,11 +170,8 @@ def test_an_opened_scan_reads_its_patterns_on_request(path, tiny_scan):
 
 
 def test_a_streamed_scan_has_the_hash_of_its_content_and_its_frames_stay_in_the_file(path, tiny_scan):
-    written = read_scan(path).content_hash
-    with h5py.File(path, "a") as handle:
-        del handle.attrs["content_hash"]
     scan = stream_scan(path)
-    assert scan.content_hash == written
+    assert scan.content_hash == read_scan(path).content_hash
     assert all(isinstance(array, StoredFrames) for array in (scan.diffraction, scan.amplitude, scan.phase))
     del scan  # closes the file
     with h5py.File(path, "a") as handle:
@@ -300,16 +298,108 @@ def test_a_full_disk_keeps_the_existing_file(monkeypatch, path, tiny_scan):
     assert path.read_bytes() == before
 
 
-def test_a_file_written_by_plain_h5py_is_read(tmp_path, tiny_scan):
-    with h5py.File(tmp_path / "own.h5", "w") as handle:
-        for name in ("diffraction", "amplitude", "phase", "positions_px", "scan_index", "probe"):
-            handle[name] = getattr(tiny_scan, name)
-        handle.attrs["format_version"] = 2
-    scan = read_scan(tmp_path / "own.h5")
-    assert scan.info.origin == "imported"
-    assert scan.info.jitter_px == 0
-    assert scan.info.photons is None
-    assert len(scan.content_hash) == 64
+@pytest.mark.parametrize("read", [read_scan, stream_scan])
+def test_a_file_without_a_content_hash_is_refused(path, read):
+    with h5py.File(path, "a") as handle:
+        del handle.attrs["content_hash"]
+    with pytest.raises(DataError, match=r"scan\.h5 has no content hash, so it cannot be checked; regenerate it"):
+        read(path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("held_out", np.True_), ("origin", np.bytes_(b"imported"))])
+def test_a_changed_attribute_that_does_not_identify_the_data_is_noticed_too(path, name, value):
+    with h5py.File(path, "a") as handle:
+        handle.attrs[name] = value
+    with pytest.raises(DataError, match=r"has changed since it was written .its description differs"):
+        open_scan(path)
+
+
+def test_a_file_from_before_the_hash_of_the_description_is_read(path, tiny_scan):
+    with h5py.File(path, "a") as handle:
+        del handle.attrs["history_hash"]
+    assert read_scan(path).info == tiny_scan.info
+
+
+IMPOSSIBLE = {
+    "pixel_size_m": (-1.0, r"attribute pixel_size_m must lie in \(0, 1000\], got -1"),
+    "photons": (1e30, "attribute photons must lie in"),
+    "overlap_ratio": (7.0, "attribute overlap_ratio must lie in"),
+    "energy_ev": (float("nan"), "attribute energy_ev must be a finite number"),
+    "distance_m": (float("inf"), "attribute distance_m must be a finite number"),
+    "jitter_px": (1.5, "attribute jitter_px is 1.5, which is of another type"),
+    "seed": (True, "attribute seed is True, which is of another type"),
+    "step_px": ("8", "attribute step_px is '8', which is of another type"),
+    "held_out": (1, "attribute held_out is 1, which is of another type"),
+    "noise": ('{"efficiency": 3}', r"efficiency in attribute noise must be a number in \[0, 1\]"),
+    "origin": ("two\nlines", "attribute origin must be a printable text"),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_an_impossible_description_is_neither_written_nor_read(path, tiny_scan, name):
+    value, message = IMPOSSIBLE[name]
+    info = dataclasses.replace(tiny_scan.info, **{name: value})
+    with pytest.raises(DataError, match=message):
+        write_scan(path.parent / "new.h5", dataclasses.replace(tiny_scan, info=info))
+    with h5py.File(path, "a") as handle:
+        handle.attrs[name] = to_attribute(value)
+    with pytest.raises(DataError, match=message):
+        open_scan(path)
+
+
+@pytest.mark.parametrize("value", ["a text of variable length", np.arange(3.0)])
+def test_an_attribute_of_another_form_is_refused_unread(path, value):
+    with h5py.File(path, "a") as handle:
+        handle.attrs["photons"] = value
+    with pytest.raises(DataError, match="attribute photons is not one value of fixed length"):
+        read_scan(path)
+
+
+def in_a_raw_file(handle, name, array):
+    array.tofile(f"{handle.filename}.raw")
+    handle.create_dataset(name, array.shape, array.dtype, external=[(f"{handle.filename}.raw", 0, array.nbytes)])
+
+
+def behind_a_link(handle, name, array):
+    with h5py.File(f"{handle.filename}.part", "w") as part:
+        part[name] = array
+    handle[name] = h5py.ExternalLink(f"{handle.filename}.part", name)
+
+
+def in_a_virtual_set(handle, name, array):
+    with h5py.File(f"{handle.filename}.part", "w") as part:
+        part[name] = array
+    layout = h5py.VirtualLayout(array.shape, array.dtype)
+    layout[:] = h5py.VirtualSource(f"{handle.filename}.part", name, array.shape)
+    handle.create_virtual_dataset(name, layout)
+
+
+@pytest.mark.parametrize("name", ["diffraction", "probe"])
+@pytest.mark.parametrize(
+    ("store", "message"),
+    [
+        (in_a_raw_file, "is stored in the raw file .* which is never read"),
+        (behind_a_link, "is a link to another file, .* which is not followed"),
+        (in_a_virtual_set, "is a virtual data set of other files"),
+        (lambda handle, name, array: handle.create_dataset(name, array.shape, array.dtype), "compressed or incomplete"),
+        (lambda handle, name, array: handle.create_dataset(name, data=0 * array, compression=9), "h5repack -f NONE"),
+        (lambda handle, name, array: handle.create_dataset(name, (10**7, 512, 512), "f4", chunks=(1, 512, 512)),
+         "claims 9766 GiB, but only 0 bytes of it are in the file"),
+    ],
+)  # fmt: skip
+def test_values_that_are_not_in_the_file_itself_are_not_read(path, tiny_scan, name, store, message):
+    with h5py.File(path, "a") as handle:
+        del handle[name]
+        store(handle, name, getattr(tiny_scan, name))
+    for read in (open_scan, read_scan):
+        with pytest.raises(DataError, match=message):
+            read(path)
+
+
+def test_positions_are_within_the_object(path, tiny_scan):
+    for shift, message in ((-20, "positions reach -20"), (1e300, "positions reach 1e.300"), (60, "the object ends at")):
+        with pytest.raises(DataError, match=message):
+            write_scan(path, dataclasses.replace(tiny_scan, positions_px=tiny_scan.positions_px + shift))
 
 
 def test_an_index_that_is_not_an_integer_is_refused(tmp_path, tiny_scan):

@@ -13,6 +13,7 @@ from ptycho_bench.config.description import describe
 from ptycho_bench.config.network import PARTS, build_model, build_network
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.scaling import Scaling
+from ptycho_bench.training.digest import DIGEST, digest_of
 from tests.conftest import composed
 
 GEOMETRY = {"pixel_size_m": 4e-9, "energy_ev": 8800.0, "distance_m": None, "detector_pixel_m": 7.5e-5}
@@ -62,7 +63,8 @@ def network_of(description: dict, model: torch.nn.Module | None = None) -> Ptych
 def checkpoint_of(description: dict, path: Path) -> Path:
     """Write a checkpoint file of the network of a description."""
     weights = {f"network.{name}": value for name, value in network_of(description).state_dict().items()}
-    torch.save({"ptycho_bench": description, "state_dict": weights}, path)
+    checkpoint = {"ptycho_bench": description, "state_dict": weights}
+    torch.save({**checkpoint, DIGEST: digest_of(checkpoint)}, path)
     return path
 
 

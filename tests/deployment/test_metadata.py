@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
+from ptycho_bench.deployment.digest import EMPTY, sealed
 from ptycho_bench.deployment.export import export_network
 from ptycho_bench.deployment.metadata import metadata_of
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
@@ -73,7 +74,15 @@ def changed(file: Path, path: Path, key: str, value: str | None) -> Path:
         model.metadata_props.remove(entry)
     else:
         entry.value = value
-    onnx.save(model, path)
+    return save(model, path)
+
+
+def save(model: onnx.ModelProto, path: Path) -> Path:
+    """Write a model whose digest fits its content."""
+    kept = [entry for entry in model.metadata_props if entry.key != "ptycho_bench.digest"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    path.write_bytes(sealed(model.SerializeToString()))
     return path
 
 
@@ -88,8 +97,8 @@ def damaged(metadata: dict) -> list[tuple[str, str | None, str]]:
     file_name, scan_hash = "run must consist of letters, digits", "scaling_of must be a hash of 64 hexadecimal digits"
     return [
         ("format", None, r"was not written by ptycho-export: its metadata has no ptycho_bench\.format"),
-        ("format", "2", "has format '2', this release reads '1'; export the checkpoint again"),
-        ("format", "2\nerror: none", r"has format '2\\nerror: none', this release"),
+        ("format", "1", "has format '1', this release reads '2'; export the checkpoint again"),
+        ("format", "3\nerror: none", r"has format '3\\nerror: none', this release"),
         ("version", None, "version is missing"),
         ("version", "0.1\n0.2", r"version must be a printable text, got '0\.1\\n0\.2'"),
         ("run", None, "run is missing"),
@@ -141,7 +150,8 @@ def test_metadata_that_are_not_utf8_are_refused_in_one_line(file, tmp_path):
     path = tmp_path / "damaged.onnx"
     content = file.read_bytes()
     assert content.count(b"small-s0-0123456789") == 2  # in the run and in the description
-    path.write_bytes(content.replace(b"small-s0-0123456789", b"small-s0-\xff\xfe3456789"))
+    body = content[: -len(EMPTY)]
+    path.write_bytes(sealed(body.replace(b"small-s0-0123456789", b"small-s0-\xff\xfe3456789")))
     with pytest.raises(ValueError, match=r"cannot be read as ONNX|is damaged") as caught:
         OnnxNetwork(path, device="cpu")
     assert str(caught.value).startswith(f"{path} ") and "\n" not in str(caught.value)

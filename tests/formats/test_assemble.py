@@ -237,7 +237,11 @@ def test_the_assembled_scan_predicts_its_own_patterns(raw, tiny_scan):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"beam": "neutrons"}, "geometry.beam must be photons or electrons"), ({"energy_ev": 0.0}, "must be above 0")],
+    [
+        ({"beam": "neutrons"}, "geometry.beam must be photons or electrons"),
+        ({"energy_ev": 0.0}, r"energy_ev must lie in \(0, 1e12\], got 0"),
+        ({"pixel_size_m": float("inf")}, "pixel_size_m must be a finite number"),
+    ],
 )
 def test_impossible_geometry_is_refused(change, message):
     with pytest.raises(ValueError, match=message):

@@ -60,11 +60,22 @@ def test_parts_of_a_data_set_are_read_too(tmp_path, source):
     assert names([tmp_path / "whole.h5"]) == ["whole.h5", "b0.h5", "b1.h5"]
 
 
-def test_a_raw_file_with_the_values_is_read_too(tmp_path):
-    np.arange(8, dtype=np.uint16).tofile(tmp_path / "frames.raw")
+def test_groups_that_contain_each_other_end_the_search(tmp_path):
     with h5py.File(tmp_path / "scan.h5", "w") as handle:
+        group = handle.create_group("a")
+        for number in range(6):
+            group[f"again_{number}"] = group
+    assert names([tmp_path / "scan.h5"]) == ["scan.h5"]
+
+
+def test_files_that_are_never_read_are_left_out(tmp_path):
+    np.arange(8, dtype=np.uint16).tofile(tmp_path / "frames.raw")
+    write(tmp_path / "secret.h5", data=[1])
+    (tmp_path / "inner").mkdir()
+    with h5py.File(tmp_path / "inner/scan.h5", "w") as handle:
         handle.create_dataset("data", (8,), np.uint16, external=[(str(tmp_path / "frames.raw"), 0, 16)])
-    assert names([tmp_path / "scan.h5"]) == ["scan.h5", "frames.raw"]
+        handle["link"] = h5py.ExternalLink("../secret.h5", "data")
+    assert names([tmp_path / "inner/scan.h5"]) == ["scan.h5"]
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -79,3 +79,17 @@ def test_the_tree_of_a_stack_shows_its_shape_and_that_of_a_table_its_columns(tmp
     assert tree(str(tmp_path / "places.csv")) == ["3 rows x 2 columns: y_um, x_um"]
     assert tree(str(tmp_path / "bare.txt")) == ["2 rows x 2 columns, no header"]
     assert tree(str(tmp_path / "notes.txt")) == ["1 rows x 1 columns: shutter, stuck"]
+
+
+def test_the_tree_of_groups_that_contain_each_other_and_of_long_values_ends(tmp_path):
+    np.arange(4, dtype=np.uint16).tofile(tmp_path / "secret.raw")
+    with h5py.File(tmp_path / "a.h5", "w") as handle:
+        group = handle.create_group("a")
+        for number in range(3):
+            group[f"again_{number}"] = group
+        handle["long"] = np.bytes_(b"x" * 10**5)
+        handle.attrs["lines"] = "one\ntwo" + 500 * " "
+        handle.create_dataset("raw", (4,), np.uint16, external=[(str(tmp_path / "secret.raw"), 0, 8)])
+    lines = tree(str(tmp_path / "a.h5"))
+    assert len(lines) == 7 and all("\n" not in line and len(line) < 200 for line in lines)
+    assert "secret.raw, which is not read" in lines[-1] and "@lines = one two..." in lines

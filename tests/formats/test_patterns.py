@@ -110,8 +110,9 @@ def test_a_crop_that_does_not_fit_is_refused():
     [
         ({"quantity": "loudness"}, "patterns.quantity must be intensity or amplitude"),
         ({"zero_frequency": "edge"}, "patterns.zero_frequency must be centre or corner"),
-        ({"bad_share": 1.0}, r"patterns.bad_share must lie in"),
-        ({"bin": 0}, "patterns.bin must be at least 1"),
+        ({"bad_share": 1.0}, r"bad_share must lie in"),
+        ({"bin": 0}, r"bin must lie in \[1, 1024\]"),
+        ({"background": float("nan")}, "background must be a finite number"),
         ({"crop_px": 5, "bin": 2}, "patterns.crop_px must be a positive multiple of bin 2"),
     ],
 )

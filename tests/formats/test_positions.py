@@ -131,3 +131,20 @@ def test_impossible_options_are_refused(change, message):
 def test_the_step_is_the_median_distance_of_nearest_neighbours():
     assert median_step(line(0, 2, 4, 10)) == 2.0
     assert median_step(line(0)) is None
+
+
+def test_positions_that_are_all_the_same_are_refused():
+    with pytest.raises(DataError, match="all 6 positions are the same; name other positions"):
+        join(raw(positions_m=line(*[3] * 6)), AS_STORED)
+
+
+def test_selected_positions_must_exist():
+    with pytest.raises(DataError, match=r"positions\.points \[0, 99999\) reaches beyond 6 positions"):
+        join(raw(positions_m=line(0, 1, 2, 3, 4, 5)), dataclasses.replace(AS_STORED, points=(0, 99999)))
+
+
+@pytest.mark.parametrize("step", [float("nan"), float("inf"), -1.0, 0.0])
+def test_a_step_is_a_positive_number(step):
+    for name in ("step_m", "step_px"):
+        with pytest.raises(ValueError, match=f"{name} must"):
+            dataclasses.replace(AS_STORED, **{name: step})

@@ -232,6 +232,31 @@ def test_a_group_cannot_move_a_figure_to_another_folder(outputs):
     assert file_name("Noise-free, overlap 0.3") == "noise-free_overlap_0.3"
 
 
+@pytest.mark.parametrize(("name", "axes"), [("field", 2), ("samples", 3)])
+@pytest.mark.parametrize("change", [lambda a: a[0], lambda a: a[..., :3], lambda a: a * np.nan, lambda a: a + 1j])
+def test_damaged_images_are_named(outputs, table, name, axes, change):
+    images = {key: change(np.ones((2, 9, 9)[-axes:])) for key in ("amplitude", "phase", "true_amplitude", "true_phase")}
+    np.savez(outputs / f"runs/benchmark/first-s0/{name}.npz", **images)
+    with pytest.raises(ValueError, match=rf"first-s0/{name}\.npz does not contain images of finite numbers; delete it"):
+        make_figures(table)
+
+
+@pytest.mark.parametrize("text", ["", '"a\n'])
+def test_damaged_test_patches_are_named(outputs, table, text):
+    (outputs / "runs/benchmark/first-s0/patches.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"first-s0/patches\.csv is no table of test patches; delete it"):
+        make_figures(table)
+
+
+def test_a_dollar_in_a_label_begins_no_formula(outputs):
+    label = "$x^$ and $\\frac$"
+    rows = [{**BENCHMARK["rows"][0], "label": label}, *BENCHMARK["rows"][1:]]
+    cells = json.loads((outputs / PLAN).read_text())["cells"]
+    cells = [{**cell, "row": label if cell["row"] == "first" else cell["row"]} for cell in cells]
+    change(outputs / PLAN, benchmark={**BENCHMARK, "rows": rows, "title": label}, cells=cells)
+    assert len(make_figures(make_table(collect(outputs / PLAN, outputs)))) == len(BENCHMARK["figures"])
+
+
 def test_an_unknown_figure_is_refused_by_name(outputs):
     change(outputs / PLAN, benchmark={**BENCHMARK, "figures": ["pie"]})
     with pytest.raises(ValueError, match="no figure 'pie'; known are bars"):

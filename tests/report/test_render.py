@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import re
 
 import pandas
 import pytest
@@ -138,6 +140,17 @@ def test_no_text_of_a_benchmark_acts_as_html_in_markdown(outputs, key):
     text = markdown(made(outputs), [])
     assert "<script" not in text and "</" not in text and "<!--" not in text
     assert "&lt;script>alert(1)&lt;/script> &lt;/td> &lt;!-- x --> 3 < 4" in text
+
+
+def test_no_text_acts_as_a_link_or_an_image_or_ends_a_cell(outputs):
+    link = "[here](javascript:alert(1)) ![x](http://x/y.png) [a][b] a\\|b"
+    rows = [{**BENCHMARK["rows"][0], "label": link}, *BENCHMARK["rows"][1:]]
+    cells = json.loads((outputs / PLAN).read_text())["cells"]
+    cells = [{**cell, "row": link if cell["row"] == "first" else cell["row"]} for cell in cells]
+    change(outputs / PLAN, benchmark={**BENCHMARK, "rows": rows, "title": link, "note": link}, cells=cells)
+    text = markdown(made(outputs), ["figures/a b.png"])
+    assert not re.search(r"(?<!\\)\][(\[:]", text.replace("![a b](figures/a%20b.png)", ""))
+    assert r"| [here\](javascript:alert(1)) ![x\](http://x/y.png) [a\][b] a\ \|b |" in text
 
 
 def test_a_message_of_a_failed_run_neither_acts_as_html_nor_breaks_the_table(outputs):

@@ -10,11 +10,14 @@ import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
+from ptycho_bench.data.storage import claimed_bytes
 from ptycho_bench.formats.containers.filters import require_filters
 from ptycho_bench.formats.containers.layout import Layout, concatenate_streams
 from ptycho_bench.formats.containers.links import find_node, missing_key, require_parts
 from ptycho_bench.formats.containers.paths import natural_key, report_damage, require_file
 from ptycho_bench.formats.containers.units import single_number
+
+MOST_BYTES = 2**31  # of an array that is read at once: positions, probe, object, mask
 
 
 def has_hdf5_signature(path: str | Path) -> bool:
@@ -40,7 +43,8 @@ def require_dataset(handle: h5py.File, key: str) -> h5py.Dataset:
     """Return the data set of a key, after a check that it can be read.
 
     Raises:
-        DataError: If the key does not exist or is a group, or if a filter or a file with a part of it is missing.
+        DataError: If the key does not exist or is a group, a filter or a file with a part of it is missing, or a part
+            must not be read (see `require_parts`).
     """
     node = find_dataset(handle, key)
     if node is None:
@@ -62,10 +66,24 @@ def find_dataset(handle: h5py.File, key: str) -> h5py.Dataset | None:
     return node
 
 
+def whole(data: h5py.Dataset) -> np.ndarray:
+    """Read all values of a data set other than frames.
+
+    Raises:
+        DataError: If they are larger than 2 GiB.
+    """
+    if claimed_bytes(data) > MOST_BYTES:
+        raise DataError(
+            f"{data.file.filename}: {data.name} is {data.dtype} {data.shape}; at most {MOST_BYTES // 2**30} GiB are "
+            "read at once, only patterns may be larger: name another key"
+        )
+    return data[()]
+
+
 def find_number(handle: h5py.File, key: str) -> float | None:
     """Return the number that a data set contains, also as an array of equal values; None if the key does not exist."""
     data = find_dataset(handle, key)
-    return None if data is None else single_number(data[()], f"{handle.filename}: {key}")
+    return None if data is None else single_number(whole(data), f"{handle.filename}: {key}")
 
 
 def unit_of(data: h5py.Dataset) -> str | None:

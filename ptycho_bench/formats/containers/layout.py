@@ -30,6 +30,9 @@ def block_slices(leading: tuple[int, ...], step: int) -> Iterator[tuple[slice, .
             yield from ((part, *rest) for rest in block_slices(leading[1:], step))
 
 
+MOST_FRAMES, MOST_FRAME_PX = 10**8, 2**26  # of a scan; of a frame, 8192 x 8192 px
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """Layout of an array that contains frames.
@@ -61,6 +64,11 @@ class Layout:
         if len(self.core) < 2 or 0 in self.shape or (not self.frames_first and len(self.core) != 3):
             needed = "(N, H, W) or (rows, columns, H, W)" if self.frames_first else "(H, W, N)"
             raise DataError(f"{self.where} has shape {self.shape}; frames must be {needed}, all above 0")
+        if self.frames[0] > MOST_FRAMES or math.prod(self.frames[1:]) > MOST_FRAME_PX:
+            raise DataError(
+                f"{self.where} has shape {self.shape}; at most {MOST_FRAMES:,} frames of {MOST_FRAME_PX:,} pixels are "
+                "read: cut the scan into parts, or the frames about their centre"
+            )
 
     @property
     def core(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import bz2
 import functools
+import math
 import shutil
 import tempfile
 import zipfile
@@ -15,11 +16,13 @@ from numpy.lib import format as npy_format
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream, frames_per_block
+from ptycho_bench.data.storage import FREE_BYTES, MOST_COMPRESSION, check_claim
 from ptycho_bench.formats.containers.layout import Layout
 from ptycho_bench.formats.containers.paths import report_damage, require_file, suffix_of, suggest_keys
 from ptycho_bench.formats.containers.units import single_number
 
 SPOOL_BYTES, COPY_BYTES = 2**25, 2**18
+MOST_BYTES = 2**31  # of an array that is read at once
 NPZ_SUFFIXES = (".npz", ".npz.bz2")
 
 
@@ -52,12 +55,35 @@ class Archive:
     def header(self, key: str) -> tuple[tuple[int, ...], bool, np.dtype]:
         """Return shape, Fortran order and dtype of a member, without reading its values."""
         with self.member(key) as stream:
-            return read_header(stream, f"{self.path}: {key}")
+            shape, fortran, dtype = read_header(stream, f"{self.path}: {key}")
+        self.check_size(key, math.prod(shape) * dtype.itemsize)
+        return shape, fortran, dtype
+
+    def check_size(self, key: str, claimed: int) -> None:
+        """Check that a member can contain the number of bytes that its header claims.
+
+        Raises:
+            DataError: If it cannot.
+        """
+        member, where = self.archive.getinfo(self.members[key]), f"{self.path}: {key}"
+        check_claim(claimed, min(member.compress_size, self.path.stat().st_size), where)
+        if claimed > member.file_size:
+            raise DataError(f"{where} ends after {member.file_size} of {claimed} bytes; it is truncated: copy it again")
 
     def array(self, key: str) -> np.ndarray:
-        """Read a whole member."""
+        """Read a whole member.
+
+        Raises:
+            DataError: If it is larger than 2 GiB, or truncated.
+        """
+        shape, fortran, dtype = self.header(key)
+        if math.prod(shape) * dtype.itemsize > MOST_BYTES:
+            raise DataError(
+                f"{self.path}: {key} is {dtype} {shape}; at most {MOST_BYTES // 2**30} GiB are read at once, only "
+                "patterns may be larger: name another key"
+            )
         with self.member(key) as stream:
-            shape, fortran, dtype = read_header(stream, f"{self.path}: {key}")
+            read_header(stream, f"{self.path}: {key}")
             array = np.empty(shape[::-1] if fortran else shape, dtype)
             read_into(stream, array, f"{self.path}: {key}")
         return array.T if fortran else array
@@ -71,7 +97,11 @@ class Archive:
 def decompress_bz2(path: Path) -> Iterator[BinaryIO]:
     """Decompress a .bz2 file into a temporary file, which stays in memory if it is small."""
     with bz2.open(path) as packed, tempfile.SpooledTemporaryFile(SPOOL_BYTES) as whole:
-        shutil.copyfileobj(packed, whole, COPY_BYTES)
+        most = max(FREE_BYTES, MOST_COMPRESSION * path.stat().st_size)
+        while part := packed.read(COPY_BYTES):
+            whole.write(part)
+            if whole.tell() > most:
+                raise DataError(f"{path} contains more than {most / 2**30:.4g} GiB; decompress it with bunzip2 first")
         whole.seek(0)
         yield whole
 

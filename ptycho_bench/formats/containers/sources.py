@@ -18,6 +18,7 @@ from ptycho_bench.formats.containers.hdf5 import (
     open_hdf5,
     require_dataset,
     unit_of,
+    whole,
 )
 from ptycho_bench.formats.containers.links import find_node
 from ptycho_bench.formats.containers.npz import NPZ_SUFFIXES, Archive, npz_frames, npz_names, open_npz
@@ -46,7 +47,7 @@ class Hdf5Source:
 
     def array(self, key: str) -> np.ndarray:
         """Read a whole data set."""
-        return np.asarray(require_dataset(self.handle, key)[()])
+        return np.asarray(whole(require_dataset(self.handle, key)))
 
     def number(self, key: str) -> float:
         """Return the number that a data set contains.

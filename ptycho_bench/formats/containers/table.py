@@ -9,12 +9,13 @@ import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.formats.containers.paths import report_damage, require_file
-from ptycho_bench.formats.containers.units import length_m, normalise_unit
+from ptycho_bench.formats.containers.units import length_m, normalise_unit, whole_numbers
 
 SUFFIXES = (".csv", ".txt", ".dat", ".tsv")
 ROW_NAMES, COLUMN_NAMES = ("y", "row", "pos_y", "position_y"), ("x", "column", "col", "pos_x", "position_x")
 INDEX_NAMES = ("index", "i", "n", "frame", "id")
 PIXELS = ("px", "pixel")
+LONGEST_NAME = 100  # letters of a name in the header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +63,14 @@ def read_positions(path: str | Path, *, unit: str) -> Positions:
     path = require_file(path)
     header, rows = read_rows(path)
     values = parse_numbers(rows, path)
+    if header is not None and max(map(len, header)) > LONGEST_NAME:
+        raise DataError(f"{path}: a name in its header has more than {LONGEST_NAME} letters; name the columns y and x")
     names = None if header is None else [split_header_cell(cell) for cell in header]
     row, column, index = column_order(names, values.shape[1], path)
     stated = None if names is None or row >= len(names) else names[row][1]
     notes = () if names else (f"{Path(path).name} has no header; its columns are read as row (y), column (x)",)
     return Positions(
-        index=None if index is None else values[:, index].round().astype(np.int64),
+        index=None if index is None else whole_numbers(values[:, index], f"{path}: the index"),
         notes=notes,
         **positions_in_unit(values[:, [row, column]], stated or unit, str(path)),
     )

@@ -93,6 +93,18 @@ def single_number(value: object, where: str) -> float:
     return float(values[0])
 
 
+def whole_numbers(stored: object, where: str) -> np.ndarray:
+    """Return an index as int64 (N,), rounded to whole numbers.
+
+    Raises:
+        DataError: If its values are no real numbers that int64 can represent.
+    """
+    values = np.asarray(stored).ravel()
+    if values.dtype.kind not in "uif" or not (np.abs(values.astype(np.float64)) < 2.0**53).all():
+        raise DataError(f"{where} is {values.dtype} and must be whole numbers below 2**53; name another index")
+    return values.round().astype(np.int64)
+
+
 def none_if_unknown(value: float | None) -> float | None:
     """Return the modulus of a length or energy; None if it is 0 or not finite, as writers store unknown values."""
     return None if value is None or not math.isfinite(value) or value == 0 else abs(value)

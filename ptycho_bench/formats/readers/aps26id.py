@@ -11,11 +11,13 @@ from ptycho_bench.formats.containers.layout import raster_positions
 from ptycho_bench.formats.containers.npz import npy_frames, npz_frames, npz_names, open_npy, open_npz
 from ptycho_bench.formats.containers.paths import joined_names
 from ptycho_bench.formats.raw_scan import RawScan
+from ptycho_bench.physics.bounds import Index, Metres, NonNegative, Pixels, Positive, bounded
 
 MEMBER = "arr_0"
 FRAMES_AT_ONCE = 32  # frames in float64 that are resized together
 
 
+@bounded
 @dataclass(frozen=True, kw_only=True)
 class Aps26ID:
     """Reader of NAME_diff or NAME_diff_reduced (.npz or .npy), and optionally the complex NAME_amp_pha_10nm_full.npy.
@@ -29,20 +31,11 @@ class Aps26ID:
         pixel_size_m: side of an object pixel, metres.
     """
 
-    crop_px: int
-    resize_px: int | None
-    threshold: float
-    step_px: float
-    pixel_size_m: float
-
-    def __post_init__(self) -> None:
-        if self.crop_px < 0 or self.threshold < 0:
-            raise ValueError(f"crop_px and threshold must be at least 0, got {self.crop_px} and {self.threshold}")
-        if (self.resize_px is not None and self.resize_px < 1) or not (self.step_px > 0 and self.pixel_size_m > 0):
-            raise ValueError(
-                f"resize_px, step_px and pixel_size_m must be above 0, got {self.resize_px}, {self.step_px} and "
-                f"{self.pixel_size_m}"
-            )
+    crop_px: Index
+    resize_px: Pixels | None
+    threshold: NonNegative
+    step_px: Positive
+    pixel_size_m: Metres
 
     def recognises(self, files: list[str]) -> bool:
         """Return True if names and contents of the files are those of the published ones."""

@@ -16,9 +16,10 @@ from ptycho_bench.formats.containers.hdf5 import (
     open_hdf5,
     require_dataset,
     unit_of,
+    whole,
 )
 from ptycho_bench.formats.containers.layout import Layout, probe_modes
-from ptycho_bench.formats.containers.links import missing_key
+from ptycho_bench.formats.containers.links import is_named, missing_key
 from ptycho_bench.formats.containers.paths import joined_names
 from ptycho_bench.formats.containers.units import (
     beam_energy,
@@ -26,6 +27,7 @@ from ptycho_bench.formats.containers.units import (
     none_if_unknown,
     single_number,
     square_pixel_side,
+    whole_numbers,
 )
 from ptycho_bench.formats.raw_scan import RawScan
 from ptycho_bench.physics.geometry import ELECTRON_C, LIGHT_M_S, PLANCK_J_S
@@ -77,7 +79,7 @@ class Cxi:
             format="cxi",
             frames=frames,
             raster=raster,
-            position_index=None if index is None else np.asarray(index, np.int64).ravel(),
+            position_index=None if index is None else whole_numbers(index, joined_names(files)),
             detector_pixel_m=pixel,
             notes=(*notes, *(note for _, lines in parts for note in lines)),
             **found,
@@ -87,9 +89,9 @@ class Cxi:
 def has_any(file: str, keys: tuple[str, ...]) -> bool:
     """Return True if an HDF5 file contains one of the keys, even as a broken link."""
     try:
-        with h5py.File(file, "r") as handle:
-            return any(handle.get(key, getlink=True) is not None for key in keys)
-    except (OSError, RuntimeError):
+        with open_hdf5(file) as handle:
+            return any(is_named(handle, key) for key in keys)
+    except DataError:
         return False
 
 
@@ -119,7 +121,7 @@ class CxiFiles:
     def first(self, keys: tuple[str, ...]) -> np.ndarray | None:
         """Read the data set of the first key that exists; None if there is none."""
         found = self.locate(keys)
-        return None if found is None else require_dataset(*found)[()]
+        return None if found is None else whole(require_dataset(*found))
 
     def length(self, key: str) -> float | None:
         """Return a length in metres, or None if it is unknown."""
@@ -127,7 +129,7 @@ class CxiFiles:
         if found is None:
             return None
         data, where = require_dataset(*found), f"{found[0].filename}: {key}"
-        return none_if_unknown(length_m(single_number(data[()], where), unit=unit_of(data), where=where))
+        return none_if_unknown(length_m(single_number(whole(data), where), unit=unit_of(data), where=where))
 
     def frames(self) -> tuple[FrameStream, tuple[int, int] | None, tuple[str, ...]]:
         """Return patterns, raster and notes.
@@ -153,7 +155,7 @@ class CxiFiles:
             if data is None or data.ndim < 2:
                 continue
             where = f"{found[0].filename}: {key}"
-            xyz = as_points(np.asarray(data[()], np.float64), where) * length_m(1.0, unit=unit_of(data), where=where)
+            xyz = as_points(np.asarray(whole(data), np.float64), where) * length_m(1.0, unit=unit_of(data), where=where)
             sign = -1.0 if negate else 1.0
             notes = (
                 f"positions are read from {key} as (x, y, z); if the file contains (y, x), set "
@@ -207,7 +209,7 @@ class CxiFiles:
         found = self.locate(PROBE if self.locate((OBJECT,)) else PROBE[:1])
         if found is None:
             return {}, ()
-        probe, notes = probe_modes(require_dataset(*found)[()], f"{found[0].filename}: {found[1]}")
+        probe, notes = probe_modes(whole(require_dataset(*found)), f"{found[0].filename}: {found[1]}")
         return {"probe": probe}, notes
 
     def object(self) -> Fields:

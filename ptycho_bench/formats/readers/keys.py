@@ -16,6 +16,7 @@ from ptycho_bench.formats.containers.units import (
     length_m,
     none_if_unknown,
     normalise_unit,
+    whole_numbers,
 )
 from ptycho_bench.formats.raw_scan import RawScan
 from ptycho_bench.formats.readers.ptychodus import single_layer
@@ -131,8 +132,8 @@ class KeyMap:
             zero_frequency=self.zero_frequency,
             positions_m=self.oriented(positions.metres),
             positions_px=self.oriented(positions.pixels),
-            position_index=positions.index if "position_index" not in arrays else as_integers(arrays["position_index"]),
-            frame_index=as_integers(arrays["frame_index"]) if "frame_index" in arrays else None,
+            position_index=index_of(arrays, "position_index", file) if self.position_index else positions.index,
+            frame_index=index_of(arrays, "frame_index", file),
             probe=probe,
             obj=obj,
             mask=None if mask is None else np.squeeze(mask) != self.mask_good_value,
@@ -191,6 +192,11 @@ class KeyMap:
         return beam_energy(source.number(self.energy), unit=unit, where=f"{source.path}: {self.energy}")
 
 
+def index_of(arrays: dict[str, np.ndarray], name: str, file: str) -> np.ndarray | None:
+    """Return an index as int64 (N,), or None if its key is not named."""
+    return whole_numbers(arrays[name], f"{file}: {name}") if name in arrays else None
+
+
 def as_pairs(stored: np.ndarray, where: str) -> np.ndarray:
     """Return positions as (N, 2), also those stored as (2, N), (rows, columns, 2), or (N, 3) with an unused column.
 
@@ -204,11 +210,6 @@ def as_pairs(stored: np.ndarray, where: str) -> np.ndarray:
     raise DataError(
         f"{where} has shape {stored.shape}; it must be (N, 2): name another key, or positions_y and positions_x"
     )
-
-
-def as_integers(index: np.ndarray) -> np.ndarray:
-    """Return an index as int64 (N,), rounded to whole numbers."""
-    return np.asarray(index).ravel().round().astype(np.int64)
 
 
 def read_length(source: Hdf5Source | NpzSource, key: str | None, unit: str | None) -> float | None:

@@ -9,7 +9,13 @@ from ptycho_bench.data.errors import DataError
 from ptycho_bench.formats.containers.layout import probe_modes
 from ptycho_bench.formats.containers.paths import joined_names
 from ptycho_bench.formats.containers.sources import open_source, root_names, source_frames
-from ptycho_bench.formats.containers.units import beam_energy, none_if_unknown, single_number, square_pixel_side
+from ptycho_bench.formats.containers.units import (
+    beam_energy,
+    none_if_unknown,
+    single_number,
+    square_pixel_side,
+    whole_numbers,
+)
 from ptycho_bench.formats.raw_scan import RawScan
 
 PATTERNS = ("patterns", "dp")
@@ -80,13 +86,14 @@ def diffraction_fields(file: str, key: str) -> dict[str, object]:
     with open_source(file) as source:
         index, bad = (source.array(name) if source.has(name) else None for name in ("indexes", "bad_pixels"))
         attributes = source.attributes(key)
-    sides = [attributes.get(f"detector_pixel_{side}_m") for side in ("height", "width")]
+    stored = [attributes.get(f"detector_pixel_{side}_m") for side in ("height", "width")]
+    sides = [None if side is None else single_number(side, f"{file}: detector_pixel") for side in stored]
     return {
         "frames": frames,
         "raster": raster,
-        "frame_index": None if index is None else np.asarray(index, np.int64).ravel(),
+        "frame_index": None if index is None else whole_numbers(index, f"{file}: indexes"),
         "mask": None if bad is None else np.squeeze(bad) != 0,
-        "detector_pixel_m": square_pixel_side(*(None if side is None else float(side) for side in sides), file),
+        "detector_pixel_m": square_pixel_side(*sides, file),
     }
 
 
@@ -135,7 +142,7 @@ def joining_index(stored: np.ndarray | None, count: int) -> tuple[np.ndarray | N
     """Return the index of each position and notes; an index that is constant or of another length is ignored."""
     if stored is None:
         return None, ()
-    index = np.asarray(stored).astype(np.int64).ravel()
+    index = whole_numbers(stored, "probe_position_indexes")
     if len(index) != count or (count > 1 and (index == index[0]).all()):
         note = f"probe_position_indexes is ignored, because its {len(index)} entries do not index {count} positions"
         return None, (note,)

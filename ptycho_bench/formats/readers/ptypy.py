@@ -13,11 +13,12 @@ from ptycho_bench.formats.containers.hdf5 import (
     hdf5_frames,
     open_hdf5,
     require_dataset,
+    whole,
 )
 from ptycho_bench.formats.containers.layout import Layout, concatenate_streams, probe_modes
 from ptycho_bench.formats.containers.links import find_node, missing_key
 from ptycho_bench.formats.containers.paths import joined_names, natural_key
-from ptycho_bench.formats.containers.units import beam_energy, none_if_unknown, square_pixel_side
+from ptycho_bench.formats.containers.units import beam_energy, none_if_unknown, square_pixel_side, whole_numbers
 from ptycho_bench.formats.raw_scan import RawScan
 from ptycho_bench.formats.readers.ptychodus import single_layer
 
@@ -76,9 +77,9 @@ def is_result(file: str) -> bool:
 def has_group(file: str, key: str) -> bool:
     """Return True if an HDF5 file contains this group; False if the file cannot be read."""
     try:
-        with h5py.File(file, "r") as handle:
-            return isinstance(handle.get(key), h5py.Group)
-    except (OSError, RuntimeError):
+        with open_hdf5(file) as handle:
+            return isinstance(find_node(handle, key), h5py.Group)
+    except DataError:
         return False
 
 
@@ -99,7 +100,7 @@ def read_geometry(handle: h5py.File) -> tuple[dict[str, float | None], tuple[str
     value, where = find_number(handle, "meta/energy"), f"{handle.filename}: meta/energy"
     energy, notes = beam_energy(value, unit="keV", where=where)
     psize = find_dataset(handle, "meta/psize")
-    sides = np.broadcast_to(np.ravel(np.nan if psize is None else psize[()]), 2).astype(np.float64)
+    sides = np.broadcast_to(np.ravel(np.nan if psize is None else whole(psize)), 2).astype(np.float64)
     pixel = square_pixel_side(*map(float, sides), f"{handle.filename}: meta/psize")
     distance = none_if_unknown(find_number(handle, "meta/distance"))
     return {"energy_ev": energy, "distance_m": distance, "detector_pixel_m": pixel}, notes
@@ -111,13 +112,26 @@ def indices_and_positions(
     """Return index, int64 (N,), and position, float64 (N, 2), of each frame, and a note on indices that are missing."""
     indices = [find_dataset(handle, f"{chunk}/indices") for chunk in chunks]
     stored = [find_dataset(handle, f"{chunk}/positions") for chunk in chunks]
-    index = None if None in indices else np.concatenate([np.ravel(part[()]) for part in indices]).astype(np.int64)
+    index = None
+    if None not in indices:
+        index = whole_numbers(
+            np.concatenate([np.ravel(whole(part)) for part in indices]), f"{handle.filename}: indices"
+        )
     if any(part is None or part.dtype.kind not in "fiu" for part in stored):
         return index, None, ("the chunks contain no positions",)
-    positions = np.concatenate([np.asarray(part[()], np.float64).reshape(-1, 2) for part in stored])
-    skipped = [] if index is None else sorted(set(range(index.max() + 1)) - set(index.tolist()))
-    listed = ", ".join(map(str, skipped[:MAX_LISTED])) + (" ..." if len(skipped) > MAX_LISTED else "")
-    return index, positions, (f"{len(skipped)} frames of the scan are not in the file: {listed}",) if skipped else ()
+    positions = np.concatenate([np.asarray(whole(part), np.float64).reshape(-1, 2) for part in stored])
+    return index, positions, () if index is None else skipped_frames(index)
+
+
+def skipped_frames(index: np.ndarray) -> tuple[str, ...]:
+    """Return a note on the frames from 0 to the largest index that are not in the file, if there are any."""
+    present = np.unique(index[index >= 0])
+    skipped = int(present[-1]) + 1 - len(present) if len(present) else 0
+    if not skipped:
+        return ()
+    first = np.setdiff1d(np.arange(len(present) + MAX_LISTED), present)[: min(skipped, MAX_LISTED)]
+    listed = ", ".join(map(str, first)) + (" ..." if skipped > MAX_LISTED else "")
+    return (f"{skipped} frames of the scan are not in the file: {listed}",)
 
 
 def bad_pixels(handle: h5py.File, chunks: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -145,17 +159,17 @@ def read_reconstruction(file: str) -> tuple[dict[str, object], tuple[str, ...]]:
         probe_key, object_key = (single_storage(handle, kind) for kind in ("probe", "obj"))
         fields, notes = {}, ()
         if probe_key is not None:
-            stored = require_dataset(handle, f"{probe_key}/data")[()]
+            stored = whole(require_dataset(handle, f"{probe_key}/data"))
             fields["probe"], notes = probe_modes(stored, f"{file}: {probe_key}")
         if object_key is None:
             return fields, notes
-        obj, object_notes = single_layer(require_dataset(handle, f"{object_key}/data")[()])
+        obj, object_notes = single_layer(whole(require_dataset(handle, f"{object_key}/data")))
         psize, origin = (find_dataset(handle, f"{object_key}/_{name}") for name in ("psize", "origin"))
         if obj is not None and psize is not None:
-            sides = np.broadcast_to(np.ravel(psize[()]), 2).astype(np.float64)
+            sides = np.broadcast_to(np.ravel(whole(psize)), 2).astype(np.float64)
             fields["pixel_size_m"] = square_pixel_side(*map(float, sides), f"{file}: {object_key}/_psize")
             if origin is not None:  # position of the first pixel
-                middle = np.ravel(origin[()])[:2] + sides * np.array(obj.shape) / 2
+                middle = np.ravel(whole(origin))[:2] + sides * np.array(obj.shape) / 2
                 fields["obj_centre"] = tuple(map(float, middle))
         made_by = {} if obj is None else {"origin": "solved by ptypy"}
         return {**fields, "obj": obj, **made_by}, (*notes, *object_notes)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import h5py
 
 from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.containers.hdf5 import find_dataset, hdf5_frames, open_hdf5
+from ptycho_bench.formats.containers.hdf5 import find_dataset, hdf5_frames, open_hdf5, whole
 from ptycho_bench.formats.containers.layout import raster_positions
-from ptycho_bench.formats.containers.links import missing_key
+from ptycho_bench.formats.containers.links import is_named, missing_key
 from ptycho_bench.formats.containers.paths import joined_names
 from ptycho_bench.formats.containers.units import LENGTH_M, none_if_unknown, normalise_unit, single_number
 from ptycho_bench.formats.raw_scan import RawScan
@@ -23,9 +23,9 @@ class Py4DSTEM:
     def recognises(self, files: list[str]) -> bool:
         """Return True for a file with a data cube under py4DSTEM's names."""
         try:
-            with h5py.File(files[0], "r") as handle:
-                return len(files) == 1 and any(key in handle for key in CUBES)
-        except (OSError, RuntimeError):
+            with open_hdf5(files[0]) as handle:
+                return len(files) == 1 and any(is_named(handle, key) for key in CUBES)
+        except DataError:
             return False
 
     def read(self, files: list[str]) -> RawScan:
@@ -33,7 +33,7 @@ class Py4DSTEM:
         if len(files) != 1:
             raise DataError(f"{joined_names(files)}: py4DSTEM stores a scan in one file; name one")
         with open_hdf5(files[0]) as handle:
-            key = next((key for key in CUBES if key in handle), None)
+            key = next((key for key in CUBES if is_named(handle, key)), None)
             if key is None:
                 raise missing_key(handle, CUBES[0])
             calibration = read_calibration(handle)
@@ -63,8 +63,8 @@ def read_calibration(handle: h5py.File) -> Calibration:
         for group in CALIBRATION:
             data = find_dataset(handle, f"{group}/{name}")
             if data is not None and name not in found:
-                value = data[()]
-                text = value.decode() if isinstance(value, bytes) else value
+                value = whole(data)
+                text = value.decode(errors="replace") if isinstance(value, bytes) else value
                 found[name] = text if isinstance(text, str) else single_number(text, f"{handle.filename}: {name}")
     return found
 

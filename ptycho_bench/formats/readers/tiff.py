@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.files import open_tiff as open_first_series
 from ptycho_bench.data.frames import FrameStream
 from ptycho_bench.formats.containers.layout import Layout, concatenate_streams
 from ptycho_bench.formats.containers.paths import expand, joined_names, natural_key, report_damage, require_file
@@ -68,11 +69,9 @@ def open_tiff(file: str) -> Iterator:
     Raises:
         DataError: If the file is missing, empty, truncated or of another kind.
     """
-    import tifffile
-
     path = require_file(file)
-    with report_damage(path), tifffile.TiffFile(path) as tiff:
-        yield tiff.series[0]
+    with report_damage(path), open_first_series(path) as series:
+        yield series
 
 
 def layout_of(file: str) -> Layout:

@@ -7,6 +7,7 @@ import pytest
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.formats.containers.hdf5 import hdf5_frames, open_hdf5, require_dataset
+from ptycho_bench.formats.containers.hdf5 import whole as read_at_once
 from tests.formats.samples import COUNTS, whole
 
 
@@ -187,3 +188,30 @@ def test_a_data_set_in_another_file_can_be_read(tmp_path):
         handle["chunks/0"] = h5py.ExternalLink("part.h5", "/deep")
     with open_hdf5(tmp_path / "master.h5") as handle:
         np.testing.assert_array_equal(require_dataset(handle, "chunks/0/data")[()], COUNTS)
+
+
+def test_sizes_that_a_file_claims_are_bounded(path):
+    with h5py.File(path, "a") as handle:
+        handle.create_dataset("many", (10**7, 512, 512), "f4", chunks=(1, 512, 512))
+        handle.create_dataset("wide", (1, 10**4, 10**4), "u1", chunks=(1, 512, 512))
+        handle.create_dataset("long", (2 * 10**8, 1, 1), "u1", chunks=(10**6, 1, 1))
+        handle.create_dataset("chunk", (4, 8, 8), "f4", chunks=(500, 1024, 1024), maxshape=(None, None, None))
+    assert "/many claims 9766 GiB, but only 0 bytes of it are in the file" in refused(path, "many")
+    for key in ("wide", "long"):
+        assert "at most 100,000,000 frames of 67,108,864 pixels are read" in refused(path, key)
+    assert "/chunk has chunks of 1.953 GiB, at most 1 GiB are read" in refused(path, "chunk")
+
+
+def test_an_array_that_is_read_at_once_is_bounded(path, monkeypatch):
+    monkeypatch.setattr("ptycho_bench.formats.containers.hdf5.MOST_BYTES", 100)
+    with open_hdf5(path) as handle, pytest.raises(DataError, match="only patterns may be larger: name another key"):
+        read_at_once(require_dataset(handle, "entry/data/data"))
+
+
+def test_frames_in_a_raw_file_are_refused(path, tmp_path):
+    COUNTS.tofile(tmp_path / "secret.raw")
+    with h5py.File(path, "a") as handle:
+        handle.create_dataset(
+            "raw", COUNTS.shape, COUNTS.dtype, external=[(str(tmp_path / "secret.raw"), 0, COUNTS.nbytes)]
+        )
+    assert "is stored in the raw file" in refused(path, "raw")

@@ -2,6 +2,7 @@
 
 import bz2
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -148,3 +149,38 @@ def test_complex_frames_are_accepted_only_on_request(tmp_path):
     )
     with pytest.raises(DataError, match="real numbers"):
         npz_frames(tmp_path / "scan.npz", "Y")
+
+
+def claiming(path, shape, content=b"x" * 100):
+    """Write a .npz file whose member has a header of this shape."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("data.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"shape": shape, "fortran_order": False, "descr": "<f4"})
+        member.write(content)
+    return path
+
+
+def test_the_size_that_a_member_claims_is_bounded(tmp_path):
+    bomb, short = claiming(tmp_path / "bomb.npz", (10**6, 512, 512)), claiming(tmp_path / "short.npz", (10, 8, 8))
+    for path, message in ((bomb, "claims 976.6 GiB, but only"), (short, r"ends after \d+ of 2560 bytes")):
+        with pytest.raises(DataError, match=message):
+            npz_frames(path, "data")
+        with open_npz(path) as archive, pytest.raises(DataError, match=message):
+            archive.array("data")
+
+
+def test_an_array_that_is_read_at_once_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("ptycho_bench.formats.containers.npz.MOST_BYTES", 100)
+    np.savez(tmp_path / "scan.npz", data=COUNTS)
+    with open_npz(tmp_path / "scan.npz") as archive, pytest.raises(DataError, match="GiB are read at once"):
+        archive.array("data")
+
+
+def test_a_bz2_file_is_decompressed_up_to_a_bound(tmp_path, monkeypatch):
+    for name, value in (("FREE_BYTES", 2**20), ("MOST_COMPRESSION", 10)):
+        monkeypatch.setattr(f"ptycho_bench.formats.containers.npz.{name}", value)
+    (tmp_path / "bomb.npz.bz2").write_bytes(bz2.compress(bytes(2**22)))
+    with (
+        pytest.raises(DataError, match="decompress it with bunzip2 first"),
+        open_npz(tmp_path / "bomb.npz.bz2"),
+    ):
+        pass

@@ -11,6 +11,7 @@ from ptycho_bench.formats.containers.units import (
     none_if_unknown,
     single_number,
     square_pixel_side,
+    whole_numbers,
 )
 
 
@@ -91,3 +92,10 @@ def test_a_number_may_be_an_array_of_equal_values():
         single_number("eight", "e")
     with pytest.raises(DataError, match="contains 0 values"):
         single_number(np.zeros(0), "e")
+
+
+def test_an_index_is_rounded_and_must_be_whole_numbers():
+    assert whole_numbers([[0.0, 1.0], [2.2, 3.0]], "x").tolist() == [0, 1, 2, 3]
+    for values in ([np.nan], [np.inf], [1e300], [1j], ["a"], [True]):
+        with pytest.raises(DataError, match=r"places is \S+ and must be whole numbers below 2\*\*53"):
+            whole_numbers(values, "places")

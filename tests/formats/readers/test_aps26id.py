@@ -83,5 +83,5 @@ def test_patterns_too_small_for_the_crop_are_refused(path):
 
 @pytest.mark.parametrize("changes", [{"crop_px": -1}, {"resize_px": 0}, {"step_px": 0.0}, {"threshold": -1.0}])
 def test_impossible_arguments_are_refused(changes):
-    with pytest.raises(Exception, match="must be"):
+    with pytest.raises(Exception, match="must lie in"):
         reader("aps26id", **changes)

@@ -108,3 +108,9 @@ def test_a_file_without_chunks_is_refused(tmp_path):
         handle["chunk/0/data"] = COUNTS
     with pytest.raises(DataError, match="nearest: chunk/0/data"):
         reader("ptypy").read([str(tmp_path / "scan.ptyd")])
+
+
+def test_an_index_of_any_size_is_read_at_once(path):
+    with h5py.File(path, "a") as handle:
+        handle["chunks/0/indices"][0] = 10**12
+    assert any(" frames of the scan are not in the file: " in note for note in reader("ptypy").read([path]).notes)
