@@ -5,8 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from ptycho_bench.cli.entry import report
+from ptycho_bench.cli.entry import process_of, report
 from ptycho_bench.cli.errors import FULL_ERROR
+from ptycho_bench.cli.signals import interruption_behind
 
 LOOK_AT = 512
 DESCRIPTION = (
@@ -21,17 +22,20 @@ def main() -> None:
     parser.add_argument("files", nargs="+", help="files of one scan")
     parser.add_argument("--picture", action="store_true", help="draw patterns, mean pattern and positions")
     parser.add_argument("--out", metavar="PNG", help="file of the picture; default: named after the first file")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file by the picture")
     parser.add_argument("--all", action="store_true", help=f"examine every pattern, not only the first {LOOK_AT}")
     parser.add_argument("--orientation", action="store_true", help="try the eight flips and swaps of the positions")
     words = sys.argv[1:]
     overrides = [word for word in words if "=" in word and not word.startswith("-") and not Path(word).exists()]
     arguments = parser.parse_args([word for word in words if word not in overrides])
-    try:
-        inspect(arguments, overrides)
-        sys.stdout.flush()
-    except Exception as error:
-        report(error, os.environ.get(FULL_ERROR) == "1", "import")
-        sys.exit(1)
+    with process_of("import"):
+        try:
+            inspect(arguments, overrides)
+        except Exception as error:
+            if (interruption := interruption_behind(error)) is not None:
+                raise interruption from error
+            report(error, os.environ.get(FULL_ERROR) == "1", "import")
+            sys.exit(1)
 
 
 def inspect(arguments: argparse.Namespace, overrides: list[str]) -> None:
@@ -71,13 +75,17 @@ def picture_path(arguments: argparse.Namespace) -> Path | None:
     """Return the file of the picture; None if none is asked for.
 
     Raises:
-        ValueError: If the name does not end in .png, because another file could be data.
+        ValueError: If the name does not end in .png, because another file could be data, or the file exists and is not
+            to be replaced.
     """
+    from ptycho_bench.data.atomic import check_output
+
     if not arguments.picture and arguments.out is None:
         return None
     path = Path(arguments.out or f"{Path(arguments.files[0]).name.partition('.')[0]}.png")
     if path.suffix.lower() != ".png":
         raise ValueError(f"--out must end in .png, got {path}")
+    check_output(path, overwrite=arguments.overwrite, way_out="--overwrite replaces it, --out PNG names another file")
     return path
 
 

@@ -50,7 +50,7 @@ def task(cfg: "DictConfig") -> float | None:
         return skipped(folder, done)
     with claimed(folder.path) as owner:
         if owner is not None:
-            print(f"skip: {folder.path} is being trained by {owner}")
+            print(f"skip: {folder.path} is being trained by {owner}; this command has done nothing")
             return None
         if not cfg.overwrite and (done := folder.results()) is not None:  # another process may just have finished it
             return skipped(folder, done)
@@ -70,7 +70,7 @@ def train_recorded(cfg: "DictConfig", choices: dict[str, str], run: "Run", folde
 
     try:
         return train(training_spec(cfg, choices, run), folder)
-    except Exception as error:
+    except BaseException as error:
         folder.fail(error)
         raise
 

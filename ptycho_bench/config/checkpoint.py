@@ -13,8 +13,9 @@ from ptycho_bench.config.network import PARTS, build_model, build_network
 from ptycho_bench.config.registry import check_known
 from ptycho_bench.config.validation import Strict, validated
 from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.training.digest import DIGEST, check_digest, read_unchecked
 
-SCHEMA = 5  # raise it if older checkpoints can no longer be read
+SCHEMA = 6  # raise it if older checkpoints can no longer be read
 KEY = "ptycho_bench"  # under which a checkpoint contains the description
 WEIGHTS = "network."  # prefix of the name of each weight
 MOST_PX = 8192
@@ -167,17 +168,22 @@ def read_checkpoint(path: str | Path) -> dict:
     """Read a checkpoint's plain content: description under `ptycho_bench`, `state_dict`, and what Lightning adds.
 
     Raises:
-        ValueError: If the file is missing, is not a checkpoint, or its description is not valid.
+        ValueError: If the file is missing or damaged, is not a checkpoint, or its description is not valid.
     """
     if not Path(path).is_file():
         raise ValueError(f"no checkpoint {path}; a finished run has one at outputs/runs/STUDY/RUN/best.ckpt")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint ({type(error).__name__}); is it complete?") from error
-    if not isinstance(checkpoint, dict) or KEY not in checkpoint:
+        checkpoint = read_unchecked(path)
+        if DIGEST in checkpoint:
+            check_digest(checkpoint, path)
+    except ValueError as error:
+        raise ValueError(f"{error}; use a copy or train it again, with overwrite=true") from error
+    if KEY not in checkpoint:
         raise ValueError(f"{path} was not written by ptycho-train: it has no description under {KEY!r}")
-    return {**checkpoint, KEY: check_description(checkpoint[KEY], str(path))}
+    description = check_description(checkpoint[KEY], str(path))
+    if DIGEST not in checkpoint:
+        raise ValueError(f"{path} contains no digest of its content; train it again")
+    return {**checkpoint, KEY: description}
 
 
 def restore_network(checkpoint: Mapping, content_hash: str | None = None) -> PtychoNetwork:

@@ -7,12 +7,15 @@ from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.data.store import stream_scan
 from ptycho_bench.data.summary import scan_record
 from ptycho_bench.network.network import PtychoNetwork
+from ptycho_bench.records.owned import check_owner
 from ptycho_bench.records.recording import recording
 from ptycho_bench.records.run_folder import RunFolder
 from ptycho_bench.runs.references import Reference, reference_for
 from ptycho_bench.runs.region import common_rectangle, points_of
 from ptycho_bench.runs.score import Scored, evaluate_scan, print_scored, scores_record, training_ranges
 from ptycho_bench.runs.score_files import draw_scored, write_scored
+
+COMMAND = "ptycho-evaluate"
 
 
 def evaluate(spec: EvaluationSpec) -> float | None:
@@ -25,9 +28,11 @@ def evaluate(spec: EvaluationSpec) -> float | None:
         PSNR of the stitched phase, dB; None if another process is already writing this evaluation.
 
     Raises:
-        ValueError: If the region contains no patch.
+        ValueError: If the region contains no patch, or the folder contains anything else than this evaluation.
         DataError: If the scan cannot be used.
     """
+    if spec.folder is not None:
+        check_owner(spec.folder, COMMAND)
     description = spec.checkpoint[KEY]
     scan = spec.scan.load(stream_scan, lambda line: print(line, flush=True))
     if spec.as_trained and scan.content_hash not in {one["content_hash"] for one in description["test"]}:
@@ -38,9 +43,9 @@ def evaluate(spec: EvaluationSpec) -> float | None:
     what = sha256([spec.identity, scan.content_hash])[:10]
     label = spec.scan.name if spec.predictor == "network" else f"{spec.scan.name}-{spec.predictor}"
     named = spec.outputs_dir / "evaluations" / description["run"] / f"{label}-{what}"
-    folder = RunFolder(named if spec.folder is None else spec.folder)
+    folder = RunFolder(spec.folder or named, COMMAND)
     title = f"{title_of(spec)} on {spec.scan.name}, {spec.region}"
-    with recording(folder, spec.text) as machine:
+    with recording(folder, spec.text, request=what, overwrite=spec.overwrite or spec.folder is None) as machine:
         if machine is None:
             return None
         scored = evaluate_scan(

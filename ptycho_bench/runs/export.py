@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptycho_bench.config.checkpoint import KEY, read_checkpoint, restore_network
+from ptycho_bench.data.atomic import check_output
 from ptycho_bench.deployment.export import export_network
 from ptycho_bench.deployment.metadata import metadata_of
 
@@ -28,7 +29,7 @@ class Exported:
     difference: float
 
 
-def export(checkpoint_path: str, *, out: str | None, batch: int | None, scan: str | None) -> Exported:
+def export(checkpoint_path: str, *, out: Path | None, batch: int | None, scan: str | None, overwrite: bool) -> Exported:
     """Export a checkpoint's network and check the file.
 
     Args:
@@ -37,15 +38,18 @@ def export(checkpoint_path: str, *, out: str | None, batch: int | None, scan: st
         batch: patches at once; None: any number.
         scan: name, or beginning of the content hash, of the training scan whose own scaling is used; None: the joint
             scaling.
+        overwrite: whether an existing file is replaced.
 
     Raises:
-        ValueError: If a value is impossible, or the results of ONNX Runtime differ from those of PyTorch.
+        ValueError: If a value is impossible, the file exists and is not to be replaced, or the results of ONNX Runtime
+            differ from those of PyTorch.
     """
-    checkpoint = read_checkpoint(checkpoint_path)
-    description = checkpoint[KEY]
-    path = Path(checkpoint_path).with_suffix(".onnx") if out is None else Path(out)
+    path = out or Path(checkpoint_path).with_suffix(".onnx")
     if path.suffix != ".onnx":
         raise ValueError(f"out must end in .onnx, by which ptycho-reconstruct recognises it, got {path}")
+    checkpoint = read_checkpoint(checkpoint_path)
+    check_output(path, overwrite=overwrite)
+    description = checkpoint[KEY]
     own = None if scan is None else scan_named(description, scan)
     network = restore_network(checkpoint, own)
     metadata = metadata_of(description, neighbours=network.neighbours, circular=network.circular, scaling_of=own)

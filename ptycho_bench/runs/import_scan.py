@@ -1,9 +1,11 @@
 """Import a scan from files of other projects."""
 
+import re
 from pathlib import Path
 
 from ptycho_bench.config.importing import ImportSpec, packaged_readers
-from ptycho_bench.data.store import write_scan
+from ptycho_bench.data.errors import DataError
+from ptycho_bench.data.store import is_own, stream_scan, write_scan
 from ptycho_bench.formats.assemble import assemble
 from ptycho_bench.formats.containers.paths import expand
 from ptycho_bench.formats.raw_scan import RawScan
@@ -36,12 +38,25 @@ def import_scan(spec: ImportSpec, path: Path) -> list[str]:
 
 
 def read_raw(spec: ImportSpec) -> RawScan:
-    """Return the scan in the files, read by the named format or by the first that recognises them."""
+    """Return the scan in the files, read by the named format or by the first that recognises them.
+
+    Raises:
+        DataError: If the files cannot be read, or a file of this project has changed since it was written.
+    """
     files = expand(list(spec.files))
+    for file in filter(is_own, files):
+        stream_scan(file)
+        if spec.reader is None:
+            raise DataError(f"{file} is this project's own file and needs no import; use it as data={file}")
     reader = spec.reader or recognise(files, packaged_readers())[1]
     return reader.read(files)
 
 
 def name_of_files(file: str | Path) -> str:
-    """Return the name of a file without its suffixes, for the files that are made from it."""
-    return Path(file).name.partition(".")[0]
+    """Return the name of a file without its suffixes, for the files that are made from it.
+
+    >>> name_of_files("a/scan7.npz.bz2"), name_of_files("${x}.h5"), name_of_files(".h5")
+    ('scan7', '__x_', 'h5')
+    """
+    name = Path(file).name.lstrip(".").partition(".")[0]
+    return re.sub(r"[^\w+ -]", "_", name) or "scan"

@@ -8,7 +8,7 @@ import numpy as np
 
 from ptycho_bench.config.importing import compose_import, import_overrides
 from ptycho_bench.data.scan import PtychoScan
-from ptycho_bench.data.store import is_own, open_scan
+from ptycho_bench.data.store import is_own, stream_scan
 from ptycho_bench.formats.assemble import assemble
 from ptycho_bench.formats.inspection import describe_scan, what_is_missing
 from ptycho_bench.formats.scan_frames import FrameStatistics, scan_frames
@@ -59,15 +59,16 @@ def inspect_files(files: Sequence[str], overrides: Sequence[str], first: int | N
         first: number of patterns to examine; None for all.
 
     Raises:
-        DataError: If the files cannot be read as a scan.
+        DataError: If the files cannot be read as a scan, or a file of this project has changed since it was written.
         ValueError: If import options are given for a file of this project.
     """
     if len(files) == 1 and is_own(files[0]):
         refuse_import_options(files[0], overrides)
-        scan = open_scan(files[0])
+        notes = ["read as this project's own file", "content hash: matches"]
+        scan = stream_scan(files[0])
         masked = np.zeros((scan.patch_px,) * 2, bool) if scan.mask is None else scan.mask > 0
         frames = scan_frames(scan.diffraction.first(first), masked)
-        return Inspected(scan=scan, frames=frames, notes=["read as this project's own file"], own=True)
+        return Inspected(scan=scan, frames=frames, notes=notes, own=True)
     spec = compose_import(files, overrides)
     raw = read_raw(spec)
     options = {"geometry": spec.geometry, "patterns": spec.patterns, "positions": spec.positions}

@@ -64,8 +64,8 @@ def profile(spec: ProfileSpec) -> tuple[dict, Path] | None:
         ValueError: If sizes do not fit together, or batch sizes do not rise.
     """
     name = profile_name(spec.parts, spec.choices, spec.size_px, spec.device)
-    folder = RunFolder(spec.outputs_dir / "profiles" / name)
-    with recording(folder, spec.text) as machine:
+    folder = RunFolder(spec.outputs_dir / "profiles" / name, "ptycho-profile")
+    with recording(folder, spec.text, request=name, overwrite=True) as machine:
         if machine is None:
             return None
         measured = {**measure(spec), "environment": machine}

@@ -23,6 +23,7 @@ from ptycho_bench.reconstruction.quality import (
 from ptycho_bench.reconstruction.result import Reconstruction, patch_corners, truth_field
 from ptycho_bench.reconstruction.training_set import training_set
 from ptycho_bench.records.console import not_learned_lines
+from ptycho_bench.records.owned import check_owner
 from ptycho_bench.records.pictures import draw_correlation, draw_misfit, draw_object
 from ptycho_bench.records.recording import recording
 from ptycho_bench.records.run_folder import RunFolder, write_table
@@ -30,6 +31,8 @@ from ptycho_bench.runs.next_step import next_command
 from ptycho_bench.runs.reconstruction_request import Request
 from ptycho_bench.runs.score import metrics_record
 from ptycho_bench.runs.timing import timing_record
+
+COMMAND = "ptycho-reconstruct"
 
 
 def reconstruct(spec: ReconstructionSpec) -> None:
@@ -41,13 +44,17 @@ def reconstruct(spec: ReconstructionSpec) -> None:
         spec: settings of the reconstruction.
 
     Raises:
-        ValueError: If network, solver, region or metrics do not fit the scan.
+        ValueError: If network, solver, region or metrics do not fit the scan, or the folder contains anything else than
+            this reconstruction.
         DataError: If the scan cannot be read.
     """
+    if spec.folder is not None:
+        check_owner(spec.folder, COMMAND)
     request = Request.of(spec)
-    named = spec.outputs_dir / "reconstructions" / request.name / f"{request.what}-{request.identity()[:10]}"
-    folder = RunFolder(named if spec.folder is None else spec.folder)
-    with recording(folder, spec.text) as machine:
+    identity = request.identity()[:10]
+    named = spec.outputs_dir / "reconstructions" / request.name / f"{request.what}-{identity}"
+    folder = RunFolder(spec.folder or named, COMMAND)
+    with recording(folder, spec.text, request=identity, overwrite=spec.overwrite or spec.folder is None) as machine:
         if machine is None:
             return
         result, measured = reconstruct_into(folder, request)

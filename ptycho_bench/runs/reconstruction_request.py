@@ -15,7 +15,7 @@ from ptycho_bench.config.reconstruction import ReconstructionSpec
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.files import probe_from_file
 from ptycho_bench.data.scan import PtychoScan
-from ptycho_bench.data.store import is_own, open_scan
+from ptycho_bench.data.store import is_own, stream_scan
 from ptycho_bench.formats.containers.paths import expand
 from ptycho_bench.formats.dependencies import files_read
 from ptycho_bench.network.scaling import Scaling
@@ -136,10 +136,10 @@ def check_size(scan: PtychoScan, size_px: int) -> None:
 
 
 def read_or_import(spec: ReconstructionSpec) -> PtychoScan:
-    """Return the named scan; files of other formats are imported first.
+    """Return the named scan, after a check of its content hash; files of other formats are imported first.
 
     Raises:
-        DataError: If a file is missing or has no known format.
+        DataError: If a file is missing, has no known format, or has changed since this project wrote it.
     """
     files = expand(list(spec.files.files))
     path = Path(files[0])
@@ -147,7 +147,7 @@ def read_or_import(spec: ReconstructionSpec) -> PtychoScan:
         raise DataError(f"no file {path}; check the path")
     if len(files) == 1 and is_own(path):
         refuse_import_options(str(path), spec.import_words)
-        return open_scan(path)
+        return stream_scan(path)
     hashes = [file_hash(file) for file in files_read(files)]
     identity = sha256([hashes, *(with_file_hashes(part) for part in spec.files.described)])[:10]
     imported = spec.outputs_dir / "imported" / f"{name_of_files(path)}-{identity}.h5"
@@ -155,7 +155,7 @@ def read_or_import(spec: ReconstructionSpec) -> PtychoScan:
         for note in import_scan(spec.files, imported):
             print(f"  {note}")
         print(f"imported as {imported}", flush=True)
-    return open_scan(imported)
+    return stream_scan(imported)
 
 
 def with_probe(scan: PtychoScan, spec: ReconstructionSpec) -> PtychoScan:

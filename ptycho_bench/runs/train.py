@@ -20,7 +20,7 @@ from ptycho_bench.runs.prepare import TrainingRun, prepare
 from ptycho_bench.runs.reestimate import reestimate_checkpoint
 from ptycho_bench.runs.score import Scored, evaluate_scan, print_scored, scores_record, training_ranges
 from ptycho_bench.runs.score_files import draw_scored, write_scored
-from ptycho_bench.training.fit import BEST_CHECKPOINT, DETERMINISTIC, fit
+from ptycho_bench.training.fit import BEST_CHECKPOINT, DETERMINISTIC, fit, interruption_noted
 from ptycho_bench.training.processes import shares_work
 
 
@@ -48,9 +48,27 @@ def train(spec: TrainingSpec, folder: RunFolder) -> float | None:
             folder.clear()
         folder.open(spec.text, machine)
         print(f"{spec.run.name}: {size_of(run)} -> {folder.path}", flush=True)
-    fit_with_logger(spec, run, folder)
-    if not run.trainer.is_global_zero:
-        return None
+    with interruption_noted(run.trainer):
+        fit_with_logger(spec, run, folder)
+        if not run.trainer.is_global_zero:
+            return None
+        return finish(spec, run, folder, machine, started_s)
+
+
+def finish(spec: TrainingSpec, run: TrainingRun, folder: RunFolder, machine: dict, started_s: float) -> float:
+    """Score the best network of a trained run, write and draw its results; return its best validation loss.
+
+    Args:
+        spec: settings of the run.
+        run: the run after training.
+        folder: folder that the run is recorded in.
+        machine: environment of this process.
+        started_s: when the command has started, on the clock of `time.perf_counter`.
+
+    Raises:
+        ValueError: If the training diverged.
+        OSError: If the folder cannot be written.
+    """
     rows = folder.rows()
     best = best_row(rows)
     reestimated = spec.recipe.reestimate_batch_norm and reestimate_checkpoint(folder.path / BEST_CHECKPOINT, run)

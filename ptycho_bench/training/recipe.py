@@ -1,13 +1,17 @@
 """Training recipes: epochs, batch size, optimiser, schedule, clipping and the like. Each file of conf/recipe is one."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler
+
+from ptycho_bench.physics.bounds import Count, Interval, Positive, bounded, check_bounds, kinds_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +35,18 @@ class Recipe:
         ValueError: If a number is out of bounds, or the optimiser or schedule cannot be built.
     """
 
-    epochs: int
-    batch_size: int
-    steps_per_epoch: int | None
+    epochs: Count
+    batch_size: Count
+    steps_per_epoch: Annotated[int, Interval("[1, 1000000]", "null is one pass over the training part")] | None
     reestimate_batch_norm: bool
     optimizer: Callable[..., Optimizer]
     scheduler: Callable[..., LRScheduler] | None
-    clip_norm: float | None
+    clip_norm: Annotated[float, Interval("(0, 1e12]", "null does not clip")] | None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"recipe.{name} must be at least 1, got {getattr(self, name)}")
-        if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
-            raise ValueError(
-                f"recipe.steps_per_epoch must be at least 1, got {self.steps_per_epoch}; null is one pass over the "
-                "training part"
-            )
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ValueError(f"recipe.clip_norm must be above 0, got {self.clip_norm}; null does not clip")
+        for field in dataclasses.fields(self):
+            for kind in kinds_of(field.type):
+                check_bounds(f"recipe.{field.name}", getattr(self, field.name), kind)
         try:
             self.schedule(self.optimizer([nn.Parameter(torch.zeros(1))]), steps_per_epoch=1)
         except (TypeError, ValueError) as error:
@@ -64,8 +61,9 @@ class Recipe:
         return self.scheduler(optimizer), steps_per_epoch
 
 
+@bounded
 def triangular2(
-    optimizer: Optimizer, *, steps_per_epoch: int, lowest_lr: float, half_cycle_epochs: float
+    optimizer: Optimizer, *, steps_per_epoch: int, lowest_lr: Positive, half_cycle_epochs: Positive
 ) -> LRScheduler:
     """Return a cyclic learning rate whose peaks halve from cycle to cycle (Smith, arXiv:1506.01186).
 
@@ -76,16 +74,13 @@ def triangular2(
         half_cycle_epochs: number of epochs from the lowest to the highest rate.
 
     Raises:
-        ValueError: If `lowest_lr` does not lie between 0 and the optimiser's rate, or `half_cycle_epochs` is not above
-            0.
+        ValueError: If a value is out of bounds, or `lowest_lr` is above the optimiser's rate.
     """
     highest_lr = optimizer.param_groups[0]["lr"]
     if not 0 < lowest_lr <= highest_lr:
         raise ValueError(
             f"lowest_lr must lie in (0, {highest_lr}], the optimiser's rate, got {lowest_lr}; take a tenth of it"
         )
-    if not half_cycle_epochs > 0:
-        raise ValueError(f"half_cycle_epochs must be above 0, got {half_cycle_epochs}; PtychoNN uses 6")
     return CyclicLR(
         optimizer,
         base_lr=lowest_lr,

@@ -11,6 +11,8 @@ from ptycho_bench.config.checkpoint import KEY, SCHEMA, check_description, load_
 from ptycho_bench.config.description import describe
 from ptycho_bench.config.network import build_model, build_network
 from ptycho_bench.network.scaling import NEUTRAL
+from ptycho_bench.training.checkpoints import AtomicCheckpointIO
+from ptycho_bench.training.digest import DIGEST
 from tests.conftest import composed
 
 HASH = "0" * 64
@@ -53,7 +55,7 @@ def saved(folder: Path, description: object) -> Path:
     network = build_network(whole, build_model(whole))
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     path = folder / "best.ckpt"
-    torch.save({KEY: description, "state_dict": weights}, path)
+    AtomicCheckpointIO().save_checkpoint({KEY: description, "state_dict": weights}, path)
     return path
 
 
@@ -194,3 +196,22 @@ def test_checking_changes_nothing():
     before = copy.deepcopy({k: v for k, v in description.items() if k != "scaling"})
     checked = check_description(description, "file")
     assert {k: v for k, v in checked.items() if k != "scaling"} == before
+
+
+def test_a_changed_weight_is_noticed(tmp_path):
+    path = saved(tmp_path, description_of())
+    checkpoint = torch.load(path, weights_only=True)
+    next(iter(checkpoint["state_dict"].values())).view(-1)[0] += 1e-3
+    torch.save(checkpoint, path)
+    assert "is damaged: its content does not match its digest; use a copy or train it again" in refusal(path)
+
+
+def test_a_checkpoint_without_a_digest_is_refused_and_an_older_one_by_its_schema(tmp_path):
+    path = saved(tmp_path, description_of())
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint[DIGEST]
+    torch.save(checkpoint, path)
+    assert "contains no digest of its content; train it again" in refusal(path)
+    checkpoint[KEY]["schema"] = SCHEMA - 1
+    torch.save(checkpoint, path)
+    assert f"has schema {SCHEMA - 1}, this release reads {SCHEMA}; train it again" in refusal(path)

@@ -1,5 +1,6 @@
 """Recipes: the papers' numbers, schedules and how often they are stepped."""
 
+import dataclasses
 import math
 
 import pytest
@@ -53,7 +54,7 @@ def test_only_the_recipe_for_few_patterns_fixes_steps_and_reestimates_batch_norm
 
 @pytest.mark.parametrize("steps", [0, -3])
 def test_an_epoch_without_steps_is_refused(steps):
-    with pytest.raises(ValueError, match=f"recipe.steps_per_epoch must be at least 1, got {steps}; null is one pass"):
+    with pytest.raises(ValueError, match=rf"steps_per_epoch must lie in \[1, 1000000\], got {steps}; null is one pass"):
         recipe("ppn", f"recipe.steps_per_epoch={steps}")
 
 
@@ -72,11 +73,20 @@ def test_the_triangle_rises_falls_and_halves():
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("recipe.scheduler.half_cycle_epochs=0", "half_cycle_epochs must be above 0, got 0"),
+        ("recipe.scheduler.half_cycle_epochs=0", r"half_cycle_epochs must lie in \(0, 1e12\], got 0"),
         ("recipe.scheduler.lowest_lr=1", r"lowest_lr must lie in \(0, 0.001\], the optimiser's rate, got 1"),
-        ("recipe.scheduler.lowest_lr=0", r"lowest_lr must lie in \(0, 0.001\], the optimiser's rate, got 0"),
+        ("recipe.scheduler.lowest_lr=0", r"lowest_lr must lie in \(0, 1e12\], got 0"),
     ],
 )
 def test_an_impossible_schedule_is_refused(word, message):
     with pytest.raises(ValueError, match=message):
         recipe("cpr", word)
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": 0}, {"epochs": 10**9}, {"batch_size": -1}, {"clip_norm": math.nan}, {"clip_norm": 0.0}]
+)
+def test_an_impossible_number_is_refused(change):
+    ((name, value),) = change.items()
+    with pytest.raises(ValueError, match=rf"recipe\.{name} must .*, got {value}"):
+        dataclasses.replace(recipe("ppn"), **change)
