@@ -1,11 +1,11 @@
 """Run jobs through submitit: as a Slurm array, or on this machine for a trial."""
 
-import subprocess
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ptycho_bench.benchmark.jobs import Job, last_error, process_arguments
+from ptycho_bench.benchmark.jobs import Job
 from ptycho_bench.benchmark.status import (
     EXTERNAL,
     SweepStatus,
@@ -17,6 +17,12 @@ from ptycho_bench.benchmark.status import (
 )
 
 POLL_S = 2.0
+REASONS = (  # what submitit's message on a job without a result contains, and what it means
+    (r"OUT_OF_MEMORY|oom.?kill|[Ee]xceeded .*memory limit", "it ran out of memory; ask for more by mem_gb"),
+    (r"TIMEOUT|TIME LIMIT|timed-out", "it ran out of time; repeat the command, or ask for more by timeout_min"),
+    (r"NODE_FAIL|BOOT_FAIL", "its node failed"),
+    (r"CANCELLED", "it was cancelled"),
+)
 
 
 def submit(
@@ -44,19 +50,15 @@ def submit(
         The final status.
 
     Raises:
-        ValueError: If submitit is not installed or does not accept an option.
+        ValueError: If submitit is not installed, or it or the cluster does not accept an option.
     """
     try:
-        import submitit
+        from ptycho_bench.benchmark.submission import executor_for, submit_array
     except ImportError as error:
         raise ValueError("launcher=submitit needs the package submitit; pip install 'ptycho-bench[launch]'") from error
-    try:
-        executor = submitit.AutoExecutor(folder=logs, cluster=cluster)
-        executor.update_parameters(**options)
-    except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"submitit: {' '.join(str(error).split())}; check cluster and cluster_options") from error
+    executor = executor_for(cluster, options, logs)
     status = first_status(jobs, retry_failed)
-    queued: dict[str, submitit.Job] = {}
+    queued: dict[str, object] = {}
     show(status)
     while True:
         before = dict(status.states)
@@ -65,30 +67,13 @@ def submit(
         refresh_external(jobs, status)
         fail_dependents(jobs, status)
         if ready := unclaimed(startable(jobs, status), status):
-            with executor.batch():  # one array
-                submitted = [executor.submit(run_commands, job.commands) for job in ready]
-            for job, one in zip(ready, submitted, strict=True):
+            for job, one in zip(ready, submit_array(executor, ready), strict=True):
                 queued[job.name], status.states[job.name] = one, "running"
         if status.states != before:
             show(status)
         if status.is_finished():
             return status
         time.sleep(POLL_S)
-
-
-def run_commands(commands: tuple[tuple[str, ...], ...]) -> None:
-    """Run commands one after the other on a node, each in its own process.
-
-    Raises:
-        RuntimeError: If a command fails; the message is the last line of its error output.
-    """
-    for command in commands:
-        done = subprocess.run(
-            process_arguments(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-        print(done.stdout, flush=True)
-        if done.returncode:
-            raise RuntimeError(last_error(done.stdout) or f"{command[0]} ended with code {done.returncode}")
 
 
 def record_submitted(name: str, job: Job, submitted: object, status: SweepStatus) -> None:
@@ -101,7 +86,8 @@ def record_submitted(name: str, job: Job, submitted: object, status: SweepStatus
 
 
 def submitted_failure(text: str) -> str:
-    """Return why a node's command has failed, from submitit's message, which contains a traceback and paths of logs."""
+    """Return why a node's command has failed, from submitit's message, which contains a traceback or the job's log."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     raised = [line.removeprefix("RuntimeError: ") for line in lines if line.startswith("RuntimeError: ")]
-    return (raised or lines or ["the cluster gives no reason"])[-1]
+    known = [reason for pattern, reason in REASONS if re.search(pattern, text)]
+    return (raised[-1:] or known or lines[-1:] or ["the cluster gives no reason"])[0]

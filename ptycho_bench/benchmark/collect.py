@@ -1,6 +1,7 @@
 """Collect what the runs of a benchmark have left behind, in one table with a line for each run and metric."""
 
 import functools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas
 
 from ptycho_bench.benchmark.definition import Benchmark
 from ptycho_bench.benchmark.plan_file import PlanFile, PlannedRun, read_plan
+from ptycho_bench.benchmark.record import LONGEST_TEXT
 from ptycho_bench.benchmark.run import (
     FACTS,
     NUMBERS,
@@ -22,6 +24,7 @@ from ptycho_bench.benchmark.run import (
 from ptycho_bench.records.run_folder import ERROR, RunFolder
 
 CELL = ["group", "row", "value"]  # columns that identify a cell of a table
+LONGEST_ERROR = 2**14  # bytes at the end of error.txt that are read
 LEAKAGE = ["leak_patches", "leak_field", "leak_scored"]
 
 
@@ -97,7 +100,7 @@ def describe(run: Run) -> dict[str, object]:
     value = run.planned.value
     cell = {"group": run.planned.group, "row": run.planned.row, "value": "" if value is None else value}
     status, reason = ("done", "") if run.record is not None else unfinished(run.folder)
-    facts = {name: "" if run.record is None else fact(run) for name, fact in FACTS.items()}
+    facts = {name: "" if run.record is None else one_line(fact(run)) for name, fact in FACTS.items()}
     planned = {"seed": run.planned.seed, "folder": run.planned.folder, "command": run.planned.command}
     return {**cell, **planned, "status": status, "reason": reason, **facts, **leakage_of(run)}
 
@@ -107,8 +110,15 @@ def unfinished(folder: Path) -> tuple[str, str]:
     state = RunFolder(folder).state()
     if state != "failed":
         return ("running" if state == "running" else "missing"), ""
-    lines = (folder / ERROR).read_text(errors="replace").strip().splitlines()
-    return state, lines[-1] if lines else "it has left no message"
+    with (folder / ERROR).open("rb") as handle:
+        handle.seek(max(0, handle.seek(0, os.SEEK_END) - LONGEST_ERROR))
+        lines = handle.read().decode(errors="replace").strip().splitlines()
+    return state, one_line(lines[-1]) if lines else "it has left no message"
+
+
+def one_line(text: str) -> str:
+    """Return a text of a run's files in one line, cut to 300 letters."""
+    return " ".join(text.split())[:LONGEST_TEXT]
 
 
 def check_comparable(runs: Sequence[Run], plan: PlanFile) -> None:

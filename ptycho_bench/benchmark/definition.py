@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from ptycho_bench.benchmark.rows import Overrides, Printed, Row
-from ptycho_bench.benchmark.validation import Key, Scalar, Text, Value
+from ptycho_bench.benchmark.validation import Key, Name, Scalar, Text, Value
 from ptycho_bench.config.validation import Strict, shortened, validated
 
 MOST_CELLS = 10_000
@@ -48,7 +48,7 @@ class Vary(Strict):
 
     label: Text
     key: Key
-    values: Annotated[list[Scalar], Field(min_length=1)]
+    values: Annotated[list[Scalar], Field(min_length=1, max_length=MOST_CELLS)]
     of: Literal["training", "testing"]
 
     @model_validator(mode="after")
@@ -98,7 +98,7 @@ class Benchmark(Strict):
     note: Text | None = None
     base: Overrides
     seeds: Annotated[list[Seed], Field(min_length=1, max_length=MOST_CELLS)]
-    seeded: list[Annotated[Key, AfterValidator(seed_key)]] = Field(default_factory=list)
+    seeded: Annotated[list[Annotated[Key, AfterValidator(seed_key)]], Field(max_length=100, default_factory=list)]
     same_data: bool = True
     part: Literal["stitched", "patch_mean"]
     metrics: Annotated[
@@ -107,7 +107,7 @@ class Benchmark(Strict):
     groups: Annotated[dict[Text, Overrides], Field(max_length=100, default_factory=dict)]
     rows: Annotated[list[Row], Field(min_length=1, max_length=1000)]
     vary: Vary | None = None
-    figures: list[str] = Field(default_factory=list)
+    figures: Annotated[list[Name], Field(max_length=100, default_factory=list)]
 
     @classmethod
     def of(cls, name: str, node: Mapping) -> Self:

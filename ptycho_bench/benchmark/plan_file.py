@@ -14,6 +14,7 @@ from ptycho_bench.benchmark.validation import Commands, Folder, Name, Scalar
 from ptycho_bench.config.validation import Strict, shortened, validated
 
 PLAN = "plan.json"
+LARGEST_PLAN = 2**26  # bytes; `MOST_CELLS` cells take a tenth of it
 
 
 class PlannedRun(Strict):
@@ -84,6 +85,8 @@ def read_plan(path: Path) -> PlanFile:
     if not path.is_file():
         raise ValueError(f"no plan {path}; run ptycho-sweep, which writes it")
     try:
+        if path.stat().st_size > LARGEST_PLAN:
+            raise ValueError(f"is larger than {LARGEST_PLAN // 2**20} MiB, so it is no plan")
         plan = validated(PlanFile, path.read_bytes(), str(path))
         check_cells(plan)
     except ValueError as error:

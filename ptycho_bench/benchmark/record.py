@@ -1,6 +1,7 @@
 """Typed look-ups in the JSON files of a run: a missing value is None, and a value of the wrong type is an error."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Self
 
 from ptycho_bench.config.validation import shortened
 from ptycho_bench.records.run_folder import RESULTS, RunFolder
+
+LARGEST, INFINITE = 1e100, (math.inf, -math.inf)  # number in a record
+LONGEST_TEXT = 300  # letters of a text from a record in a report
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Record:
         return value
 
     def number(self, *keys: str) -> float | None:
-        """Return the number under nested keys, or None if there is none.
+        """Return the number under nested keys, or None if there is none or it is infinite.
 
         Raises:
             ValueError: If there is something else.
@@ -79,10 +83,10 @@ class Record:
         value = self.at(*keys)
         if not is_number(value):
             raise self.mismatch(keys, "a number", value)
-        return value
+        return finite(value)
 
     def pair(self, *keys: str) -> tuple[float | None, float | None]:
-        """Return the two numbers under nested keys, or None for each that is missing.
+        """Return the two numbers under nested keys, or None for each that is missing or infinite.
 
         Raises:
             ValueError: If there is something else.
@@ -91,10 +95,10 @@ class Record:
         numbers = isinstance(found, list) and len(found) == 2 and all(map(is_number, found))
         if not numbers:
             raise self.mismatch(keys, "two numbers", found)
-        return tuple(found)
+        return tuple(map(finite, found))
 
     def text(self, *keys: str) -> str:
-        """Return the text under nested keys, or an empty string if there is none.
+        """Return the text under nested keys in one line, cut to 300 letters, or an empty string if there is none.
 
         Raises:
             ValueError: If there is something else.
@@ -102,7 +106,7 @@ class Record:
         value = self.at(*keys)
         if value is not None and not isinstance(value, str):
             raise self.mismatch(keys, "text", value)
-        return value or ""
+        return " ".join((value or "").split())[:LONGEST_TEXT]
 
     def mismatch(self, keys: tuple[str, ...], kind: str, value: object) -> ValueError:
         """Return the error for a value of the wrong type."""
@@ -110,5 +114,10 @@ class Record:
 
 
 def is_number(value: object) -> bool:
-    """Return True for a number, or None for a missing one."""
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    """Return True for a number that a table can show, or None for a missing one."""
+    return value is None or (type(value) in (int, float) and (not abs(value) > LARGEST or value in INFINITE))
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number, or None if it is infinite."""
+    return None if value in INFINITE else value

@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, PlainValidator, model_validator
 
-from ptycho_bench.benchmark.validation import Key, Text, Value
+from ptycho_bench.benchmark.validation import LARGEST, Key, Text, Value
 from ptycho_bench.config.predictors import REFERENCES
 from ptycho_bench.config.validation import Strict, shortened
 
@@ -26,7 +26,7 @@ class Printed(NamedTuple):
 def printed(value: object) -> Printed:
     """Return a printed number, or a pair of a number and its spread."""
     pair = value if isinstance(value, list) and len(value) == 2 else [value, 0.0]
-    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in pair):
+    if not all(type(number) in (int, float) and abs(number) < LARGEST for number in pair):
         raise ValueError(f"must be a number or [mean, std], got {shortened(repr(value))}")
     return Printed(float(pair[0]), float(pair[1]) if pair is value else None)
 

@@ -1,5 +1,6 @@
 """A planned run and what it has left behind: its numbers, and the facts that describe it."""
 
+import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -211,10 +212,18 @@ COSTS = {  # metrics that do not describe an image
 
 
 def convergence_epochs(folder: Path) -> int | None:
-    """Return the first epoch, counted from 1, whose validation loss is within 1 % of the run's best."""
-    if not (folder / "metrics.csv").is_file():
+    """Return the first epoch, counted from 1, whose validation loss is within 1 % of the run's best.
+
+    Raises:
+        ValueError: If metrics.csv is damaged.
+    """
+    file = folder / "metrics.csv"
+    if not file.is_file():
         return None
-    losses = {int(row["epoch"]): row["val_total"] for row in RunFolder(folder).rows()}
+    try:
+        losses = {int(row["epoch"]): row["val_total"] for row in RunFolder(folder).rows()}
+    except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
+        raise ValueError(f"{file} is no table of losses; delete the run's folder and repeat it") from error
     if not losses:
         return None
     best = min(losses.values())

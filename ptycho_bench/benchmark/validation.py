@@ -1,6 +1,5 @@
 """Types of the plain data that files of benchmarks and plans contain."""
 
-import math
 import re
 import shlex
 from typing import Annotated
@@ -11,12 +10,17 @@ from ptycho_bench.config.validation import shortened
 
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.@/]*")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]*")
+LARGEST = 1e300
 PROGRAM = "ptycho-"  # beginning of the name of each command of this project
 CODE = ("_target_", "${")  # a class for Hydra to instantiate, and an interpolation
+PLACES = ("hydra", "outputs_dir", "data_root", "study", "folder", "out", "overwrite", "logger")
+LONGEST_KEY, LONGEST_VALUE, LONGEST_TEXT, LONGEST_LIST = 200, 1000, 5000, 10_000
 
 
 def refuse_code(text: str) -> str:
-    """Return a string of an override, which must not name code."""
+    """Return a string of an override, which must be one short line and must not name code."""
+    if len(text) > LONGEST_VALUE or not text.isprintable():
+        raise ValueError(f"must be one line of at most {LONGEST_VALUE} letters, got {shortened(repr(text))}")
     if found := [part for part in CODE if part in text]:
         raise ValueError(f"must not contain {found[0]}, got {shortened(repr(text))}; a file cannot name code")
     return text
@@ -24,8 +28,10 @@ def refuse_code(text: str) -> str:
 
 def override_key(text: str) -> str:
     """Return the key of an override."""
-    if not KEY.fullmatch(text):
+    if not KEY.fullmatch(text) or len(text) > LONGEST_KEY:
         raise ValueError(f"a key consists of letters, digits and _ . @ /, got {shortened(repr(text))}")
+    if re.split("[.@/]", text)[0] in PLACES:
+        raise ValueError(f"{text} chooses where files are written, which only a command line can; leave it out")
     return refuse_code(text)
 
 
@@ -33,13 +39,15 @@ def scalar(value: object) -> str | int | float | bool | None:
     """Return a single value of an override."""
     if isinstance(value, str):
         return refuse_code(value)
-    if value is not None and (not isinstance(value, (int, float)) or not math.isfinite(value)):
+    if value is not None and (not isinstance(value, (int, float)) or not abs(value) < LARGEST):
         raise ValueError(f"must be a string, a finite number, true, false or null, got {shortened(repr(value))}")
     return value
 
 
 def override_value(value: object) -> str | int | float | bool | list | None:
     """Return the value of an override: a single value or a list of these."""
+    if isinstance(value, list) and len(value) > LONGEST_LIST:
+        raise ValueError(f"a list has at most {LONGEST_LIST} items, got {len(value)}")
     return [scalar(item) for item in value] if isinstance(value, list) else scalar(value)
 
 
@@ -74,7 +82,10 @@ def one_line(text: str) -> str:
     words = text.split()
     if not words:
         raise ValueError("must not be empty")
-    return " ".join(words)
+    line = " ".join(words)
+    if len(line) > LONGEST_TEXT or not line.isprintable():
+        raise ValueError(f"must be a printable text of at most {LONGEST_TEXT} letters, got {shortened(repr(line))}")
+    return line
 
 
 Text = Annotated[str, AfterValidator(one_line)]

@@ -20,10 +20,12 @@ from ptycho_bench.benchmark.status import (
     startable,
     unclaimed,
 )
+from ptycho_bench.training.processes import ends_with_this_process
 
 POLL_S = 0.2  # interval between two checks of the processes of this sweep
 EXTERNAL_POLL_S = 5.0  # interval between two checks of the jobs of other processes
 STOP_S = 30.0  # time that a process has to end after SIGTERM
+FATAL = frozenset(signal.Signals)  # a process that a signal ends has its number, or 128 more as its exit code
 
 
 @dataclass
@@ -159,9 +161,13 @@ def start_next_command(running: RunningJob, gpus: Sequence[int], workers: int) -
 
 
 def launch(command: Sequence[str], log: TextIO, environment: Mapping[str, str]) -> subprocess.Popen:
-    """Start a command as a process that writes its output to a file."""
+    """Start a command as a process that writes its output to a file, and that ends when this process does."""
     return subprocess.Popen(
-        process_arguments(command), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+        process_arguments(command),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        env={**environment, **ends_with_this_process()},
     )
 
 
@@ -188,9 +194,10 @@ def record_outcome(running: RunningJob, status: SweepStatus) -> None:
 def failure_reason(running: RunningJob) -> str:
     """Return why a job has failed: the last line of its error output, or the signal that ended it."""
     code = running.process.returncode
-    if code < 0:
-        hint = "; if it ran out of memory, lower workers or recipe.batch_size" if -code == signal.SIGKILL else ""
-        return f"ended by {signal.Signals(-code).name}{hint}"
+    number = -code if code < 0 else code - 128
+    if number in FATAL:
+        hint = "; if it ran out of memory, lower workers or recipe.batch_size" if number == signal.SIGKILL else ""
+        return f"ended by {signal.Signals(number).name}{hint}"
     error = last_error(Path(running.log.name).read_text(errors="replace"))
     return error or f"ended with code {code}; see {running.log.name}"
 

@@ -227,6 +227,38 @@ def test_a_damaged_record_is_refused_in_one_line_that_names_the_file(outputs, te
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("number", ["1e300", "-1e300", "1" * 400, "true"])
+def test_a_number_that_no_table_can_show_is_refused(outputs, number):
+    file = outputs / "runs/benchmark/first-s0/results.json"
+    file.write_text(f'{{"metrics": {{"stitched": {{"phase_psnr_db": {number}}}}}}}')
+    with pytest.raises(ValueError, match=r"first-s0/results\.json: metrics\.stitched\.phase_psnr_db must be a number"):
+        collected(outputs)
+
+
+def test_an_infinite_number_counts_as_missing(outputs):
+    file = outputs / "runs/benchmark/first-s0/results.json"
+    file.write_text('{"metrics": {"stitched": {"phase_psnr_db": Infinity, "phase_ssim": 0.5}}}')
+    numbers = collected(outputs).frame["number"]
+    assert np.isnan(numbers[0]) and numbers[1] == 0.5
+
+
+def test_texts_of_a_run_are_one_short_line(outputs):
+    (outputs / "runs/benchmark/third-s0/error.txt").write_text("Traceback\n" * 10**5 + "ValueError: " + "x" * 10**5)
+    record = json.loads((outputs / "runs/benchmark/first-s0/results.json").read_text())
+    record["environment"]["processor"], record["choices"]["model"] = "a\n\nb", "x" * 10**5
+    (outputs / "runs/benchmark/first-s0/results.json").write_text(json.dumps(record))
+    runs = collected(outputs).runs
+    assert runs["machine"].iloc[0] == "a b" and len(runs["choices"].iloc[0]) == 300
+    assert runs["reason"].map(len).max() == 300
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "epoch,val_total\nx,1\n", "epoch,val_total\n1,1,1,1\n"])
+def test_a_damaged_table_of_losses_is_named(outputs, text):
+    (outputs / "runs/benchmark/first-s0/metrics.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"first-s0/metrics\.csv is no table of losses; delete the run's folder"):
+        collected(outputs)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"key": 3}'])
 def test_a_damaged_profile_is_named(outputs, text):
     (outputs / "profiles/x").mkdir(parents=True)

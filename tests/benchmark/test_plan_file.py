@@ -102,6 +102,13 @@ def test_a_file_that_is_no_plan_is_named(outputs, text):
         read_plan(outputs / PLAN)
 
 
+def test_a_huge_file_is_refused_unread(outputs):
+    with open(outputs / PLAN, "wb") as handle:
+        handle.truncate(2**26 + 1)
+    with pytest.raises(ValueError, match=r"plan\.json: is larger than 64 MiB, so it is no plan; run ptycho-sweep"):
+        read_plan(outputs / PLAN)
+
+
 def test_a_missing_plan_is_named(outputs):
     with pytest.raises(ValueError, match=r"^no plan .*none/plan\.json; run ptycho-sweep, which writes it$"):
         read_plan(outputs / "benchmarks/none/plan.json")

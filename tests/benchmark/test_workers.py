@@ -10,6 +10,7 @@ from ptycho_bench.benchmark.durations import TimeLimit
 from ptycho_bench.benchmark.jobs import Job
 from ptycho_bench.benchmark.workers import log_path, next_jobs, run_jobs, visible_gpus, worker_environment
 from ptycho_bench.records.lock import RunLock
+from ptycho_bench.training.processes import PARENT_VARIABLE
 
 WRITE = "import os; os.makedirs(FOLDER, exist_ok=True); open(FOLDER + '/results.json', 'w').write('{}')"
 
@@ -74,6 +75,7 @@ def test_commands_of_a_job_run_one_after_the_other_and_the_first_failure_ends_it
         ("raise SystemExit(3)", r"ended with code 3; see .*bad\.log"),
         ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL; if it ran out of memory, lower workers"),
         ("import os; os.kill(os.getpid(), 15)", "^ended by SIGTERM$"),
+        ("raise SystemExit(143)", "^ended by SIGTERM$"),
         ("pass", r"ended with code 0; see .*bad\.log"),
     ],
 )
@@ -179,6 +181,11 @@ def test_a_job_that_measures_time_runs_alone(make_job, run):
     jobs = [make_job("a", busy), make_job("timed", alone, alone=True), make_job("b", busy), make_job("c", busy)]
     status, _ = run(*jobs, workers=3)
     assert set(status.states.values()) == {"done"}, status.reasons
+
+
+def test_a_job_is_told_with_which_process_it_ends(make_job, run):
+    status, _ = run(make_job("a", f"import os; assert os.environ[{PARENT_VARIABLE!r}] == str(os.getppid()); {WRITE}"))
+    assert status.states == {"a": "done"}, status.reasons
 
 
 def test_the_next_jobs_are_as_many_as_there_are_workers_unless_one_must_run_alone(make_job):
