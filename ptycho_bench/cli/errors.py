@@ -1,6 +1,7 @@
 """Explain any failure in one line: what is wrong, which bound is violated, and what to do."""
 
 import contextlib
+import difflib
 import re
 import sys
 
@@ -29,15 +30,18 @@ def explain(error: BaseException, config_name: str) -> str:
         return message_of(error)
     if type(error).__name__ == "OutOfMemoryError":
         return f"out of device memory: {message_of(error)}; {LESS_MEMORY.get(config_name, 'use device=cpu')}"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return f"out of memory: {message_of(error)}; take smaller data, a smaller batch or a smaller network"
     return f"{type(error).__name__}: {message_of(error)}; {FULL_ERROR}=1 shows where"
 
 
 def explain_configuration(error: BaseException, config_name: str) -> str:
     """Return the line for a configuration that cannot be composed or built, with the closest choice or key."""
     from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
-    from omegaconf.errors import MissingMandatoryValue
+    from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-    unknown_key = re.search(r"Could not override '([^'@]+)", str(error))
+    unknown_key = re.search(r"Could not (?:override|delete from config\.) '([^'@]+)", str(error))
+    several = re.search(r"Ambiguous value for argument '(.+)'|Sweep parameters '(.+)' requires", str(error))
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         names = ", ".join(error.options)
@@ -49,8 +53,13 @@ def explain_configuration(error: BaseException, config_name: str) -> str:
     elif isinstance(error, InstantiationException) and error.__cause__ is not None:
         line = explain(error.__cause__, config_name)
     elif unknown_key:
-        key = unknown_key[1]
-        line = f"no key {key!r}{did_you_mean(key, known_keys(config_name))}; see --help, or add one with +{key}="
+        line = unknown_key_line(unknown_key[1], config_name)
+    elif several:
+        line = (
+            f"{several[1] or several[2]} gives several values; add -m to run one after another, or write a list [A,B]"
+        )
+    elif isinstance(error, InterpolationResolutionError):
+        line = f"{error.full_key}: {str(error).splitlines()[0].split(': ')[-1]}; write the value itself"
     else:
         line = message_of(error)
     return line
@@ -62,6 +71,22 @@ def message_of(error: BaseException) -> str:
         place = f" {error.filename}" if error.filename else ""
         return f"{error.strerror}:{place}; free some space or set outputs_dir=FOLDER to a folder that can be written"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def unknown_key_line(key: str, config_name: str) -> str:
+    """Return the line for a key that does not exist, with a similar key, or the others in its group."""
+    known = [one for one in known_keys(config_name) if "._" not in one]
+    parent, _, name = key.rpartition(".")
+    inside = [one for one in known if parent and one.startswith(f"{key.partition('.')[0]}.")]
+    if same := [one for one in inside if one.rpartition(".")[2] == name]:
+        return f"no key {key!r}, did you mean {same[0]!r}?"
+    beside = [one.rpartition(".")[2] for one in known if one.rpartition(".")[0] == parent and one != key]
+    near = difflib.get_close_matches(name, beside, n=1, cutoff=0.6)
+    if near:
+        return f"no key {key!r}, did you mean {'.'.join(filter(None, (parent, near[0])))!r}?"
+    if parent and beside:
+        return f"no key {key!r}; {parent} has {', '.join(beside)}"
+    return f"no key {key!r}; see --help"
 
 
 def known_keys(config_name: str) -> list[str]:

@@ -35,7 +35,10 @@ def task(cfg: "DictConfig") -> float | None:
 
 
 def with_checkpoint(words: list[str]) -> list[str]:
-    """Call `config.evaluation.with_checkpoint`, which imports torch to read the checkpoint."""
+    """Call `config.evaluation.with_checkpoint`, which imports torch to read the checkpoint, after a first check."""
+    from ptycho_bench.config.precheck import check_before_checkpoint
+
+    check_before_checkpoint(words)
     from ptycho_bench.config.evaluation import with_checkpoint
 
     return with_checkpoint(words)

@@ -1,5 +1,6 @@
 """ptycho-export: write a trained network as one ONNX file."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptycho_bench.cli.entry import rewrite_words, run_command
@@ -18,7 +19,8 @@ ptycho-export CHECKPOINT writes a trained network as one ONNX file: photons in, 
   ptycho-export CHECKPOINT scan=NAME                        trained with scaling=own: with the ranges of that scan
 
 The file is kept only if ONNX Runtime computes the same as PyTorch. ptycho-reconstruct accepts it in place of a
-checkpoint. Values: batch, out, scan; see conf/export.yaml.
+checkpoint. An existing file is replaced only with overwrite=true. Values: batch, out, overwrite, scan; see
+conf/export.yaml.
 """
 
 
@@ -28,7 +30,10 @@ def task(cfg: "DictConfig") -> None:
     from ptycho_bench.runs.export import export
 
     check_type("batch", cfg.batch, int | None)
-    made = export(str(cfg.checkpoint), out=cfg.out, batch=cfg.batch, scan=None if cfg.scan is None else str(cfg.scan))
+    made = export(
+        str(cfg.checkpoint), out=None if cfg.out is None else Path(cfg.out), batch=cfg.batch,
+        scan=None if cfg.scan is None else str(cfg.scan), overwrite=cfg.overwrite,
+    )  # fmt: skip
     batch = "batch" if cfg.batch is None else cfg.batch
     print(
         f"{made.run}: diffraction ({batch}, {made.patterns}, {made.side_px}, {made.side_px}), photons, to obj_patches "

@@ -2,13 +2,15 @@
 
 import re
 import signal
+import sys
+from importlib.metadata import version
 from importlib.resources import files
 
 APPENDED = {"config": [("sweep", "")]}  # groups outside the defaults list, chosen as +group=option
 
 
 def print_help(usage: str, config_name: str) -> None:
-    """Print what a command does, then every option with the first comment of its file.
+    """Print what a command does, then every option with the first comment of its file; for --version, the release.
 
     Args:
         usage: description of the command, with examples.
@@ -16,6 +18,8 @@ def print_help(usage: str, config_name: str) -> None:
     """
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
+    if "--version" in sys.argv[1:]:
+        return print(f"ptycho-bench {version('ptycho-bench')}")
     conf = files("ptycho_bench.conf")
     print(usage.strip())
     choices = default_choices((conf / f"{config_name}.yaml").read_text())

@@ -29,18 +29,17 @@ Choices, each as group=default with its options:
 
 def task(cfg: "DictConfig") -> None:
     """Import the named files; print the decisions made on the way and what to do next."""
-    from ptycho_bench.config.build import check_type
     from ptycho_bench.config.importing import import_spec
+    from ptycho_bench.data.atomic import check_output
     from ptycho_bench.data.store import open_scan
     from ptycho_bench.data.summary import scan_summary
     from ptycho_bench.runs.import_scan import import_scan, name_of_files
     from ptycho_bench.runs.next_step import next_command
 
-    check_type("overwrite", cfg.overwrite, bool)
     spec = import_spec(cfg)
-    path = Path(cfg.out or Path(cfg.outputs_dir) / "imported" / f"{name_of_files(spec.files[0])}.h5")
-    if path.exists() and not cfg.overwrite:
-        raise ValueError(f"{path} exists; overwrite=true replaces it, out=FILE.h5 names another")
+    default = Path(cfg.outputs_dir) / "imported" / f"{name_of_files(spec.files[0])}.h5"
+    path = default if cfg.out is None else Path(cfg.out)
+    check_output(path, overwrite=cfg.overwrite)
     for note in import_scan(spec, path):
         print(f"  {note}")
     scan = open_scan(path)

@@ -29,10 +29,11 @@ def task(cfg: "DictConfig") -> None:
 
     from ptycho_bench.report.write import plan_files, write_reports
 
+    out = None if cfg.out is None else Path(cfg.out)
     outputs_dir = Path(cfg.outputs_dir)
     names = list(cfg.tables) if OmegaConf.is_list(cfg.tables) else [cfg.tables]
     plans = plan_files(outputs_dir, names, cfg.epochs)
-    write_reports(plans, outputs_dir, out=Path(cfg.out) if cfg.out else None, figures=cfg.figures)
+    write_reports(plans, outputs_dir, out=out, figures=cfg.figures)
 
 
 def benchmark_to_tables(words: list[str]) -> list[str]:

@@ -2,8 +2,6 @@
 
 import functools
 import inspect
-import types
-import typing
 from collections.abc import Callable, Mapping
 
 from omegaconf import OmegaConf
@@ -11,6 +9,8 @@ from omegaconf import OmegaConf
 from ptycho_bench.config.description import KIND, PARTIAL, describe
 from ptycho_bench.config.registry import resolve
 from ptycho_bench.config.suggestions import did_you_mean
+from ptycho_bench.config.values import check_type
+from ptycho_bench.physics.bounds import Count
 
 
 def build(node: object, *, group: str | None = None, **extra: object) -> object:
@@ -59,6 +59,8 @@ def check_arguments(name: str, target: Callable, values: Mapping, extra: Mapping
     takes = inspect.signature(target).parameters
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
     for key, value in values.items():
+        if key in extra:
+            raise ValueError(f"{name} gets {key} from the program, which follows from other choices; remove it")
         if key in takes:
             if not (isinstance(value, Mapping) and KIND in value):
                 check_type(f"{name}: {key}", value, takes[key].annotation)
@@ -69,39 +71,10 @@ def check_arguments(name: str, target: Callable, values: Mapping, extra: Mapping
         raise ValueError(f"{name} needs {', '.join(missing)}; give each a value, or choose a file of conf/ that does")
 
 
-def check_type(name: str, value: object, annotation: object) -> None:
-    """Check that a value has its annotated type; other annotations than scalars, lists and tuples are not checked.
-
-    An int is accepted as a float; each item of a list or tuple is checked.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
-    kinds = typing.get_args(annotation) if union else (annotation,)
-    items = [typing.get_args(kind)[0] for kind in kinds if typing.get_origin(kind) in (list, tuple)]
-    if items and (isinstance(value, list) or OmegaConf.is_list(value)):
-        for item in value:
-            check_type(f"each of {name}", item, items[0])
-        return
-    if len(items) == len(kinds):
-        raise ValueError(f"{name} must be a list, got {value!r}; write [first,second]")
-    allowed = {kind for kind in kinds if typing.get_origin(kind) not in (list, tuple)}
-    if not allowed <= {int, float, bool, str, type(None)}:
-        return
-    if float in allowed:
-        allowed.add(int)
-    if type(value) not in allowed:
-        wanted = " or ".join(sorted("null" if kind is type(None) else kind.__name__ for kind in allowed))
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
-
-
 def check_batch_size(value: object) -> None:
-    """Check that a batch size is a whole number of at least 1.
+    """Check that a batch size is a whole number of at least 1 and at most 1,000,000.
 
     Raises:
         ValueError: If it is not.
     """
-    check_type("batch_size", value, int)
-    if value < 1:
-        raise ValueError(f"batch_size must be at least 1, got {value}")
+    check_type("batch_size", value, Count)

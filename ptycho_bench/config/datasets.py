@@ -1,6 +1,5 @@
 """Classes of data sets: simulated scans, files, and sets of them. Torch is imported only to simulate a scan."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from ptycho_bench.config.identity import joint_identity, refuse_repeated, simulation_identity, stored_hash
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.versions import FORMAT_VERSION
+from ptycho_bench.physics.bounds import Plain
 
 if TYPE_CHECKING:
     from ptycho_bench.data.scan import PtychoScan
 
-NAME = re.compile(r"[A-Za-z0-9_][\w.+ -]*")
 Read = Callable[[Path], "PtychoScan"]
 
 
@@ -143,6 +142,8 @@ class ScanFile:
         """
         import h5py
 
+        from ptycho_bench.data.storage import uncompressed
+
         if not self.path.is_file():
             raise DataError(
                 f"no file {self.path}; check the path, or set data_root=FOLDER (or PTYCHO_DATA) to the folder of data "
@@ -150,8 +151,12 @@ class ScanFile:
             )
         try:
             with h5py.File(self.path, "r") as handle:
-                count, height, width = handle["diffraction"].shape
-        except (OSError, KeyError, AttributeError, ValueError) as error:
+                if "diffraction" not in list(handle):
+                    raise DataError(f"{self.path} has no diffraction; it is no data set of this project")
+                count, height, width = uncompressed(handle, "diffraction").shape
+        except DataError:
+            raise
+        except (OSError, KeyError, AttributeError, ValueError, RuntimeError) as error:
             raise DataError(f"{self.path} cannot be read as a data set ({error}); is it complete?") from error
         return count, height, width
 
@@ -219,5 +224,4 @@ def check_name(name: str) -> None:
     Raises:
         ValueError: If it cannot.
     """
-    if not NAME.fullmatch(name):
-        raise ValueError(f"data.name must consist of letters, digits, '.', '_', '+' and '-', got {name!r}")
+    Plain().check("data.name", name)

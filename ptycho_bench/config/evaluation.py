@@ -20,7 +20,7 @@ from ptycho_bench.config.registry import name_of
 from ptycho_bench.evaluation.protocol import MetricProtocol
 from ptycho_bench.evaluation.stitch import Stitching
 
-TYPES = {"pictures": bool, "outputs_dir": str, "folder": str | None, "inherit": list[str]}  # of values of the root
+TYPES = {"pictures": bool, "overwrite": bool, "outputs_dir": str, "inherit": list[str]}  # of values of the root
 INHERITABLE = ("data", "noise", "metrics", "stitch")  # groups that an evaluation takes from the run
 
 
@@ -44,6 +44,7 @@ class EvaluationSpec:
         pictures: whether to draw PNG files.
         outputs_dir: where evaluations are recorded.
         folder: where this one is recorded; None: a folder below `outputs_dir`, whose name identifies the result.
+        overwrite: whether the result of another request in `folder` is replaced.
         identity: plain values that determine the result, apart from the scan.
         text: the whole configuration as YAML, for the record.
     """
@@ -62,6 +63,7 @@ class EvaluationSpec:
     pictures: bool
     outputs_dir: Path
     folder: Path | None
+    overwrite: bool
     identity: Plain
     text: str
 
@@ -108,6 +110,7 @@ def evaluation_spec(cfg: DictConfig, overrides: Sequence[str]) -> EvaluationSpec
         pictures=cfg.pictures,
         outputs_dir=Path(cfg.outputs_dir),
         folder=None if cfg.folder is None else Path(cfg.folder),
+        overwrite=cfg.overwrite,
         identity=[file_hash(cfg.checkpoint), cfg.predictor, region, describe(cfg.metrics), describe(cfg.stitch)],
         text=OmegaConf.to_yaml(cfg, resolve=True),
     )

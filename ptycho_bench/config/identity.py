@@ -76,11 +76,22 @@ def with_file_hashes(described: Plain) -> Plain:
     Raises:
         DataError: If a file is missing; the message says how all missing files can be fetched.
     """
+    check_files(described)
+    return hashed_files(described)
+
+
+def check_files(described: Plain) -> None:
+    """Check that the files exist that a description names.
+
+    Raises:
+        DataError: If a file is missing; the message says how all missing files can be fetched.
+    """
     missing = [(path, source) for path, source in named_files(described) if not path.is_file()]
     if fetchable := [(path, source) for path, source in missing if source is not None]:
         path, source = fetchable[0]
         raise DataError(f"{no_file(path)} (it comes from {source}); to fetch the data: {fetch_words(fetchable)}")
-    return hashed_files(described)
+    if missing:
+        raise DataError(no_file(missing[0][0]))
 
 
 def named_files(described: Plain, source: str | None = None) -> Iterator[tuple[Path, str | None]]:
@@ -91,7 +102,7 @@ def named_files(described: Plain, source: str | None = None) -> Iterator[tuple[P
     for key, value in described.items():
         if not key.endswith("_path"):
             yield from named_files(value, source)
-        elif value is not None:
+        elif isinstance(value, str) and value != "???":
             yield Path(value), source
 
 

@@ -59,13 +59,18 @@ def import_spec(cfg: DictConfig) -> ImportSpec:
 
 
 def compose_import(names: Sequence[str], overrides: Sequence[str]) -> ImportSpec:
-    """Compose the configuration of ptycho-import for some files and build its `ImportSpec`."""
+    """Compose the configuration of ptycho-import for some files, check it and build its `ImportSpec`."""
     import hydra
 
+    from ptycho_bench.config.command_line import hydra_words
+    from ptycho_bench.config.options import check_options
     from ptycho_bench.config.overrides import quoted
 
+    words = [f"files=[{','.join(map(quoted, names))}]", *hydra_words(list(overrides))]
     with hydra.initialize_config_module("ptycho_bench.conf", version_base="1.3"):
-        return import_spec(hydra.compose("import", [f"files=[{','.join(map(quoted, names))}]", *overrides]))
+        cfg = hydra.compose("import", words)
+    check_options(cfg, "import", {})
+    return import_spec(cfg)
 
 
 def import_overrides(overrides: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from ptycho_bench.config.build import build
 from ptycho_bench.losses.base import Channels, Loss
 from ptycho_bench.network.network import PtychoNetwork
 from ptycho_bench.network.scaling import NEUTRAL, Scaling
+from ptycho_bench.physics.memory import check_memory
 
 PARTS = ("model", "input", "amplitude", "phase")  # of a network; each is the group of conf/ that may name its classes
 
@@ -39,16 +40,24 @@ def check_forward(description: Mapping) -> None:
         description: see `build_model`.
 
     Raises:
-        ValueError: If sizes do not fit together, or the outputs have another size than the pattern.
+        ValueError: If sizes do not fit together, the outputs have another size than the pattern, or the training of so
+            large a network needs more memory than this machine has.
     """
     side, channels = description["size_px"], build_part(description, "input", scaling=NEUTRAL).in_channels
     phase_channels = build_part(description, "phase", scaling=NEUTRAL).channels
     try:
         with torch.device("meta"):
-            outputs = build_model(description).eval()(torch.zeros(1, channels, side, side))
+            model = build_model(description).eval()
+            outputs = model(torch.zeros(1, channels, side, side))
         shapes = [tuple(output.shape) for output in outputs]
     except (RuntimeError, IndexError, TypeError) as error:
         raise ValueError(f"model: its values do not fit together ({error}); compare them with --cfg job") from error
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    check_memory(
+        parameters * 4 * 4,  # weights, gradients and both moments of Adam, single precision
+        f"the training of a network with {parameters:,} parameters",
+        "lower the widths or the number of layers of the model",
+    )
     if shapes != [(1, 1, side, side), (1, phase_channels, side, side)]:
         raise ValueError(
             f"model: gives {shapes} for a pattern of {side} px; amplitude (1, 1, {side}, {side}) and phase "

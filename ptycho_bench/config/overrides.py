@@ -8,8 +8,12 @@ LIST = r"\[([^\[\]]*)\]"
 
 
 def quoted(path: str) -> str:
-    """Return a text as Hydra reads it whatever characters it contains; backslashes count only before a quote."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), path) + "'"
+    """Return a text as Hydra reads it whatever characters it contains, without interpolation.
+
+    Backslashes count only before a quote, and before `${`.
+    """
+    literal = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", path)
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), literal) + "'"
 
 
 def is_file_word(word: str) -> bool:
@@ -33,8 +37,13 @@ def networks_to_override(words: list[str]) -> list[str]:
 
     >>> networks_to_override(["scan.h5", "best.ckpt", "frc=false"])
     ["files=['scan.h5']", 'frc=false', "checkpoint='best.ckpt'"]
+
+    Raises:
+        ValueError: If several trained networks are named.
     """
     networks = [word for word in words if is_file_word(word) and word.endswith(NETWORK_FILES)]
+    if len(networks) > 1:
+        raise ValueError(f"this command takes 1 trained network, got {len(networks)}: {', '.join(networks)}; name one")
     rest = files_to_override([word for word in words if word not in networks], "files")
     return [*rest, *(f"checkpoint={quoted(path)}" for path in networks)]
 

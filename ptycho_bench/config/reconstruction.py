@@ -10,11 +10,12 @@ from ptycho_bench.config.build import build, check_batch_size, check_type
 from ptycho_bench.config.description import KIND, Plain, describe
 from ptycho_bench.config.identity import file_hash
 from ptycho_bench.config.importing import ImportSpec, import_overrides, import_spec
+from ptycho_bench.config.network_choice import network_path
 from ptycho_bench.evaluation.protocol import MetricProtocol
 from ptycho_bench.evaluation.stitch import Stitching
 from ptycho_bench.solvers.pie import PIESolver
 
-FLAGS = ("frc", "triplets", "pictures")
+FLAGS = ("frc", "triplets", "pictures", "overwrite")
 RESULT = ("frc", "triplets", "triplets_bin", "triplets_trim_px")  # values that determine the result
 
 
@@ -43,6 +44,7 @@ class ReconstructionSpec:
         pictures: whether to draw PNG files.
         outputs_dir: where reconstructions are recorded.
         folder: where this one is recorded; None: a folder below `outputs_dir`, whose name identifies the result.
+        overwrite: whether the result of another request in `folder` is replaced.
         identity: plain values that determine the result, apart from the scan.
         text: the whole configuration as YAML, for the record.
     """
@@ -67,6 +69,7 @@ class ReconstructionSpec:
     pictures: bool
     outputs_dir: Path
     folder: Path | None
+    overwrite: bool
     identity: Plain
     text: str
 
@@ -85,7 +88,7 @@ def reconstruction_spec(cfg: DictConfig, overrides: Sequence[str]) -> Reconstruc
         check_type(name, cfg[name], bool)
     check_batch_size(cfg.batch_size)
     solver = describe(cfg.solver)
-    path = network_path(cfg, solved=KIND in solver)
+    path = network_path(cfg.checkpoint, cfg.warm_start, solved=KIND in solver)
     metrics, stitch = describe(cfg.metrics), describe(cfg.stitch)
     return ReconstructionSpec(
         files=import_spec(cfg),
@@ -108,6 +111,7 @@ def reconstruction_spec(cfg: DictConfig, overrides: Sequence[str]) -> Reconstruc
         pictures=cfg.pictures,
         outputs_dir=Path(cfg.outputs_dir),
         folder=None if cfg.folder is None else Path(cfg.folder),
+        overwrite=cfg.overwrite,
         identity=[path and file_hash(path), solver, metrics, stitch, *(cfg[name] for name in RESULT)],
         text=OmegaConf.to_yaml(cfg, resolve=True),
     )
@@ -125,31 +129,3 @@ def stitching_of(described: Plain) -> Stitching:
             f"stitch.step_px={stitching.step_px} moves patches, but an object needs true positions; set it to null"
         )
     return stitching
-
-
-def network_path(cfg: DictConfig, *, solved: bool) -> str | None:
-    """Return the file of the trained network that is used, alone or to start a solver.
-
-    Args:
-        cfg: composed configuration of ptycho-reconstruct.
-        solved: whether a solver is named.
-
-    Raises:
-        ValueError: If checkpoint, solver and warm start do not fit together, or the file is missing.
-    """
-    if solved and cfg.checkpoint is not None:
-        raise ValueError(
-            f"both a checkpoint and a solver are named: warm_start={cfg.checkpoint} starts the solver from the object "
-            "of the network, solver=none uses the network alone"
-        )
-    if not solved and cfg.checkpoint is None:
-        raise ValueError("neither a checkpoint nor a solver is named; add CHECKPOINT.ckpt or solver=epie")
-    if not solved and cfg.warm_start is not None:
-        raise ValueError("warm_start= needs a solver; add solver=epie, or name the checkpoint alone")
-    named = cfg.checkpoint if cfg.warm_start is None else cfg.warm_start
-    if named is not None and not Path(named).is_file():
-        raise ValueError(
-            f"no trained network {named}; a finished run has one at outputs/runs/STUDY/RUN/best.ckpt, and "
-            "ptycho-export writes ONNX files"
-        )
-    return named

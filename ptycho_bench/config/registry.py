@@ -54,7 +54,7 @@ def name_of(target: str) -> str:
         ValueError: If neither conf/ nor a trusted package contains the class.
     """
     module, _, name = str(target).rpartition(".")
-    if module in TORCH_MODULES or any(classes.get(name) == target for classes in shipped_classes().values()):
+    if module in TORCH_MODULES or any((name, target) in classes.items() for classes in shipped_classes().values()):
         return name
     package = module.partition(".")[0]
     if package and package in trusted_packages():

@@ -10,5 +10,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("widht", ["width", "depth"])
     ", did you mean 'width'?"
     """
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f", did you mean {close[0]!r}?" if close else ""

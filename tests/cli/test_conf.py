@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from ptycho_bench.benchmark.definition import Benchmark
 from ptycho_bench.benchmark.words import as_words
 from ptycho_bench.cli.help import default_choices, first_comment
+from ptycho_bench.config.options import check_groups, check_root
 from tests.cli.conftest import error_line
 from tests.conftest import options
 from tests.runs.conftest import composed_spec
@@ -167,8 +168,11 @@ def commands_of(name: str) -> list[tuple[str, dict]]:
 
 
 def compose_command(root: str, overrides: dict) -> None:
-    """Compose the configuration of a benchmark's command."""
-    compose(root, *(["files=[x]"] if root == "reconstruct" else []), *as_words(overrides))
+    """Compose the configuration of a benchmark's command and check its values."""
+    cfg = compose(root, *(["files=[x]"] if root == "reconstruct" else []), *as_words(overrides))
+    values = OmegaConf.to_container(cfg, resolve=True)
+    check_root(values, root)
+    check_groups(values)
 
 
 def test_each_choice_and_each_key_of_a_benchmark_exists():

@@ -9,6 +9,7 @@ import torch
 from ptycho_bench.config.checkpoint import read_checkpoint
 from ptycho_bench.data.store import read_scan
 from ptycho_bench.runs.region import training_points
+from ptycho_bench.training.checkpoints import AtomicCheckpointIO
 from tests.cli.conftest import SMALL_RUN, SMALL_SCAN, error_line, only_run, record
 
 
@@ -60,7 +61,8 @@ def patches_of(outputs: Path, results: dict) -> list[str]:
 
 def test_best_and_last_checkpoint_do_not_overwrite_each_other(command, small_run, tmp_path):
     for file in ("best.ckpt", "last.ckpt"):
-        torch.save({**torch.load(small_run / file, weights_only=True), "note": file}, small_run / file)
+        noted = {**torch.load(small_run / file, weights_only=True), "note": file}
+        AtomicCheckpointIO().save_checkpoint(noted, small_run / file)
         assert command("evaluate", str(small_run / file), "pictures=false")[0] == 0
     assert len(results_of(tmp_path)) == 2
 
@@ -188,15 +190,15 @@ def test_a_training_scan_that_is_a_file_cannot_be_made_again(command, scan_file,
         (("CHECKPOINT", "TORN"), "this command takes 1 checkpoint, got 2"),
         (("CHECKPOINT", "predictor=mean"), "predictor must be network, training_mean or nearest_pattern, got 'mean'"),
         (("CHECKPOINT", "region=3"), "region must be all, test or [top,bottom,left,right] in object pixels, got 3"),
-        (("CHECKPOINT", "folder=[a]"), "folder must be null or str, got ['a']"),
-        (("CHECKPOINT", "data.obj=3"), "data.obj has several values, got 3; write data.obj.NAME=VALUE"),
+        (("CHECKPOINT", "folder=[a]"), "folder must be a text or null, got ['a']"),
+        (("CHECKPOINT", "data.obj=3"), "data.obj must be a group of values, got 3; write data.obj.NAME=VALUE"),
         (("CHECKPOINT", "data.probe.size_px=32"), "patterns of 32 px, the network was trained on 16 px"),
         (("CHECKPOINT", "device=cuda:9"), "device must be auto, cpu or cuda, got 'cuda:9'"),
         (("CHECKPOINT", "region=some"), "region must be all, test or [top,bottom,left,right] in object pixels, got"),
         (("CHECKPOINT", "data.obj.size_px=64"), "no patch of this scan lies in rows"),
         (("CHECKPOINT", "nose=ppn"), "no key 'nose', did you mean 'noise'?"),
-        (("CHECKPOINT", "pictures=0"), "pictures must be bool, got 0"),
-        (("CHECKPOINT", "batch_size=0"), "batch_size must be at least 1, got 0"),
+        (("CHECKPOINT", "pictures=0"), "pictures must be true or false, got 0"),
+        (("CHECKPOINT", "batch_size=0"), "batch_size must lie in [1, 1000000], got 0"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_in_one_line(command, small_run, tmp_path, words, message):

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from ptycho_bench.config.checkpoint import read_checkpoint, restore_network
 from ptycho_bench.data.store import read_scan
+from ptycho_bench.deployment.digest import sealed
 from ptycho_bench.deployment.onnx_network import OnnxNetwork
 from tests.cli.conftest import SMALL_SCAN, error_line, only_run, record, run_command
 from tests.deployment.conftest import checkpoint_of, counts, described, run_onnx, scaling
@@ -97,8 +98,8 @@ def test_an_export_in_the_scaling_of_one_scan_is_not_used_for_another(command, s
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("batch=0",), "batch must be at least 1, got 0; null allows any batch size"),
-        (("batch=many",), "batch must be int or null, got 'many'"),
+        (("batch=0",), "batch must lie in [1, 1000000], got 0"),
+        (("batch=many",), "batch must be a whole number or null, got 'many'"),
         (("out=model.txt",), "out must end in .onnx, by which ptycho-reconstruct recognises it, got model.txt"),
         (("scan=one",), "scan=one chooses a scan's own scaling, but this network has one for all; leave it out"),
         (("other.ckpt",), "this command takes 1 checkpoint, got 2"),
@@ -111,8 +112,8 @@ def test_what_cannot_be_exported_is_refused_in_one_line(command, saved, tmp_path
 
 
 def test_a_missing_checkpoint_and_one_of_another_schema_are_refused(command, tmp_path):
-    assert "checkpoint has no value" in error_line(command("export"))
-    assert "no checkpoint absent.ckpt" in error_line(command("export", "absent.ckpt"))
+    assert "no checkpoint is named" in error_line(command("export"))
+    assert "no trained network absent.ckpt" in error_line(command("export", "absent.ckpt"))
     old = checkpoint_of({**described(*SMALL), "schema": 1}, tmp_path / "old.ckpt")
     assert "has schema 1, this release reads" in error_line(command("export", str(old)))
 
@@ -145,19 +146,26 @@ def foreign(path: Path) -> None:
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), path)
 
 
+def seal(path: Path) -> None:
+    """Append a digest that fits the file."""
+    path.write_bytes(sealed(path.read_bytes()))
+
+
 def test_files_that_cannot_be_run_are_refused(command, exported, scan_file, tmp_path):
     def by(path: Path, scan: Path = scan_file) -> str:
         return error_line(command("reconstruct", str(scan), str(path)))
 
     assert "no trained network" in by(tmp_path / "absent.onnx")
     (tmp_path / "cut.onnx").write_bytes(b"\x08\x08cut")
-    assert "cut.onnx cannot be read as ONNX" in by(tmp_path / "cut.onnx")
+    assert "cut.onnx was not written by this release's ptycho-export, or is incomplete" in by(tmp_path / "cut.onnx")
     foreign(tmp_path / "foreign.onnx")
+    seal(tmp_path / "foreign.onnx")
     assert "foreign.onnx was not written by ptycho-export" in by(tmp_path / "foreign.onnx")
     model = onnx.load(exported / "best.onnx")
     next(entry for entry in model.metadata_props if entry.key == "ptycho_bench.format").value = "0"
     onnx.save(model, tmp_path / "old.onnx")
-    assert "old.onnx has format '0', this release reads '1'; export the checkpoint again" in by(tmp_path / "old.onnx")
+    seal(tmp_path / "old.onnx")
+    assert "old.onnx has format '0', this release reads '2'; export the checkpoint again" in by(tmp_path / "old.onnx")
     larger = tmp_path / "larger.h5"
     assert command("simulate", *SMALL_SCAN, "data.probe.size_px=32", f"out={larger}")[0] == 0
     assert "patterns are 32 px, the network was trained on 16 px" in by(exported / "best.onnx", larger)
@@ -167,6 +175,7 @@ def test_files_that_cannot_be_run_are_refused(command, exported, scan_file, tmp_
 def test_a_device_that_onnx_runtime_does_not_have_is_refused(command, exported, scan_file, monkeypatch):
     words = (str(scan_file), str(exported / "best.onnx"), "device=cuda")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("ptycho_bench.config.options.version", lambda package: "2.11.0+cu128")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # PyTorch has a CUDA device, ONNX Runtime has none
     err = error_line(command("reconstruct", *words))
     assert "device=cuda needs ONNX Runtime with CUDAExecutionProvider" in err
@@ -193,6 +202,7 @@ def test_an_export_replaces_the_previous_one_only_if_it_is_correct(command, save
     previous.write_bytes(b"previous")
     correct = OnnxNetwork.run
     monkeypatch.setattr(OnnxNetwork, "run", lambda self, seen: 2 * correct(self, seen))
-    assert "ONNX Runtime and PyTorch differ by" in error_line(command("export", str(checkpoint)))
+    words = (str(checkpoint), "overwrite=true")
+    assert "ONNX Runtime and PyTorch differ by" in error_line(command("export", *words))
     assert previous.read_bytes() == b"previous"
     assert [file.name for file in previous.parent.glob("*.onnx*")] == ["best.onnx"]

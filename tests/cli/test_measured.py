@@ -86,6 +86,6 @@ def test_the_simulated_26_id_scan_has_the_noise_and_the_mask_of_its_detector(com
     assert scan.diffraction.dtype == np.uint16
     assert scan.mask.sum() == 8
     assert scan.diffraction.max() <= 4095
-    code, _, err = command("simulate", *words, "noise=none")
+    code, _, err = command("simulate", *words, "noise=none", "overwrite=true")
     assert code == 0, err
     assert not read_scan(tmp_path / "sim.h5").mask.any()

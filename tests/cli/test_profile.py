@@ -43,7 +43,7 @@ def test_a_profile_that_fails_leaves_its_error_and_no_record(command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("repeats=0",), "repeats be at least 1"),
+        (("repeats=0",), "repeats must lie in [1, 10000], got 0"),
         (("size_px=20",), "PtychoNN needs patterns whose side is divisible by 8"),
     ],
 )

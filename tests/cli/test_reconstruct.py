@@ -182,13 +182,13 @@ REFUSED = {
     "a bin that does not fit": (("solver=epie", "triplets=true", "triplets_bin=3"), "a bin of 3 px does not divide"),
     "neither": ((), "neither a checkpoint nor a solver is named"),
     "both": (("solver=epie", "CHECKPOINT"), "both a checkpoint and a solver are named: warm_start="),
-    "warm start without a solver": (("warm_start=x.ckpt",), "neither a checkpoint nor a solver is named"),
+    "warm start without a file": (("solver=epie", "warm_start=x.ckpt"), "no trained network x.ckpt"),
     "region without checkpoint": (("solver=epie", "region=test"), "region=test is that of a checkpoint"),
     "probe of another size": (("solver=epie", "PROBE"), "the probe is .* patterns 16 px"),
     "more modes than known": (("solver=epie", "solver.modes=3"), "refine_probe=true"),
-    "impossible solver": (("solver=epie", "solver.batch_size=0"), "batch_size must be .*at least 1"),
-    "impossible batch": (("solver=epie", "batch_size=0"), "batch_size must be at least 1, got 0"),
-    "no truth value": (("solver=epie", "frc=1"), "frc must be bool, got 1"),
+    "impossible solver": (("solver=epie", "solver.batch_size=0"), r"batch_size must lie in \[1, 1000000\]"),
+    "impossible batch": (("solver=epie", "batch_size=0"), r"batch_size must lie in \[1, 1000000\], got 0"),
+    "no truth value": (("solver=epie", "frc=1"), "frc must be true or false, got 1"),
     "no checkpoint": (("absent.ckpt",), "no trained network absent.ckpt; a finished run has one"),
 }
 

@@ -22,7 +22,7 @@ def test_a_swept_table_is_reported_in_every_form_with_its_cost(command, benchmar
     assert "small: 1 of 1 runs done" in out
     folder = tmp_path / "benchmarks/small/report"
     assert {file.name for file in folder.iterdir()} == {
-        "figures", "report.html", "report.md", "table.csv", "seeds.csv", "table.tex", "pairs.csv"
+        "figures", "report.json", "report.html", "report.md", "table.csv", "seeds.csv", "table.tex", "pairs.csv"
     }  # fmt: skip
     assert {file.name for file in (folder / "figures").iterdir()} == {"bars.png", "pareto.png", "patches.png"}
     (row,) = csv.DictReader((folder / "table.csv").open())
@@ -69,7 +69,9 @@ def test_a_hostile_plan_is_refused_in_one_line(command, tmp_path):
     [
         (("benchmark=ppn_table2",), "no plan"),
         (("benchmark=all",), "no benchmark was swept in"),
-        ((), "tables has no value"),
+        ((), "no benchmark is named"),
+        (("benchmark=all", "figures=no"), "figures must be true or false, got 'no'"),
+        (("benchmark=all", "out="), "out must not be empty"),
     ],
 )
 def test_what_cannot_be_reported_is_refused_in_one_line(command, words, message):

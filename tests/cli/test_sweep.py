@@ -173,7 +173,7 @@ def test_a_sweep_stops_in_time_and_the_same_command_continues(command, benchmark
 
 
 def test_a_failing_row_does_not_stop_the_others_and_is_tried_again(command, benchmark, forked_jobs, tmp_path):
-    rows = [{"label": "bad", "run": {"model": "ptychonn", "recipe.optimizer.lr": 1e30}}, *ONE_ROW]
+    rows = [{"label": "bad", "run": {"model": "ptychonn", "recipe.optimizer.lr": 1000}}, *ONE_ROW]
     words = benchmark(seeds=[0], rows=rows)
     code, out, err = command("sweep", *words)
     assert "1 of 2 jobs failed; the same command tries them again" in error_line((code, out, err))
@@ -246,19 +246,19 @@ def test_a_run_of_another_machine_is_waited_for_and_taken_over_if_it_dies(comman
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("workers=0",), "workers must be at least 1, got 0"),
-        (("workers_per_gpu=0",), "workers_per_gpu must be at least 1, got 0"),
+        (("workers=0",), "workers must lie in [1, 1024], got 0"),
+        (("workers_per_gpu=0",), "workers_per_gpu must lie in [1, 1024], got 0"),
         (("workers=2", "workers_per_gpu=2"), "workers=2 and workers_per_gpu=2 cannot be combined; give one"),
         (("workers_per_gpu=2",), "workers_per_gpu=2 needs runs that use a GPU, found 0 GPUs; use workers=N"),
-        (("minutes=0",), "minutes must be above 0, or null for no limit, got 0"),
-        (("minutes=soon",), "minutes must be float or int or null, got 'soon'"),
+        (("minutes=0",), "minutes must lie in (0, 1e12], got 0"),
+        (("minutes=soon",), "minutes must be a number or null, got 'soon'"),
         (
             ("minutes=5", "launcher=submitit"),
             "minutes and workers_per_gpu are for launcher=processes, got launcher=sub",
         ),
         (("launcher=ship",), "launcher must be processes or submitit, got 'ship'"),
         (("--index", "x"), "--index needs a number, 0 or more; write --index 3"),
-        (("dry_run=1",), "dry_run must be bool, got 1"),
+        (("dry_run=1",), "dry_run must be true or false, got 1"),
         (("epochs=1", "benchmark=wnet_table3"), "epochs=1 cannot shorten wnet_table3, a table over epochs"),
     ],
 )

@@ -1,5 +1,7 @@
 """ptycho-train: what a run writes, how it is skipped, resumed and swept."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,9 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from ptycho_bench.config.checkpoint import load_network
 from ptycho_bench.data.store import read_scan
+from ptycho_bench.records.run_folder import RunFolder
 from ptycho_bench.training.module import PtychoModule
-from tests.cli.conftest import SMALL_RUN, error_line, only_run, record, rows_of, weights_of
+from tests.cli.conftest import SMALL_RUN, VARYING, error_line, only_run, record, rows_of, weights_of
 
 
 def test_a_run_writes_its_record(small_run):
@@ -77,6 +80,37 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one(command, tmp_path, monk
     assert not (cut / "error.txt").exists()
 
 
+def epochs_of(folder: Path) -> list[dict[str, float]]:
+    """Return the values of each epoch once, without those that differ from run to run."""
+    return [{k: v for k, v in row.items() if k not in VARYING} for row in RunFolder(folder).rows()]
+
+
+def test_a_damaged_last_checkpoint_is_named_and_the_run_still_ends_like_an_undisturbed_one(command, small_run):
+    words = (*SMALL_RUN, "recipe.epochs=4", "recipe.optimizer.lr=0.1", "recipe.scheduler.patience=0")
+    assert command("train", *words, "study=cut")[0] == 0
+    cut = only_run(small_run.parents[2], "cut")
+    whole = record(cut)["metrics"], epochs_of(cut), weights_of(cut / "last.ckpt")
+    best = record(cut)["training"]["best_epoch"]
+    assert best < 4  # so that epochs are repeated
+    (cut / "results.json").unlink()
+    content = (cut / "last.ckpt").read_bytes()
+    place = len(content) // 2
+    (cut / "last.ckpt").write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+    code, out, err = command("train", *words, "study=cut")
+    assert code == 0, err
+    named = [line for line in out.splitlines() if line.endswith("; the training continues from best.ckpt instead")]
+    assert len(named) == 1 and str(cut / "last.ckpt") in named[0]
+    assert f"continues from epoch {best} of 4" in out
+    assert (record(cut)["metrics"], epochs_of(cut)) == whole[:2]
+    for name, weight in weights_of(cut / "last.ckpt").items():
+        assert torch.equal(weight, whole[2][name]), name
+    for file in ("last.ckpt", "best.ckpt"):
+        (cut / file).write_bytes(b"")
+    (cut / "results.json").unlink()
+    message = error_line(command("train", *words, "study=cut"))
+    assert "last.ckpt" in message and "best.ckpt" in message and "overwrite=true trains from the beginning" in message
+
+
 def test_a_neighbourhood_is_trained_on_and_evaluated(command, tmp_path):
     assert command("train", *SMALL_RUN, "input.neighbours=1", "noise=ppn", "recipe.epochs=1")[0] == 0
     run, folder = only_run(tmp_path), tmp_path / "evaluated"
@@ -98,7 +132,7 @@ def test_every_term_of_a_loss_is_logged(command, tmp_path):
 
 
 def test_the_last_checkpoint_is_that_of_the_last_epoch_even_if_it_is_not_the_best(command, tmp_path):
-    assert command("train", *SMALL_RUN, "recipe.epochs=3", "recipe.optimizer.lr=0.0")[0] == 0
+    assert command("train", *SMALL_RUN, "recipe.epochs=3", "recipe.optimizer.lr=1e-30")[0] == 0
     folder = only_run(tmp_path)
     epochs = [torch.load(folder / file, weights_only=True)["epoch"] for file in ("best.ckpt", "last.ckpt")]
     assert epochs == [0, 2]
@@ -124,10 +158,10 @@ def test_pictures_are_drawn(command, tmp_path):
 
 
 def test_a_sweep_trains_every_combination_and_continues_after_a_failure(command, tmp_path):
-    code, _, err = command("train", "-m", *SMALL_RUN, "recipe.epochs=1", "loss=weighted", "loss.alpha=0.5,3,0.9")
+    code, _, err = command("train", "-m", *SMALL_RUN, "recipe.epochs=1", "split.train_rows=[0,10],[0,99],[0,9]")
     assert code == 1
     assert err.count("error:") == 1
-    assert "loss.alpha must lie in [0, 1], got 3" in err
+    assert "split.train_rows [0, 99) does not fit the scan's 15 rows" in err
     assert len(list((tmp_path / "runs" / "default").iterdir())) == 2
 
 

@@ -73,7 +73,7 @@ def test_a_network_of_a_trusted_package_is_trained_and_evaluated(command, own_ne
 
 
 def test_the_name_of_a_trusted_package_is_not_taken_for_a_file(command):
-    assert "no checkpoint absent.ckpt" in error_line(command("export", "--trust", "mypkg", "absent.ckpt"))
+    assert "no trained network absent.ckpt" in error_line(command("export", "--trust", "mypkg", "absent.ckpt"))
 
 
 def test_an_installed_package_can_declare_itself_trusted(command, own_network, tmp_path, monkeypatch):

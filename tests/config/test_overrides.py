@@ -2,7 +2,9 @@
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
+from ptycho_bench.config.command_line import hydra_words, literal_path
 from ptycho_bench.config.overrides import (
     checkpoint_to_override,
     files_to_override,
@@ -19,6 +21,28 @@ PATHS = ["a b.h5", "it's.h5", "a=b,c.h5", "back\\slash.h5", "a\\'b", "end\\", "[
 def test_hydra_reads_a_quoted_path_as_it_is(path):
     (parsed,) = OverridesParser.create().parse_overrides([f"key={quoted(path)}"])
     assert parsed.value() == path
+
+
+@pytest.mark.parametrize("path", [*PATHS, "${oc.env:HOME}.h5", "a\\${x}", "$x {y} ${{z}}"])
+def test_a_quoted_path_is_not_interpolated(path):
+    (parsed,) = OverridesParser.create().parse_overrides([f"key={quoted(path)}"])
+    assert OmegaConf.to_container(OmegaConf.create({"key": parsed.value()}), resolve=True) == {"key": path}
+
+
+@pytest.mark.parametrize("word", ["out=${oc.env:HOME}.h5", "files=['${x}.h5']", "+data.obj.object_path=a${x}"])
+def test_a_path_on_the_command_line_is_not_interpolated(word):
+    (parsed,) = OverridesParser.create().parse_overrides([literal_path(word)])
+    value = OmegaConf.to_container(OmegaConf.create({"key": parsed.value()}), resolve=True)["key"]
+    assert (value[0] if isinstance(value, list) else value) == word.partition("=")[2].strip("[']")
+
+
+def test_flags_come_first_and_other_words_stay_in_their_order():
+    assert hydra_words(["a=1", "-m", "b=2", "--cfg=job"]) == ["-m", "--cfg", "job", "a=1", "b=2"]
+
+
+def test_a_second_trained_network_is_refused():
+    with pytest.raises(ValueError, match=r"takes 1 trained network, got 2: a\.ckpt, b\.onnx"):
+        networks_to_override(["scan.h5", "a.ckpt", "b.onnx"])
 
 
 def test_files_become_one_list_and_other_words_stay():
