@@ -12,6 +12,7 @@ from ptycho_bench.data.frames import FrameStream, blocks_of, select_frames
 from ptycho_bench.data.scan import PtychoScan
 from ptycho_bench.formats.assemble import patches_of
 from ptycho_bench.formats.patterns import Window, mask_of
+from ptycho_bench.physics.bounds import Depth, Index
 from ptycho_bench.physics.detector import binned_probe
 from ptycho_bench.reconstruction.by_solver import object_by_solver
 from ptycho_bench.reconstruction.result import Reconstruction, patch_corners
@@ -89,7 +90,7 @@ def without_efficiency(noise: str) -> str:
     return json.dumps({name: value for name, value in json.loads(noise).items() if name != "efficiency"})
 
 
-def solved_scan(*, scan: Callable[[], PtychoScan], solver: PIESolver, bin_px: int, trim_px: int) -> PtychoScan:
+def solved_scan(*, scan: Callable[[], PtychoScan], solver: PIESolver, bin_px: Depth, trim_px: Index) -> PtychoScan:
     """Reconstruct a measured scan and return it as a training set; its origin names the solver.
 
     Args:
