@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from ptycho_bench.cli.entry import process_of, report
@@ -16,21 +17,29 @@ DESCRIPTION = (
 )
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as those of the other commands."""
+
+    def error(self, message: str) -> None:
+        """Raise ValueError with argparse's message."""
+        raise ValueError(f"{message}; see --help")
+
+
 def main() -> None:
     """Run the command. It uses argparse and not Hydra, so that it starts in a second."""
-    parser = argparse.ArgumentParser(prog="ptycho-inspect", description=DESCRIPTION)
+    parser = Parser(prog="ptycho-inspect", description=DESCRIPTION)
     parser.add_argument("files", nargs="+", help="files of one scan")
     parser.add_argument("--picture", action="store_true", help="draw patterns, mean pattern and positions")
     parser.add_argument("--out", metavar="PNG", help="file of the picture; default: named after the first file")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file by the picture")
     parser.add_argument("--all", action="store_true", help=f"examine every pattern, not only the first {LOOK_AT}")
     parser.add_argument("--orientation", action="store_true", help="try the eight flips and swaps of the positions")
+    parser.add_argument("--version", action="version", version=f"ptycho-bench {version('ptycho-bench')}")
     words = sys.argv[1:]
     overrides = [word for word in words if "=" in word and not word.startswith("-") and not Path(word).exists()]
-    arguments = parser.parse_args([word for word in words if word not in overrides])
     with process_of("import"):
         try:
-            inspect(arguments, overrides)
+            inspect(parser.parse_args([word for word in words if word not in overrides]), overrides)
         except Exception as error:
             if (interruption := interruption_behind(error)) is not None:
                 raise interruption from error
@@ -40,14 +49,16 @@ def main() -> None:
 
 def inspect(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print the contents of the files, then describe them as one scan."""
+    from ptycho_bench.config.precheck import check_import_options
     from ptycho_bench.data.errors import DataError
-    from ptycho_bench.formats.containers.paths import expand
+    from ptycho_bench.formats.containers.paths import expand, require_file
+
+    files, picture = [str(require_file(file)) for file in expand(arguments.files)], picture_path(arguments)
+    check_import_options(overrides)  # before torch is imported
     from ptycho_bench.formats.tree import tree
     from ptycho_bench.runs.inspect import inspect_files, orientation_lines
     from ptycho_bench.runs.next_step import next_command
 
-    files = expand(arguments.files)
-    picture = picture_path(arguments)
     for file in files:
         print_list(file, tree(file))
     try:

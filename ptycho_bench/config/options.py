@@ -2,31 +2,22 @@
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from ptycho_bench.config.description import describe
-from ptycho_bench.config.identity import check_files
-from ptycho_bench.config.network_choice import check_network, network_path
 from ptycho_bench.config.region import region_named
 from ptycho_bench.config.registry import TORCH_MODULES, name_of
 from ptycho_bench.config.roots import COMMON, PLAIN_GROUPS, ROOTS
 from ptycho_bench.config.signatures import definition, parameters
 from ptycho_bench.config.suggestions import did_you_mean
+from ptycho_bench.config.together import check_devices, check_named_files, check_together
 from ptycho_bench.config.values import check_type
-from ptycho_bench.data.errors import DataError
-from ptycho_bench.formats.containers.paths import expand, require_file
 from ptycho_bench.physics.bounds import Name
-from ptycho_bench.physics.memory import check_scan_memory
-from ptycho_bench.physics.raster import raster_step
 
-NETWORKS = ("checkpoint", "warm_start", "region_of")  # values of a root that name a file of a trained network
 MISSING = {  # what to do if a value without default is not given; {key} in any other case
     "checkpoint": "no checkpoint is named; a finished run has one: outputs/runs/STUDY/RUN/best.ckpt",
     "files": "no file is named; name all files of one scan, for example scan.h5",
@@ -151,74 +142,6 @@ def check_node(place: str, node: Mapping[str, Any]) -> None:
             raise ValueError(f"{place}.{key} must have at least one item, got []")
     for key, value in inner.items():
         check_node(f"{place}.{key}", value)
-
-
-def check_devices(values: Mapping[str, Any]) -> None:
-    """Check that a GPU is asked for only if this installation of PyTorch can use one.
-
-    Raises:
-        ValueError: If it cannot.
-    """
-    if str(values.get("checkpoint")).endswith(".onnx"):  # which ONNX Runtime computes, on devices of its own
-        return
-    named = {"device": values.get("device"), "trainer.accelerator": values.get("trainer", {}).get("accelerator")}
-    for key, device in named.items():
-        if device in ("gpu", "cuda") and version("torch").endswith("+cpu"):
-            use = "trainer=cpu" if key.startswith("trainer") else "device=cpu"
-            raise ValueError(f"{key}={device} needs a CUDA device, but PyTorch is installed for CPUs only; use {use}")
-
-
-def check_named_files(values: Mapping[str, Any]) -> None:
-    """Check that the files exist that a configuration names.
-
-    Raises:
-        ValueError: If a trained network is missing.
-        DataError: If another file is missing.
-    """
-    for key in NETWORKS:
-        if values.get(key) not in (None, "???"):
-            check_network(values[key])
-    for file in expand(values.get("files", [])):
-        require_file(file)
-    data = dict(values.get("data", {}))
-    folder = data.pop("folder_path", None)
-    if folder not in (None, "???") and not Path(folder).is_dir():
-        raise DataError(f"no folder {folder}; check data.folder_path")
-    check_files(describe({**values, "data": data}))
-
-
-def check_together(values: Mapping[str, Any], root: str) -> None:
-    """Check values that must fit together.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    if root == "reconstruct":
-        network_path(values["checkpoint"], values["warm_start"], solved="_target_" in values["solver"])
-    data = values.get("data", {})
-    if root in ("simulate", "evaluate") and len(data.get("scans") or ()) > 1:
-        names = ", ".join(Path(scan).stem for scan in data["scans"])
-        raise ValueError(
-            f"this command takes 1 scan, data={data['name']} names {len(data['scans'])} ({names}); name one"
-        )
-    if isinstance(data.get("obj"), Mapping) and isinstance(data.get("probe"), Mapping):
-        check_scan(data)
-    if root == "simulate" and ("file_path" in data or "folder_path" in data):
-        raise ValueError(f"data={data['name']} names files that exist; to simulate, choose another data set")
-
-
-def check_scan(data: Mapping[str, Any]) -> None:
-    """Check that a simulated scan of a chart with a computed probe is possible and fits into memory.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    size, side = data["obj"].get("size_px"), data["probe"].get("size_px")
-    if size is None or side is None:  # they come from files
-        return
-    settings = {key: data[key] for key in ("overlap_ratio", "step_px", "jitter_px")}
-    step = raster_step((size, size), side, **settings)
-    check_scan_memory(((size - side) // step + 1) ** 2, side)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Geometry of a measured scan: the file's values and the user's corrections, the object pixel, and the far field."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ class Geometry:
             value that follows from energy, distance and detector pixel.
     """
 
-    beam: str
+    beam: Literal["photons", "electrons"]
     energy_ev: Positive | None
     distance_m: Annotated[float, Interval("(0, 1e6]")] | None
     detector_pixel_m: Metres | None

@@ -1,14 +1,14 @@
 """Conversion of detector frames to patterns: square, centred, in counts, with bad values set to 0."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.data.frames import FrameStream
 from ptycho_bench.formats.scan_frames import not_measured
-from ptycho_bench.physics.bounds import Interval, NonNegative, Pixels, bounded
+from ptycho_bench.physics.bounds import Index, Interval, NonNegative, Pixels, bounded
 
 QUANTITIES, CORNERS = ("intensity", "amplitude"), ("centre", "corner")
 
@@ -33,9 +33,9 @@ class PatternOptions:
         mask_good: value of a good pixel in that image.
     """
 
-    quantity: str | None
-    zero_frequency: str | None
-    centre_px: tuple[int, int] | None
+    quantity: Literal["intensity", "amplitude"] | None
+    zero_frequency: Literal["centre", "corner"] | None
+    centre_px: tuple[Index, Index] | None
     crop_px: Pixels | None
     bin: Annotated[int, Interval("[1, 1024]", "2 sums squares of 2 x 2 pixels")]
     background: NonNegative | None

@@ -1,14 +1,14 @@
 """Join of positions and frames, and orientation of the positions to the detector's axes."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from ptycho_bench.data.errors import DataError
 from ptycho_bench.formats.containers.layout import raster_positions
 from ptycho_bench.formats.raw_scan import RawScan
-from ptycho_bench.physics.bounds import Interval, Metres, bounded
+from ptycho_bench.physics.bounds import Count, Index, Interval, Metres, bounded
 from ptycho_bench.physics.orientation import ORIENTATIONS, orient
 
 
@@ -27,9 +27,12 @@ class PositionOptions:
         step_px: step of that raster in object pixels; or None.
     """
 
-    orientation: str
-    points: tuple[int, int] | None
-    raster: tuple[int, int] | None
+    orientation: Literal[
+        "as_is", "flip_rows", "flip_columns", "flip_both",
+        "swap", "swap_flip_rows", "swap_flip_columns", "swap_flip_both",
+    ]  # fmt: skip
+    points: tuple[Index, Index] | None
+    raster: tuple[Count, Count] | None
     step_m: Metres | None
     step_px: Annotated[float, Interval("(0, 1e6]")] | None
 

@@ -4,8 +4,10 @@ import os
 
 from lightning.pytorch.loggers import WandbLogger
 
+from ptycho_bench.physics.bounds import Name
 
-def wandb_logger(*, project: str, run_name: str, folder: str, config: dict) -> WandbLogger:
+
+def wandb_logger(*, project: Name, run_name: str, folder: str, config: dict) -> WandbLogger:
     """Build a Weights & Biases logger under the run's own name; a resumed run continues the same record.
 
     It is offline unless an account is known (WANDB_API_KEY or a stored login); WANDB_MODE overrides this.

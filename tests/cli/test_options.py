@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import error_line
+from tests.cli.conftest import error_line, run_command
 
 ROOT = Path(__file__).parents[2]
 INTERNAL = ("HYDRA_FULL_ERROR", "object_type", "Traceback", "NoneType")
@@ -202,3 +202,23 @@ def test_flags_are_read_at_any_place(command):
     code, out, err = command("simulate", "data=many", "--cfg", "job", "data.photons=5")
     assert code == 0, err
     assert "photons: 5\n" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "the following arguments are required: files; see --help"),
+        (("--al",), "the following arguments are required: files"),
+        (("scan.h5", "--nope"), "unrecognized arguments: --nope; see --help"),
+        (("absent.h5",), "no file absent.h5"),
+        (("SCAN", "geometry.energy_ev=-1"), "geometry.energy_ev must lie in (0, 1e12], got -1"),
+    ],
+)
+def test_ptycho_inspect_answers_a_mistake_in_one_line(command_of_inspect, words, message):
+    assert message in error_line(command_of_inspect(*words))
+
+
+@pytest.fixture
+def command_of_inspect(scan_file):
+    """command_of_inspect(*words) -> (exit code, output, error output); SCAN stands for the small scan."""
+    return lambda *words: run_command("inspect", *(str(scan_file) if word == "SCAN" else word for word in words))

@@ -1,6 +1,7 @@
 """Any HDF5 or .npz file by its keys, for example raw files of beamlines; positions may come from a text table."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -76,8 +77,8 @@ class KeyMap:
     distance_unit: str | None
     detector_pixel: str | None
     detector_pixel_unit: str | None
-    quantity: str
-    zero_frequency: str
+    quantity: Literal["intensity", "amplitude"]
+    zero_frequency: Literal["centre", "corner"]
     frames_first: bool
 
     def __post_init__(self) -> None:
