@@ -79,7 +79,9 @@ def read_unchecked(path: str | Path, map_location: Any = "cpu") -> dict:
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint; it is damaged, incomplete or of another kind") from error
+        raise ValueError(
+            f"{path} cannot be read as a checkpoint; it is damaged, incomplete or of another kind"
+        ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path} is not a checkpoint, but contains a {type(checkpoint).__name__}")
     return checkpoint
