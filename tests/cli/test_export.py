@@ -175,7 +175,6 @@ def test_files_that_cannot_be_run_are_refused(command, exported, scan_file, tmp_
 def test_a_device_that_onnx_runtime_does_not_have_is_refused(command, exported, scan_file, monkeypatch):
     words = (str(scan_file), str(exported / "best.onnx"), "device=cuda")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    monkeypatch.setattr("ptycho_bench.config.options.version", lambda package: "2.11.0+cu128")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # PyTorch has a CUDA device, ONNX Runtime has none
     err = error_line(command("reconstruct", *words))
     assert "device=cuda needs ONNX Runtime with CUDAExecutionProvider" in err
